@@ -1,0 +1,42 @@
+/** A JSON value as it stands in a manifest. Integers beyond 2^53 do not occur in the kinds that we write. */
+export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
+export type JsonObject = { readonly [key: string]: JsonValue };
+
+/** One `metadata.managedFields` entry (KEP-555). `fieldsV1` is kept opaque. */
+export type ManagedFieldsEntry = {
+  readonly manager?: string;
+  readonly operation?: string;
+  readonly apiVersion?: string;
+  readonly time?: string;
+  readonly fieldsType?: string;
+  readonly fieldsV1?: JsonObject;
+  readonly subresource?: string;
+};
+
+export type ObjectMeta = {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly labels?: { readonly [key: string]: string };
+  readonly annotations?: { readonly [key: string]: string };
+  readonly uid?: string;
+  readonly resourceVersion?: string;
+  readonly generation?: number;
+  readonly creationTimestamp?: string;
+  readonly deletionTimestamp?: string;
+  readonly finalizers?: readonly string[];
+  readonly managedFields?: readonly ManagedFieldsEntry[];
+  readonly [field: string]: JsonValue;
+};
+
+/**
+ * A Kubernetes object as raw JSON. Fields that we do not know travel through unchanged: nothing here is a model of a kind.
+ */
+export type KubeObject = {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: ObjectMeta;
+  readonly [field: string]: JsonValue;
+};
+
+/** Namespace and name of an object; `namespace` is "" for cluster-scoped ones. */
+export type ObjectKey = { readonly namespace: string; readonly name: string };

@@ -1,0 +1,28 @@
+import type { Component } from "../api/spec.ts";
+import type { KubeObject } from "../kube/object.ts";
+import type { ObjectId } from "../kube/object-id.ts";
+
+/** The instance that is rendered; `namespace` is where Flux goes. */
+export type InstanceRef = { readonly name: string; readonly namespace: string };
+
+/** One image of the rendered Deployments; `digest` is absent when nothing pins it. */
+export type RenderedImage = {
+  readonly name: Component;
+  readonly repository: string;
+  readonly tag: string;
+  readonly digest?: string;
+};
+
+/** How many objects the user patch at `index` matched, and which. */
+export type PatchReport = { readonly index: number; readonly matched: readonly ObjectId[] };
+
+/** All that an instance renders to. Same spec and release, same bytes. */
+export type Rendering = {
+  /** "2.9.4", without a leading v. */
+  readonly version: string;
+  /** "v2.9.4@sha256:<64 hex>": digest of the canonical JSON of the objects without common metadata. */
+  readonly revision: string;
+  readonly objects: readonly KubeObject[];
+  readonly images: readonly RenderedImage[];
+  readonly patches: readonly PatchReport[];
+};
