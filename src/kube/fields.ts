@@ -1,3 +1,4 @@
+import { isJsonObject } from "../std/json.ts";
 import type { JsonObject, JsonValue } from "./object.ts";
 
 /** The value as a JSON object; an empty one when it is anything else. For reading status of kinds that we do not model. */
@@ -13,8 +14,4 @@ export function listOf(value: JsonValue | undefined): readonly JsonValue[] {
 /** The value as text; "" when it is anything else. */
 export function textOf(value: JsonValue | undefined): string {
   return typeof value === "string" ? value : "";
-}
-
-export function isJsonObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

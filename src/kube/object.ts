@@ -1,5 +1,8 @@
-/** A JSON value as it stands in a manifest. Integers beyond 2^53 do not occur in the kinds that we write. */
-export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
+import type { JsonValue } from "../std/json.ts";
+
+export type { JsonValue } from "../std/json.ts";
+
+/** One object of JSON. Integers beyond 2^53 do not occur in the kinds that we write. */
 export type JsonObject = { readonly [key: string]: JsonValue };
 
 /** One `metadata.managedFields` entry (KEP-555). `fieldsV1` is kept opaque. */

@@ -135,7 +135,7 @@ function condition(status: JsonObject, type: string): ConditionFields | undefine
   return { type, status: textOf(found["status"]), reason: textOf(found["reason"]), message: textOf(found["message"]) };
 }
 
-function messageOf(from: ConditionJsonObject): string {
+function messageOf(from: ConditionFields): string {
   return from.message === "" ? from.reason : from.message;
 }
 
