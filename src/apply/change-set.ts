@@ -1,0 +1,19 @@
+import { describeObject, type ObjectId } from "../kube/object-id.ts";
+
+/** What became of one object. Logs, events, inventory and prune all read this. */
+export type Change = {
+  readonly id: ObjectId;
+  readonly action: "created" | "configured" | "unchanged" | "deleted" | "kept";
+};
+
+/** The changes that changed something. */
+export function effectiveChanges(changes: readonly Change[]): readonly Change[] {
+  return changes.filter((change) => change.action !== "unchanged" && change.action !== "kept");
+}
+
+/** One line per changed object, at most `limit` of them, then how many more there are. */
+export function formatChanges(changes: readonly Change[], limit = 40): string {
+  const lines = effectiveChanges(changes).map((change) => `${describeObject(change.id)} ${change.action}`);
+  const shown = lines.slice(0, limit);
+  return lines.length > limit ? [...shown, `and ${lines.length - limit} more`].join("\n") : shown.join("\n");
+}
