@@ -1,0 +1,100 @@
+import type { GroupKind, GroupVersionKind } from "../kube/gvk.ts";
+import type { JsonObject, JsonValue, KubeObject, ObjectKey } from "../kube/object.ts";
+import type { Discovery, ApiResource } from "./discovery.ts";
+
+/** Which objects of a kind. An absent `namespace` means all of them. */
+export type Selection = {
+  readonly namespace?: string;
+  /** "a=b,c in (d,e)" */
+  readonly labelSelector?: string;
+  /** "metadata.name=flux" */
+  readonly fieldSelector?: string;
+  /** Ask for metadata only: the objects come with apiVersion, kind and metadata. */
+  readonly metadataOnly?: boolean;
+};
+
+export type ListOptions = Selection & {
+  /** Objects per page, 500 by default. All pages are read. */
+  readonly pageSize?: number;
+};
+
+export type ObjectList = { readonly items: readonly KubeObject[]; readonly resourceVersion: string };
+
+export type WatchOptions = Selection & {
+  /** Changes after this version are reported. */
+  readonly resourceVersion: string;
+  /** After this time the server ends the watch; jitter is the caller's. */
+  readonly timeoutMs: number;
+  /** The watch fails when nothing, not even a bookmark, came for so long. */
+  readonly idleMs: number;
+  /** Called when the server has accepted the watch, and on each received chunk. */
+  readonly onContact?: () => void;
+};
+
+export type WatchEvent =
+  | { readonly kind: "added" | "modified" | "deleted"; readonly object: KubeObject }
+  | { readonly kind: "bookmark"; readonly resourceVersion: string };
+
+export type Subresource = "status" | "scale" | "finalize";
+
+export type WriteOptions = {
+  readonly fieldManager: string;
+  readonly dryRun?: boolean;
+  readonly subresource?: Subresource;
+};
+
+export type ApplyOptions = WriteOptions & {
+  /** Take fields over from other managers instead of failing with a Conflict. Default true. */
+  readonly force?: boolean;
+};
+
+/** A JSON patch (RFC 6902) or a merge patch (RFC 7396). */
+export type ObjectPatch =
+  | { readonly kind: "json"; readonly operations: readonly JsonObject[] }
+  | { readonly kind: "merge"; readonly value: JsonValue };
+
+export type DeleteOptions = {
+  readonly propagationPolicy?: "Background" | "Foreground" | "Orphan";
+  /** Only delete this very object, or this very state of it; else ApiError 409. */
+  readonly uid?: string;
+  readonly resourceVersion?: string;
+  readonly dryRun?: boolean;
+};
+
+/** `terminating`: finalizers, a grace period or dependents still hold it. */
+export type DeleteResult =
+  | { readonly kind: "deleted" }
+  | { readonly kind: "terminating"; readonly object: KubeObject }
+  | { readonly kind: "absent" };
+
+/** What GET /version says, of which only this is of use. `gitVersion` as in "v1.33.4-eks-99d6cc0". */
+export type ServerVersion = { readonly gitVersion: string; readonly major: string; readonly minor: string };
+
+/**
+ * The API server, in raw JSON: no field is dropped, renamed or revived. Objects are addressed by kind and key; the key's namespace
+ * is ignored for cluster-scoped kinds. Every method throws ApiError (the server refused), ConnectionError (no answer),
+ * NoSuchKindError (kind not served), or the signal's reason when that is aborted.
+ */
+export type ApiClient = {
+  get(gvk: GroupVersionKind, key: ObjectKey, signal: AbortSignal): Promise<KubeObject>;
+  /** Undefined when there is no such object, also because its kind is not served. */
+  getOrUndefined(gvk: GroupVersionKind, key: ObjectKey, signal: AbortSignal): Promise<KubeObject | undefined>;
+  /** All pages of a consistent list. Items carry apiVersion and kind. */
+  list(gvk: GroupVersionKind, options: ListOptions, signal: AbortSignal): Promise<ObjectList>;
+  create(object: KubeObject, options: WriteOptions, signal: AbortSignal): Promise<KubeObject>;
+  /** Server-side apply with strict field validation. `managedFields` of the given object must be absent. */
+  apply(object: KubeObject, options: ApplyOptions, signal: AbortSignal): Promise<KubeObject>;
+  /** PUT: `metadata.resourceVersion` of the object is the precondition. */
+  replace(object: KubeObject, options: WriteOptions, signal: AbortSignal): Promise<KubeObject>;
+  patch(target: PatchTarget, patch: ObjectPatch, options: WriteOptions, signal: AbortSignal): Promise<KubeObject>;
+  delete(target: PatchTarget, options: DeleteOptions, signal: AbortSignal): Promise<DeleteResult>;
+  /** One watch request; returns when the server ends it. Throws ApiError also for ERROR events: see `isExpired`. */
+  watch(gvk: GroupVersionKind, options: WatchOptions, signal: AbortSignal): AsyncIterable<WatchEvent>;
+  serverVersion(signal: AbortSignal): Promise<ServerVersion>;
+  readonly discovery: Pick<Discovery, "find" | "findPreferred" | "resourcesOf" | "invalidate">;
+};
+
+/** Names one object; a whole KubeObject can be turned into one by `targetOf`. */
+export type PatchTarget = { readonly gvk: GroupVersionKind; readonly key: ObjectKey };
+
+export type { ApiResource, GroupKind };

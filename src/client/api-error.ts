@@ -1,0 +1,154 @@
+import { isJsonObject } from "../std/json.ts";
+import { ReasonedError } from "../std/errors.ts";
+
+/** One entry of Kubernetes' `Status.details.causes`. */
+export type StatusCause = { readonly field?: string; readonly reason?: string; readonly message?: string };
+
+/** What a Kubernetes `Status` says, as far as we read it. Source: apimachinery meta/v1 Status. */
+export type StatusBody = {
+  readonly code: number;
+  /** "NotFound", "AlreadyExists", "Conflict", "Invalid", "Forbidden", "Expired"...; "" where the server gave none. */
+  readonly reason: string;
+  readonly message: string;
+  /** Name of the object that the status is about; absent when the server does not know the kind itself. */
+  readonly name?: string;
+  readonly causes: readonly StatusCause[];
+  readonly retryAfterMs?: number;
+};
+
+/**
+ * The API server answered with something else than success. Retried with backoff whatever the status is: even an Invalid may
+ * come from an admission policy that changes without us seeing it.
+ */
+export class ApiError extends ReasonedError {
+  /** HTTP status, or the code of an ERROR event in a watch. */
+  readonly status: number;
+  /** Kubernetes' Status.reason. */
+  readonly reasonCode: string;
+  /** Kubernetes' Status.message alone, without what we tried. */
+  readonly statusMessage: string;
+  readonly causes: readonly StatusCause[];
+  readonly retryAfterMs: number | undefined;
+  /** See `StatusBody.name`. */
+  readonly objectName: string | undefined;
+
+  /** `action` is what was tried, in words: "get Deployment/flux-system/source-controller". */
+  constructor(action: string, status: StatusBody) {
+    super({
+      reason: "ReconciliationFailed",
+      retry: "backoff",
+      message: `Cannot ${action}: ${status.message === "" ? `API server answered ${status.code}` : status.message}`,
+    });
+    this.status = status.code;
+    this.reasonCode = status.reason;
+    this.statusMessage = status.message;
+    this.causes = status.causes;
+    this.retryAfterMs = status.retryAfterMs;
+    this.objectName = status.name;
+  }
+}
+
+/** No answer came: refused, reset, cut, timed out, or an answer that is not what Kubernetes speaks. */
+export class ConnectionError extends ReasonedError {
+  constructor(action: string, why: string, cause?: unknown) {
+    super({ reason: "ReconciliationFailed", retry: "backoff", message: `Cannot ${action}: ${why}`, cause });
+  }
+}
+
+/** The API server does not serve this kind in this version (now). */
+export class NoSuchKindError extends ReasonedError {
+  constructor(what: string) {
+    super({
+      reason: "ReconciliationFailed",
+      retry: "backoff",
+      message: `Cannot find ${what}: the API server does not serve this kind; install its CustomResourceDefinition`,
+    });
+  }
+}
+
+export function isNotFound(thrown: unknown): boolean {
+  return thrown instanceof ApiError && thrown.status === 404;
+}
+
+export function isConflict(thrown: unknown): boolean {
+  return thrown instanceof ApiError && thrown.status === 409 && thrown.reasonCode !== "AlreadyExists";
+}
+
+export function isAlreadyExists(thrown: unknown): boolean {
+  return thrown instanceof ApiError && thrown.reasonCode === "AlreadyExists";
+}
+
+export function isForbidden(thrown: unknown): boolean {
+  return thrown instanceof ApiError && thrown.status === 403;
+}
+
+/**
+ * Whether a resourceVersion is of no use any more: compacted away (410), or newer than the server knows (after a restore of etcd).
+ * Only a new list helps.
+ */
+export function isExpired(thrown: unknown): boolean {
+  if (!(thrown instanceof ApiError)) return false;
+  return thrown.status === 410 || thrown.causes.some((cause) => cause.reason === "ResourceVersionTooLarge");
+}
+
+/** Reads the body of an error answer; what is no Status (HTML of a load balancer, "404 page not found") becomes its message, cut short. */
+export function readStatus(code: number, body: string, retryAfter?: string): StatusBody {
+  const parsed = parseObject(body);
+  const retryAfterMs = parseRetryAfter(retryAfter);
+  const after = retryAfterMs === undefined ? {} : { retryAfterMs };
+  if (parsed?.["kind"] !== "Status") return { code, reason: "", message: shorten(body), causes: [], ...after };
+  return { ...statusFromObject(parsed, code), ...after };
+}
+
+/** Reads a `Status` object, as an ERROR event of a watch carries it. */
+export function statusFromObject(status: { readonly [key: string]: unknown }, fallbackCode = 500): StatusBody {
+  const details = isJsonObject(status["details"]) ? status["details"] : {};
+  const seconds = details["retryAfterSeconds"];
+  return {
+    code: typeof status["code"] === "number" ? status["code"] : fallbackCode,
+    reason: text(status["reason"]) ?? "",
+    message: text(status["message"]) ?? "",
+    causes: Array.isArray(details["causes"]) ? details["causes"].filter(isJsonObject).map(readCause) : [],
+    ...defined("name", text(details["name"])),
+    ...(typeof seconds === "number" && seconds > 0 ? { retryAfterMs: seconds * 1000 } : {}),
+  };
+}
+
+/** Retry-After in milliseconds. The date form is not used by Kubernetes and is ignored. */
+function parseRetryAfter(header: string | undefined): number | undefined {
+  if (header === undefined || !/^\d{1,6}$/.test(header)) return undefined;
+  return Number(header) * 1000;
+}
+
+function readCause(cause: { readonly [key: string]: unknown }): StatusCause {
+  return {
+    ...defined("field", text(cause["field"])),
+    ...defined("reason", text(cause["reason"])),
+    ...defined("message", text(cause["message"])),
+  };
+}
+
+function parseObject(body: string): { readonly [key: string]: unknown } | undefined {
+  try {
+    const parsed: unknown = JSON.parse(body);
+    return isJsonObject(parsed) ? parsed : undefined;
+  } catch {
+    return undefined; // not JSON: the caller takes it as text
+  }
+}
+
+function shorten(body: string): string {
+  const line = body
+    .replaceAll(/<[^>]*>/g, " ")
+    .replaceAll(/\s+/g, " ")
+    .trim();
+  return line.length > 200 ? `${line.slice(0, 200)}...` : line;
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+function defined<Key extends string>(key: Key, value: string | undefined): { readonly [key in Key]?: string } {
+  return value === undefined ? {} : ({ [key]: value } as { readonly [key in Key]: string });
+}

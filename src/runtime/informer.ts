@@ -1,0 +1,116 @@
+import type { ApiClient, Selection } from "../client/api-client.ts";
+import type { GroupVersionKind } from "../kube/gvk.ts";
+import type { KubeObject, ObjectKey } from "../kube/object.ts";
+import type { Random } from "../std/backoff.ts";
+import type { Clock } from "../std/clock.ts";
+import { runListWatch } from "./list-watch.ts";
+import type { Logger } from "./log.ts";
+import { ObjectStore } from "./object-store.ts";
+import type { ObjectChange } from "./object-store.ts";
+import type { WorkQueue } from "./work-queue.ts";
+
+export type { ObjectChange } from "./object-store.ts";
+
+/** Which keys a change concerns, and who works on them. All that an informer ever does with a change. */
+export type Route = {
+  readonly queue: Pick<WorkQueue, "add">;
+  /** Empty when the change is of no interest. Compares `previous` and `object` if it likes; must not block or keep them. */
+  readonly keysOf: (change: ObjectChange) => readonly ObjectKey[];
+};
+
+export type InformerOptions = {
+  readonly client: Pick<ApiClient, "list" | "watch">;
+  readonly gvk: GroupVersionKind;
+  readonly selection: Selection;
+  readonly routes: readonly Route[];
+  /** What is kept of an object; by default all but managedFields. */
+  readonly keep?: (object: KubeObject) => KubeObject;
+  /** Told how many changes a list after the first one found, which no watch had reported. */
+  readonly onCorrections?: (changes: number) => void;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+};
+
+/** A local copy of the selected objects that is kept up to date while `run` runs. */
+export type Informer = {
+  readonly gvk: GroupVersionKind;
+  /** The last seen state; may lag behind the API server. */
+  get(key: ObjectKey): KubeObject | undefined;
+  list(): readonly KubeObject[];
+  readonly hasSynced: boolean;
+  /** Resolves after the first whole list; rejects with the signal's reason. */
+  synced(signal: AbortSignal): Promise<void>;
+  /** Milliseconds since the API server was last heard (an answer of any status, an event, a bookmark), from creation on. */
+  silentMs(): number;
+  /** Resolves once the signal is aborted; never rejects for what the API server does. */
+  run(signal: AbortSignal): Promise<void>;
+};
+
+export function createInformer(options: InformerOptions): Informer {
+  const { clock, gvk } = options;
+  const store = new ObjectStore({ keep: options.keep ?? withoutManagedFields });
+  const firstList = Promise.withResolvers<void>();
+  let hasSynced = false;
+  let heardMs = clock.monotonicMs();
+  const notify = (changes: readonly ObjectChange[]): void => {
+    for (const change of changes) route(options, change);
+  };
+  const sink = {
+    replace: (objects: readonly KubeObject[]) => {
+      const changes = store.replace(objects);
+      if (hasSynced) options.onCorrections?.(changes.length);
+      hasSynced = true;
+      firstList.resolve();
+      notify(changes);
+    },
+    put: (object: KubeObject) => notify(store.put(object)),
+    remove: (object: KubeObject) => notify(store.remove(object)),
+    contact: () => {
+      heardMs = clock.monotonicMs();
+    },
+  };
+  return {
+    gvk,
+    get: (key) => store.get(key),
+    list: () => store.list(),
+    get hasSynced() {
+      return hasSynced;
+    },
+    synced: (signal) => orAborted(firstList.promise, signal),
+    silentMs: () => clock.monotonicMs() - heardMs,
+    run: (signal) => runListWatch({ ...options, sink }, signal),
+  };
+}
+
+function route({ routes, log, gvk }: InformerOptions, change: ObjectChange): void {
+  for (const { queue, keysOf } of routes) {
+    try {
+      for (const key of keysOf(change)) queue.add(key);
+    } catch (error) {
+      log.error("Cannot tell which keys a change concerns", {
+        kind: gvk.kind,
+        name: change.object.metadata.name,
+        error,
+      });
+    }
+  }
+}
+
+function withoutManagedFields(object: KubeObject): KubeObject {
+  if (object.metadata.managedFields === undefined) return object;
+  const { managedFields: _, ...metadata } = object.metadata;
+  return { ...object, metadata };
+}
+
+async function orAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
