@@ -1,0 +1,117 @@
+import type { BinaryName } from "./binaries.ts";
+import type { Variant } from "./control-plane.ts";
+
+export type ComponentName = Exclude<BinaryName, "kubectl">;
+
+/** `order` 0 starts at once, 1 when the API server answers. Arguments are relative to the cluster's folder. */
+export type Component = { readonly name: ComponentName; readonly order: 0 | 1; readonly args: readonly string[] };
+
+/** Files in the cluster's folder. */
+export const files = {
+  caCert: "ca.crt",
+  caKey: "ca.key",
+  serverCert: "apiserver.crt",
+  serverKey: "apiserver.key",
+  accountKey: "service-accounts.key",
+  accountPublicKey: "service-accounts.pub",
+  tokens: "tokens.csv",
+  auditPolicy: "audit-policy.json",
+  auditLog: "audit.log",
+  stages: "stages.yaml",
+  admin: "admin.kubeconfig",
+} as const;
+
+/** etcd listens on Unix sockets in the cluster's folder: no port to lose, nobody else to reach it. It wants something that looks like a port. */
+const clientUrl = "unix://etcd:1";
+const peerUrl = "unix://peer:1";
+
+export function componentsOf(variant: Variant, port: number): readonly Component[] {
+  return variant === "light" ? [etcd, apiServer(port)] : [etcd, apiServer(port), ...workers];
+}
+
+const etcd: Component = {
+  name: "etcd",
+  order: 0,
+  args: [
+    "--data-dir=etcd-data",
+    `--listen-client-urls=${clientUrl}`,
+    `--advertise-client-urls=${clientUrl}`,
+    `--listen-peer-urls=${peerUrl}`,
+    `--initial-advertise-peer-urls=${peerUrl}`,
+    `--initial-cluster=default=${peerUrl}`,
+    // Nothing here outlives the machine, so nothing needs to reach its disk.
+    "--unsafe-no-fsync",
+    "--heartbeat-interval=50",
+    "--election-timeout=250",
+    "--log-level=warn",
+  ],
+};
+
+function apiServer(port: number): Component {
+  return {
+    name: "kube-apiserver",
+    order: 0,
+    args: [
+      `--etcd-servers=${clientUrl}`,
+      "--bind-address=127.0.0.1",
+      `--secure-port=${port}`,
+      `--tls-cert-file=${files.serverCert}`,
+      `--tls-private-key-file=${files.serverKey}`,
+      `--client-ca-file=${files.caCert}`,
+      `--token-auth-file=${files.tokens}`,
+      "--authorization-mode=RBAC",
+      "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+      `--service-account-key-file=${files.accountPublicKey}`,
+      `--service-account-signing-key-file=${files.accountKey}`,
+      "--service-cluster-ip-range=10.96.0.0/16",
+      // The one API server listens on the loopback address, which may not stand in Endpoints.
+      "--endpoint-reconciler-type=none",
+      "--allow-privileged=true",
+      `--audit-policy-file=${files.auditPolicy}`,
+      `--audit-log-path=${files.auditLog}`,
+      "--profiling=false",
+    ],
+  };
+}
+
+const workers: readonly Component[] = [
+  {
+    name: "kube-controller-manager",
+    order: 1,
+    args: [
+      "--kubeconfig=kube-controller-manager.kubeconfig",
+      "--secure-port=0",
+      "--leader-elect=false",
+      "--use-service-account-credentials=true",
+      `--service-account-private-key-file=${files.accountKey}`,
+      `--root-ca-file=${files.caCert}`,
+      "--kube-api-qps=500",
+      "--kube-api-burst=1000",
+      "--profiling=false",
+    ],
+  },
+  {
+    name: "kube-scheduler",
+    order: 1,
+    args: [
+      "--kubeconfig=kube-scheduler.kubeconfig",
+      "--secure-port=0",
+      "--leader-elect=false",
+      "--kube-api-qps=500",
+      "--kube-api-burst=1000",
+      "--profiling=false",
+    ],
+  },
+  {
+    name: "kwok",
+    order: 1,
+    args: [
+      "--kubeconfig=kwok.kubeconfig",
+      `--config=${files.stages}`,
+      "--manage-all-nodes=true",
+      "--node-ip=10.0.0.1",
+      "--node-port=0",
+      "--node-lease-duration-seconds=40",
+    ],
+  },
+];

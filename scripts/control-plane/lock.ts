@@ -1,0 +1,98 @@
+import { randomBytes } from "node:crypto";
+import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+
+export type LockOptions = {
+  /** Called once when another process has the lock, with its process id. */
+  readonly onWait: (owner: number) => void;
+  readonly signal?: AbortSignal;
+};
+
+const pollMs = 200;
+
+/**
+ * Takes the lock file at `path` for this process and gives it back when disposed. A lock whose owner no longer runs is taken over.
+ * The lock saves work, it does not keep data safe: files appear in the cache by rename only.
+ */
+export async function takeLock(path: string, { onWait, signal }: LockOptions): Promise<AsyncDisposable> {
+  const mine = await ownerLine(process.pid);
+  let told = false;
+  while (!(await create(path, mine))) {
+    const theirs = await readIfThere(path);
+    if (theirs === undefined) continue;
+    if (await isStale(theirs)) {
+      await removeStale(path, theirs);
+      continue;
+    }
+    if (!told) onWait(Number(theirs.split(" ")[0]));
+    told = true;
+    await sleep(pollMs, undefined, signal === undefined ? {} : { signal });
+  }
+  return { [Symbol.asyncDispose]: () => rm(path, { force: true }) };
+}
+
+/** Whole or not at all: written beside, then linked, which fails if somebody has it. */
+async function create(path: string, text: string): Promise<boolean> {
+  const draft = `${path}.${randomBytes(6).toString("hex")}`;
+  await writeFile(draft, text);
+  try {
+    await link(draft, path);
+    return true;
+  } catch (error) {
+    if (hasCode(error, "EEXIST")) return false;
+    throw error;
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+/** Moves the lock away first, so that of two who find it stale only one removes it; one that was new after all is put back. */
+async function removeStale(path: string, stale: string): Promise<void> {
+  const aside = `${path}.${randomBytes(6).toString("hex")}`;
+  try {
+    await rename(path, aside);
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return;
+    throw error;
+  }
+  if ((await readIfThere(aside)) !== stale) await link(aside, path).catch(ignoreExisting);
+  await rm(aside, { force: true });
+}
+
+/** `<pid> <start time>`: a process id may be given to somebody else, its start time tells them apart (Linux only). */
+async function ownerLine(pid: number): Promise<string> {
+  const stat = await readIfThere(`/proc/${pid}/stat`);
+  return `${pid} ${stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "-"}`;
+}
+
+async function isStale(owner: string): Promise<boolean> {
+  const pid = Number(owner.split(" ")[0]);
+  return !Number.isInteger(pid) || pid <= 0 || !isAlive(pid) || (await ownerLine(pid)) !== owner;
+}
+
+/** Whether a process with that id runs, ours or not. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return !hasCode(error, "ESRCH");
+  }
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
+function ignoreExisting(error: unknown): void {
+  if (!hasCode(error, "EEXIST")) throw error;
+}
+
+export function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}

@@ -1,0 +1,75 @@
+import { execFileSync, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+/** A child that logs to `<name>.log` in its folder. */
+export type Child = { readonly name: string; readonly process: ChildProcess; readonly logPath: string };
+
+export type Program = { readonly name: string; readonly path: string; readonly args: readonly string[] };
+
+/** Starts a program in `folder`; see dieWithParent. */
+export function startChild(folder: string, program: Program): Child {
+  const logPath = join(folder, `${program.name}.log`);
+  const log = openSync(logPath, "a", 0o600);
+  const { path, args } = dieWithParent(program);
+  try {
+    const process = spawn(path, args, { cwd: folder, stdio: ["ignore", log, log], env: cleanEnvironment() });
+    process.on("error", () => undefined);
+    return { name: program.name, process, logPath };
+  } finally {
+    closeSync(log);
+  }
+}
+
+export type Command = { readonly path: string; readonly args: readonly string[] };
+
+let knowsDeathSignal: boolean | undefined;
+
+/**
+ * The same command, but on Linux the kernel kills it when this process ends, also by SIGKILL (PR_SET_PDEATHSIG, through setpriv of
+ * util-linux). Where there is no setpriv it is unchanged, and only an orderly end of this process ends it.
+ */
+export function dieWithParent({ path, args }: Command): Command {
+  knowsDeathSignal ??= process.platform === "linux" && knowsPdeathsig();
+  return knowsDeathSignal ? { path: "setpriv", args: ["--pdeathsig", "KILL", "--", path, ...args] } : { path, args };
+}
+
+/** Kills at once: there is no data to keep. Resolves when the process is gone. */
+export async function killChild({ process }: Child): Promise<void> {
+  if (!hasStarted(process) || hasEnded(process)) return;
+  const ended = once(process, "exit");
+  process.kill("SIGKILL");
+  await ended;
+}
+
+export function hasEnded(process: ChildProcess): boolean {
+  return process.exitCode !== null || process.signalCode !== null;
+}
+
+/** Last lines of a log, "" if there are none. */
+export async function logTail(path: string, lines: number): Promise<string> {
+  const text = await readFile(path, "utf8").catch((error: unknown) => `(cannot read ${path}: ${String(error)})`);
+  return text.trimEnd().split("\n").slice(-lines).join("\n");
+}
+
+function hasStarted(process: ChildProcess): boolean {
+  return process.pid !== undefined;
+}
+
+/** What any of our processes needs of the environment, so that a person's settings do not change a cluster. */
+export function cleanEnvironment(): NodeJS.ProcessEnv {
+  const { PATH, HOME, TMPDIR } = process.env;
+  return { PATH, HOME, TMPDIR };
+}
+
+function knowsPdeathsig(): boolean {
+  try {
+    execFileSync("setpriv", ["--pdeathsig", "KILL", "--", "true"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,93 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+export const binaryNames = [
+  "etcd",
+  "kube-apiserver",
+  "kubectl",
+  "kube-controller-manager",
+  "kube-scheduler",
+  "kwok",
+] as const;
+export type BinaryName = (typeof binaryNames)[number];
+
+/** Binaries that come from one place, because one Go module (`tools/<name>`) pins their version. */
+export type Suite = {
+  readonly name: SuiteName;
+  /** With the "v". */
+  readonly version: string;
+  /** Folder of the go.mod. */
+  readonly moduleFolder: string;
+  /** Changes with the pinned modules and the build arguments: the key of what we built. */
+  readonly buildKey: string;
+};
+
+export type SuiteName = "etcd" | "kubernetes" | "kwok";
+
+type SuiteFacts = {
+  readonly module: string;
+  /** Go package of each binary. */
+  readonly packages: Partial<Record<BinaryName, string>>;
+  /** Values of -ldflags, `$V` stands for the version. */
+  readonly stamps: readonly string[];
+};
+
+const base = "k8s.io/component-base/version";
+
+export const suites: Readonly<Record<SuiteName, SuiteFacts>> = {
+  etcd: {
+    module: "go.etcd.io/etcd/server/v3",
+    packages: { etcd: "go.etcd.io/etcd/server/v3" },
+    stamps: [],
+  },
+  kubernetes: {
+    module: "k8s.io/kubernetes",
+    packages: {
+      "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
+      kubectl: "k8s.io/kubernetes/cmd/kubectl",
+      "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
+      "kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler",
+    },
+    stamps: [
+      `${base}.gitVersion=$V`,
+      `${base}.gitMajor=$MAJOR`,
+      `${base}.gitMinor=$MINOR`,
+      `${base}.gitTreeState=clean`,
+    ],
+  },
+  kwok: { module: "sigs.k8s.io/kwok", packages: { kwok: "sigs.k8s.io/kwok/cmd/kwok" }, stamps: [] },
+};
+
+/** Reads the suite's version out of its go.mod, the one place where it is written. */
+export async function readSuite(toolsFolder: string, name: SuiteName): Promise<Suite> {
+  const moduleFolder = join(toolsFolder, name);
+  const text = await readFile(join(moduleFolder, "go.mod"), "utf8");
+  const { module } = suites[name];
+  const version = text
+    .split("\n")
+    .map((line) =>
+      line
+        .replace(/^require\s+/, "")
+        .trim()
+        .split(/\s+/),
+    )
+    .find(([path]) => path === module)?.[1];
+  if (version === undefined)
+    throw new Error(`Cannot read the version of ${module}: ${join(moduleFolder, "go.mod")} does not require it`);
+  const key = createHash("sha256").update(text).update(goBuildArgs(name, version).join("\0"));
+  return { name, version, moduleFolder, buildKey: key.digest("hex").slice(0, 12) };
+}
+
+/**
+ * Arguments of `go build` but for output and packages. Unoptimised and without debug information: that builds in two thirds of the
+ * time, and the API server is hardly slower (3.9 instead of 3.4 s until ready).
+ */
+export function goBuildArgs(name: SuiteName, version: string): readonly string[] {
+  const [major = "", minor = ""] = version.slice(1).split(".");
+  const values = suites[name].stamps.map((stamp) =>
+    stamp.replace("$V", version).replace("$MAJOR", major).replace("$MINOR", minor),
+  );
+  const ldflags = ["-s", "-w", ...values.map((value) => `-X ${value}`)].join(" ");
+  return ["build", "-trimpath", "-buildvcs=false", "-gcflags=all=-N -l -dwarf=false", `-ldflags=${ldflags}`];
+}
