@@ -1,6 +1,6 @@
-import type { GroupKind, GroupVersionKind } from "../kube/gvk.ts";
+import type { GroupVersionKind } from "../kube/gvk.ts";
 import type { JsonObject, JsonValue, KubeObject, ObjectKey } from "../kube/object.ts";
-import type { Discovery, ApiResource } from "./discovery.ts";
+import type { Discovery } from "./discovery.ts";
 
 /** Which objects of a kind. An absent `namespace` means all of them. */
 export type Selection = {
@@ -35,7 +35,7 @@ export type WatchEvent =
   | { readonly kind: "added" | "modified" | "deleted"; readonly object: KubeObject }
   | { readonly kind: "bookmark"; readonly resourceVersion: string };
 
-export type Subresource = "status" | "scale" | "finalize";
+export type Subresource = "status";
 
 export type WriteOptions = {
   readonly fieldManager: string;
@@ -47,6 +47,9 @@ export type ApplyOptions = WriteOptions & {
   /** Take fields over from other managers instead of failing with a Conflict. Default true. */
   readonly force?: boolean;
 };
+
+/** Names one object in one version of its kind. */
+export type ObjectRef = { readonly gvk: GroupVersionKind; readonly key: ObjectKey };
 
 /** A JSON patch (RFC 6902) or a merge patch (RFC 7396). */
 export type ObjectPatch =
@@ -86,15 +89,10 @@ export type ApiClient = {
   apply(object: KubeObject, options: ApplyOptions, signal: AbortSignal): Promise<KubeObject>;
   /** PUT: `metadata.resourceVersion` of the object is the precondition. */
   replace(object: KubeObject, options: WriteOptions, signal: AbortSignal): Promise<KubeObject>;
-  patch(target: PatchTarget, patch: ObjectPatch, options: WriteOptions, signal: AbortSignal): Promise<KubeObject>;
-  delete(target: PatchTarget, options: DeleteOptions, signal: AbortSignal): Promise<DeleteResult>;
+  patch(target: ObjectRef, patch: ObjectPatch, options: WriteOptions, signal: AbortSignal): Promise<KubeObject>;
+  delete(target: ObjectRef, options: DeleteOptions, signal: AbortSignal): Promise<DeleteResult>;
   /** One watch request; returns when the server ends it. Throws ApiError also for ERROR events: see `isExpired`. */
   watch(gvk: GroupVersionKind, options: WatchOptions, signal: AbortSignal): AsyncIterable<WatchEvent>;
   serverVersion(signal: AbortSignal): Promise<ServerVersion>;
   readonly discovery: Pick<Discovery, "find" | "findPreferred" | "resourcesOf" | "invalidate">;
 };
-
-/** Names one object; a whole KubeObject can be turned into one by `targetOf`. */
-export type PatchTarget = { readonly gvk: GroupVersionKind; readonly key: ObjectKey };
-
-export type { ApiResource, GroupKind };

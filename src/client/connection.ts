@@ -1,0 +1,63 @@
+import { readFile } from "node:fs/promises";
+
+import type { Clock } from "../std/clock.ts";
+import { ReasonedError, errorCode, errorMessage } from "../std/errors.ts";
+
+/** PEM texts; `ca` absent means the system's authorities. */
+export type TlsMaterial = {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  /** Name to expect in the server's certificate instead of the host of its URL. */
+  readonly serverName?: string;
+  readonly insecure: boolean;
+};
+
+/** Where the API server is and who we are. */
+export type Connection = {
+  /** "https://10.96.0.1:443", with a path where a gateway wants one. */
+  readonly server: string;
+  /** The namespace of the context or of our Pod. */
+  readonly namespace: string;
+  /** Asked for each new socket. */
+  tls(): Promise<TlsMaterial>;
+  /** The Authorization header; `fresh` after a 401: what was cached is read or issued anew. */
+  authorization(fresh: boolean): Promise<string | undefined>;
+};
+
+export type LoadConnectionOptions = {
+  /** Path of a kubeconfig, or several joined by ":". Wins over the environment. */
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  /** Of which KUBECONFIG, HOME and KUBERNETES_SERVICE_HOST and _PORT are read, and all is given to exec plugins. */
+  readonly env: { readonly [name: string]: string | undefined };
+  readonly clock: Clock;
+  /** Where the Pod's service account is mounted. */
+  readonly serviceAccountDir?: string;
+};
+
+export class ConnectionConfigError extends ReasonedError {
+  constructor(message: string, cause?: unknown) {
+    super({ reason: "ConnectionConfigInvalid", retry: "on-change", message, cause });
+  }
+}
+
+/** Reader of a token file: once a minute, and whenever `fresh` is wanted. The kubelet renews tokens at 80% of their life. */
+export function cachedFile(path: string, clock: Clock): (fresh: boolean) => Promise<string> {
+  let last: { readonly text: string; readonly readMs: number } | undefined;
+  return async (fresh) => {
+    const nowMs = clock.monotonicMs();
+    if (last !== undefined && !fresh && nowMs - last.readMs < 60_000) return last.text;
+    last = { text: (await readText(path)).trim(), readMs: nowMs };
+    return last.text;
+  };
+}
+
+export async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    const why = errorCode(error) === "ENOENT" ? "there is no such file" : errorMessage(error);
+    throw new ConnectionConfigError(`Cannot read ${path}: ${why}`, error);
+  }
+}

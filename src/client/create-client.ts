@@ -1,0 +1,280 @@
+import { gvkOf } from "../kube/gvk.ts";
+import type { GroupVersionKind } from "../kube/gvk.ts";
+import type { KubeObject, ObjectKey } from "../kube/object.ts";
+import { describeObject } from "../kube/object-id.ts";
+import { UnreachableError } from "../std/errors.ts";
+import { isJsonObject } from "../std/json.ts";
+import type {
+  ApiClient,
+  ApplyOptions,
+  DeleteOptions,
+  DeleteResult,
+  ListOptions,
+  ObjectList,
+  ObjectPatch,
+  ObjectRef,
+  Selection,
+  ServerVersion,
+  WatchEvent,
+  WatchOptions,
+  WriteOptions,
+} from "./api-client.ts";
+import { ApiError, ConnectionError, NoSuchKindError, isExpired } from "./api-error.ts";
+import { Discovery } from "./discovery.ts";
+import type { ApiResource } from "./discovery.ts";
+import { toKubeObject, toPage } from "./object-body.ts";
+import { resourcePath } from "./resource-path.ts";
+import type { Query } from "./resource-path.ts";
+import { Transport } from "./transport.ts";
+import type { HttpRequest, TransportOptions } from "./transport.ts";
+import { watchEvents } from "./watch.ts";
+
+/** The client owns sockets: `close` when done. */
+export type OwnedApiClient = ApiClient & { close(): Promise<void> };
+
+/** Opens no connection before the first request. */
+export function createApiClient(options: TransportOptions): OwnedApiClient {
+  return new RawClient(new Transport(options));
+}
+
+const json = { "content-type": "application/json" };
+const partial = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+const partialList = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+
+type Write = {
+  readonly ref: ObjectRef;
+  readonly request: Pick<HttpRequest, "method" | "headers" | "body" | "idempotent">;
+  readonly verb: string;
+};
+
+class RawClient implements OwnedApiClient {
+  readonly #transport: Transport;
+  readonly discovery: Discovery;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+    this.discovery = new Discovery(transport);
+  }
+
+  async get(gvk: GroupVersionKind, key: ObjectKey, signal: AbortSignal): Promise<KubeObject> {
+    const action = `get ${describeObject({ kind: gvk.kind, ...key })}`;
+    const path = resourcePath(await this.#resource(gvk, signal), key);
+    const answer = await this.#send({ method: "GET", path, action, idempotent: true }, gvk, signal);
+    return toKubeObject(answer, { gvk, action });
+  }
+
+  async getOrUndefined(gvk: GroupVersionKind, key: ObjectKey, signal: AbortSignal): Promise<KubeObject | undefined> {
+    return await orAbsent(this.get(gvk, key, signal));
+  }
+
+  async list(gvk: GroupVersionKind, options: ListOptions, signal: AbortSignal): Promise<ObjectList> {
+    try {
+      return await this.#listPages(gvk, options, signal);
+    } catch (error) {
+      // The snapshot that the pages are cut from was compacted away: one whole answer needs none.
+      if (!isExpired(error)) throw error;
+      return await this.#listPages(gvk, { ...options, pageSize: 0 }, signal);
+    }
+  }
+
+  async create(object: KubeObject, options: WriteOptions, signal: AbortSignal): Promise<KubeObject> {
+    const request = { method: "POST", headers: json, body: JSON.stringify(object), idempotent: false } as const;
+    return await this.#write({ ref: refOf(object), request, verb: "create" }, writeQuery(options), {
+      ...options,
+      signal,
+    });
+  }
+
+  async apply(object: KubeObject, options: ApplyOptions, signal: AbortSignal): Promise<KubeObject> {
+    const headers = { "content-type": "application/apply-patch+yaml" };
+    const request = { method: "PATCH", headers, body: JSON.stringify(object), idempotent: true } as const;
+    const query = { ...writeQuery(options), force: options.force ?? true };
+    return await this.#write({ ref: refOf(object), request, verb: "apply" }, query, { ...options, signal });
+  }
+
+  async replace(object: KubeObject, options: WriteOptions, signal: AbortSignal): Promise<KubeObject> {
+    const request = { method: "PUT", headers: json, body: JSON.stringify(object), idempotent: false } as const;
+    return await this.#write({ ref: refOf(object), request, verb: "replace" }, writeQuery(options), {
+      ...options,
+      signal,
+    });
+  }
+
+  async patch(ref: ObjectRef, patch: ObjectPatch, options: WriteOptions, signal: AbortSignal): Promise<KubeObject> {
+    const request = { method: "PATCH", ...patchBody(patch), idempotent: false } as const;
+    return await this.#write({ ref, request, verb: "patch" }, writeQuery(options), { ...options, signal });
+  }
+
+  async delete(ref: ObjectRef, options: DeleteOptions, signal: AbortSignal): Promise<DeleteResult> {
+    const answer = await orAbsent(this.#delete(ref, options, signal));
+    if (answer === undefined) return { kind: "absent" };
+    this.#afterWrite(ref.gvk);
+    if (isJsonObject(answer) && answer["kind"] === ref.gvk.kind) {
+      const object = toKubeObject(answer, { gvk: ref.gvk, action: describeWrite("delete", ref) });
+      if (stillThere(object)) return { kind: "terminating", object };
+    }
+    return { kind: "deleted" };
+  }
+
+  async *watch(
+    gvk: GroupVersionKind,
+    options: WatchOptions,
+    signal: AbortSignal,
+  ): AsyncGenerator<WatchEvent, void, undefined> {
+    const resource = await this.#resource(gvk, signal);
+    const query = {
+      watch: true,
+      allowWatchBookmarks: true,
+      resourceVersion: options.resourceVersion,
+      timeoutSeconds: Math.ceil(options.timeoutMs / 1000),
+      ...selectorQuery(options),
+    };
+    const request: HttpRequest = {
+      method: "GET",
+      path: resourcePath(resource, { namespace: options.namespace }, query),
+      headers: options.metadataOnly === true ? { accept: partial } : {},
+      action: `watch ${gvk.kind}`,
+      idempotent: true,
+    };
+    const { idleMs, onContact } = options;
+    try {
+      yield* watchEvents(this.#transport, request, { gvk, idleMs, onContact }, signal);
+    } catch (error) {
+      throw this.#kindIsGone(error, gvk) ? new NoSuchKindError(describeKind(gvk)) : error;
+    }
+  }
+
+  async serverVersion(signal: AbortSignal): Promise<ServerVersion> {
+    const action = "ask the API server for its version";
+    const answer = await this.#transport.json({ method: "GET", path: "/version", action, idempotent: true }, signal);
+    const { gitVersion, major, minor } = isJsonObject(answer) ? answer : {};
+    if (typeof gitVersion !== "string" || typeof major !== "string" || typeof minor !== "string")
+      throw new ConnectionError(action, "the answer names none");
+    return { gitVersion, major, minor };
+  }
+
+  async close(): Promise<void> {
+    await this.#transport.close();
+  }
+
+  async #listPages(gvk: GroupVersionKind, options: ListOptions, signal: AbortSignal): Promise<ObjectList> {
+    const action = `list ${gvk.kind}`;
+    const resource = await this.#resource(gvk, signal);
+    const headers = options.metadataOnly === true ? { accept: partialList } : {};
+    const limit = options.pageSize ?? 500;
+    const items: KubeObject[] = [];
+    for (let next: string | undefined; ;) {
+      const query = { ...selectorQuery(options), limit: limit === 0 ? undefined : limit, continue: next };
+      const path = resourcePath(resource, { namespace: options.namespace }, query);
+      const answer = await this.#send({ method: "GET", path, headers, action, idempotent: true }, gvk, signal);
+      const page = toPage(answer, { gvk, action });
+      items.push(...page.items);
+      next = page.next;
+      if (next === undefined) return { items, resourceVersion: page.resourceVersion };
+    }
+  }
+
+  async #write(
+    write: Write,
+    query: Query,
+    { signal, subresource }: WriteOptions & { signal: AbortSignal },
+  ): Promise<KubeObject> {
+    const { ref, request, verb } = write;
+    const action = describeWrite(verb, ref, subresource);
+    const place = request.method === "POST" ? { namespace: ref.key.namespace } : { ...ref.key, subresource };
+    const path = resourcePath(await this.#resource(ref.gvk, signal), place, query);
+    const answer = await this.#send({ ...request, path, action }, ref.gvk, signal);
+    this.#afterWrite(ref.gvk);
+    return toKubeObject(answer, { gvk: ref.gvk, action });
+  }
+
+  async #delete(ref: ObjectRef, options: DeleteOptions, signal: AbortSignal): Promise<unknown> {
+    const { uid, resourceVersion, propagationPolicy, dryRun } = options;
+    const body = {
+      apiVersion: "v1",
+      kind: "DeleteOptions",
+      propagationPolicy: propagationPolicy ?? "Background",
+      ...(uid === undefined && resourceVersion === undefined ? {} : { preconditions: { uid, resourceVersion } }),
+      ...(dryRun === true ? { dryRun: ["All"] } : {}),
+    };
+    const path = resourcePath(await this.#resource(ref.gvk, signal), ref.key);
+    const action = describeWrite("delete", ref);
+    return await this.#send(
+      { method: "DELETE", path, headers: json, body: JSON.stringify(body), action, idempotent: false },
+      ref.gvk,
+      signal,
+    );
+  }
+
+  async #resource(gvk: GroupVersionKind, signal: AbortSignal): Promise<ApiResource> {
+    const resource = await this.discovery.find(gvk, signal);
+    if (resource === undefined) throw new NoSuchKindError(describeKind(gvk));
+    return resource;
+  }
+
+  async #send(request: HttpRequest, gvk: GroupVersionKind, signal: AbortSignal): Promise<unknown> {
+    try {
+      return await this.#transport.json(request, signal);
+    } catch (error) {
+      throw this.#kindIsGone(error, gvk) ? new NoSuchKindError(describeKind(gvk)) : error;
+    }
+  }
+
+  /** A 404 that names no object is about the kind: its CRD is gone, or no longer serves this version. */
+  #kindIsGone(error: unknown, gvk: GroupVersionKind): boolean {
+    if (!(error instanceof ApiError) || error.status !== 404 || error.objectName !== undefined) return false;
+    this.discovery.invalidate(gvk.group);
+    return true;
+  }
+
+  #afterWrite(gvk: GroupVersionKind): void {
+    if (gvk.kind === "CustomResourceDefinition" || gvk.kind === "APIService") this.discovery.invalidate();
+  }
+}
+
+function refOf(object: KubeObject): ObjectRef {
+  return { gvk: gvkOf(object), key: { namespace: object.metadata.namespace ?? "", name: object.metadata.name } };
+}
+
+function patchBody(patch: ObjectPatch): Pick<HttpRequest, "headers" | "body"> {
+  switch (patch.kind) {
+    case "json":
+      return { headers: { "content-type": "application/json-patch+json" }, body: JSON.stringify(patch.operations) };
+    case "merge":
+      return { headers: { "content-type": "application/merge-patch+json" }, body: JSON.stringify(patch.value) };
+    default:
+      throw new UnreachableError(patch);
+  }
+}
+
+function writeQuery({ fieldManager, dryRun }: WriteOptions): Query {
+  return { fieldManager, fieldValidation: "Strict", dryRun: dryRun === true ? "All" : undefined };
+}
+
+function selectorQuery({ labelSelector, fieldSelector }: Selection): Query {
+  return { labelSelector, fieldSelector };
+}
+
+/** The API server answers with the object also when it is gone at once, for kinds without a grace period. */
+function stillThere(object: KubeObject): boolean {
+  return object.metadata.deletionTimestamp !== undefined;
+}
+
+async function orAbsent<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof NoSuchKindError) return undefined;
+    if (error instanceof ApiError && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
+function describeWrite(verb: string, { gvk, key }: ObjectRef, subresource?: string): string {
+  const what = describeObject({ kind: gvk.kind, ...key });
+  return subresource === undefined ? `${verb} ${what}` : `${verb} ${subresource} of ${what}`;
+}
+
+function describeKind({ group, version, kind }: GroupVersionKind): string {
+  return `${kind} in ${group === "" ? version : `${group}/${version}`}`;
+}

@@ -1,0 +1,37 @@
+import { formatApiVersion } from "../kube/gvk.ts";
+import type { GroupVersionKind } from "../kube/gvk.ts";
+import type { KubeObject } from "../kube/object.ts";
+import { isJsonObject } from "../std/json.ts";
+import { ConnectionError } from "./api-error.ts";
+
+/**
+ * An object from an answer, as it is but for apiVersion and kind: items of lists come without them, and metadata-only answers say
+ * PartialObjectMetadata. Throws ConnectionError for what has no name.
+ */
+export function toKubeObject(value: unknown, { gvk, action }: { gvk: GroupVersionKind; action: string }): KubeObject {
+  if (!isJsonObject(value) || !isJsonObject(value["metadata"]) || typeof value["metadata"]["name"] !== "string") {
+    throw new ConnectionError(action, "the answer is no Kubernetes object");
+  }
+  // Checked as far as we rely on it: the rest is opaque.
+  return { ...value, apiVersion: formatApiVersion(gvk), kind: gvk.kind } as KubeObject;
+}
+
+/** One page of a list. `next` continues it. */
+export type Page = {
+  readonly items: readonly KubeObject[];
+  readonly resourceVersion: string;
+  readonly next: string | undefined;
+};
+
+export function toPage(value: unknown, of: { gvk: GroupVersionKind; action: string }): Page {
+  if (!isJsonObject(value) || !isJsonObject(value["metadata"]))
+    throw new ConnectionError(of.action, "the answer is no list");
+  const { resourceVersion, continue: next } = value["metadata"];
+  const items: unknown = value["items"] ?? [];
+  if (!Array.isArray(items)) throw new ConnectionError(of.action, "the answer is no list");
+  return {
+    items: items.map((item: unknown) => toKubeObject(item, of)),
+    resourceVersion: typeof resourceVersion === "string" ? resourceVersion : "",
+    next: typeof next === "string" && next !== "" ? next : undefined,
+  };
+}

@@ -1,0 +1,235 @@
+import { Pool, buildConnector } from "undici";
+import type { Dispatcher } from "undici";
+
+import { backoffMs } from "../std/backoff.ts";
+import type { Clock } from "../std/clock.ts";
+import { errorCode, errorMessage } from "../std/errors.ts";
+import { withDeadline } from "./abort.ts";
+import { ApiError, ConnectionError, readStatus } from "./api-error.ts";
+import type { Connection, TlsMaterial } from "./connection.ts";
+
+export type HttpRequest = {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** With query, without the server's own prefix. */
+  readonly path: string;
+  readonly headers?: { readonly [name: string]: string };
+  readonly body?: string;
+  /** What is done, in words, for error messages: "get Deployment/flux-system/source-controller". */
+  readonly action: string;
+  /** The same request may be sent twice without harm. */
+  readonly idempotent: boolean;
+  /** For all attempts together, body included. 30 s by default. */
+  readonly timeoutMs?: number;
+};
+
+/** `status` is undefined when no answer came. */
+export type RequestObserver = (request: { method: string; host: string; status: number | undefined }) => void;
+
+export type TransportOptions = {
+  readonly connection: Connection;
+  /** "flux-operator/0.1.0" */
+  readonly userAgent: string;
+  readonly clock: Clock;
+  readonly observe?: RequestObserver;
+  /** Sockets for requests; watches have theirs on top. 16 by default. */
+  readonly maxSockets?: number;
+};
+
+/** The largest answer that is read: a page of 500 big objects stays far below. */
+const maxBodyBytes = 64 * 1024 * 1024;
+const maxErrorBytes = 64 * 1024;
+const maxAttempts = 5;
+const neverSent = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);
+
+/**
+ * HTTP/1.1 to one API server over a bounded pool, never through a proxy of the environment. Retries what may be retried: 401 once
+ * with fresh credentials, 429 and 5xx after their Retry-After, lost connections of idempotent requests.
+ */
+export class Transport {
+  readonly #options: TransportOptions;
+  readonly #requests: Pool;
+  readonly #streams: Pool;
+  readonly #prefix: string;
+  readonly #host: string;
+
+  constructor(options: TransportOptions) {
+    this.#options = options;
+    const server = new URL(options.connection.server);
+    this.#prefix = server.pathname.replace(/\/+$/, "");
+    this.#host = server.host;
+    const pool = {
+      connect: connector(options.connection),
+      allowH2: false,
+      pipelining: 1,
+      // Below the 90 s after which the API server closes idle connections, so that we seldom write into a closing one.
+      keepAliveTimeout: 60_000,
+      keepAliveMaxTimeout: 60_000,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    };
+    this.#requests = new Pool(server.origin, { ...pool, connections: options.maxSockets ?? 16 });
+    this.#streams = new Pool(server.origin, pool);
+  }
+
+  /** The body of a successful answer, parsed. Throws ApiError, ConnectionError, or the signal's reason. */
+  async json(request: HttpRequest, signal: AbortSignal): Promise<unknown> {
+    const timeoutMs = request.timeoutMs ?? 30_000;
+    const deadlineMs = this.#options.clock.monotonicMs() + timeoutMs;
+    const deadline = { signal, timeoutMs, timeoutReason: () => timedOut(request.action, timeoutMs) };
+    return await withDeadline(deadline, async (own) => {
+      const response = await this.#send(this.#requests, request, { signal: own, deadlineMs });
+      const text = await readText(response.body, maxBodyBytes, request.action);
+      return parseJson(text, request.action);
+    });
+  }
+
+  /** The body of a successful answer as it comes. The caller must read it to its end or abort the signal. */
+  async stream(request: HttpRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData["body"]> {
+    // The retries below are for answers only; a watch has its own loop around it.
+    const deadlineMs = this.#options.clock.monotonicMs();
+    return (await this.#send(this.#streams, request, { signal, deadlineMs })).body;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#requests.destroy(), this.#streams.destroy()]);
+  }
+
+  async #send(
+    pool: Pool,
+    request: HttpRequest,
+    limits: { signal: AbortSignal; deadlineMs: number },
+  ): Promise<Dispatcher.ResponseData> {
+    const { signal, deadlineMs } = limits;
+    let freshLogin = false;
+    for (let attempt = 1; ; attempt += 1) {
+      const answer = await this.#attempt(pool, request, { signal, freshLogin });
+      if (answer.kind === "ok") return answer.response;
+      const { error } = answer;
+      if (error instanceof ApiError && error.status === 401 && !freshLogin) {
+        freshLogin = true;
+        continue;
+      }
+      const delayMs = retryDelayMs(error, request, attempt);
+      if (delayMs === undefined || this.#options.clock.monotonicMs() + delayMs >= deadlineMs) throw error;
+      await this.#options.clock.sleep(delayMs, signal);
+    }
+  }
+
+  async #attempt(
+    pool: Pool,
+    request: HttpRequest,
+    { signal, freshLogin }: { signal: AbortSignal; freshLogin: boolean },
+  ): Promise<Answer> {
+    const { method, action } = request;
+    const headers = await this.#headers(request, freshLogin);
+    try {
+      const path = `${this.#prefix}${request.path}`;
+      const response = await pool.request({ path, method, headers, signal, body: request.body ?? null });
+      this.#options.observe?.({ method, host: this.#host, status: response.statusCode });
+      if (response.statusCode < 300) return { kind: "ok", response };
+      return { kind: "failed", error: await readFailure(response, action) };
+    } catch (error) {
+      if (signal.aborted) throw error;
+      this.#options.observe?.({ method, host: this.#host, status: undefined });
+      return { kind: "failed", error: new ConnectionError(action, errorMessage(error), error) };
+    }
+  }
+
+  async #headers(request: HttpRequest, freshLogin: boolean): Promise<Record<string, string>> {
+    const authorization = await this.#options.connection.authorization(freshLogin);
+    return {
+      accept: "application/json",
+      "user-agent": this.#options.userAgent,
+      ...(authorization === undefined ? {} : { authorization }),
+      ...request.headers,
+    };
+  }
+}
+
+type Answer =
+  | { readonly kind: "ok"; readonly response: Dispatcher.ResponseData }
+  | { readonly kind: "failed"; readonly error: ApiError | ConnectionError };
+
+/** Milliseconds until the next attempt; undefined when there is none. Same rule as client-go: only an answer with Retry-After is tried again. */
+function retryDelayMs(error: ApiError | ConnectionError, request: HttpRequest, attempt: number): number | undefined {
+  if (attempt >= maxAttempts) return undefined;
+  if (error instanceof ApiError) {
+    const mayRetry = error.status === 429 || error.status >= 500;
+    return mayRetry ? error.retryAfterMs : undefined;
+  }
+  const code = errorCode(error);
+  if (!request.idempotent && (code === undefined || !neverSent.has(code))) return undefined;
+  return backoffMs(attempt, { baseMs: 50, maxMs: 1_000 });
+}
+
+/** Reads CA and client certificate anew for each socket, so that rotated files are seen; sockets are few. */
+function connector(connection: Connection): buildConnector.connector {
+  let last: { readonly tls: TlsMaterial; readonly connect: buildConnector.connector } | undefined;
+  const connectorFor = (tls: TlsMaterial): buildConnector.connector => {
+    if (last === undefined || !sameTls(last.tls, tls))
+      last = { tls, connect: buildConnector({ ...tlsOptions(tls), timeout: 10_000 }) };
+    return last.connect;
+  };
+  const open = async (options: buildConnector.Options, callback: buildConnector.Callback): Promise<void> => {
+    try {
+      connectorFor(await connection.tls())(options, callback);
+    } catch (error) {
+      callback(error instanceof Error ? error : new Error(String(error)), null);
+    }
+  };
+  return (options, callback) => void open(options, callback);
+}
+
+function tlsOptions(tls: TlsMaterial): buildConnector.BuildOptions {
+  const { ca, cert, key, serverName } = tls;
+  return {
+    rejectUnauthorized: !tls.insecure,
+    keepAlive: true,
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    ...(serverName === undefined ? {} : { servername: serverName }),
+  };
+}
+
+function sameTls(left: TlsMaterial, right: TlsMaterial): boolean {
+  return (
+    left.ca === right.ca && left.cert === right.cert && left.key === right.key && left.serverName === right.serverName
+  );
+}
+
+async function readFailure(response: Dispatcher.ResponseData, action: string): Promise<ApiError> {
+  const body = await readText(response.body, maxErrorBytes, action);
+  const header = response.headers["retry-after"];
+  return new ApiError(action, readStatus(response.statusCode, body, Array.isArray(header) ? header[0] : header));
+}
+
+async function readText(body: Dispatcher.ResponseData["body"], maxBytes: number, action: string): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) throw new ConnectionError(action, `the answer is larger than ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+function parseJson(text: string, action: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new ConnectionError(action, "the answer is no JSON; is this the address of an API server", error);
+  }
+}
+
+function timedOut(action: string, timeoutMs: number): ConnectionError {
+  return new ConnectionError(action, `no answer within ${timeoutMs / 1000} s`);
+}
