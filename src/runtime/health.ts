@@ -1,0 +1,33 @@
+import type { HttpAnswer } from "./http-server.ts";
+import type { Informer } from "./informer.ts";
+
+/** Undefined when all is well, else what is wrong. */
+export type HealthCheck = { readonly name: string; readonly check: () => string | undefined };
+
+/** An informer that heard nothing for longer than this is of no use, and a new process may do better. */
+const staleMs = 15 * 60_000;
+
+/** For liveness: the API server has been heard lately, by an event, a bookmark or an answer of any status. */
+export function watchIsAlive(informer: Pick<Informer, "silentMs" | "gvk">): HealthCheck {
+  const { kind } = informer.gvk;
+  const check = (): string | undefined =>
+    informer.silentMs() < staleMs ? undefined : `the watch of ${kind} is silent for too long`;
+  return { name: `watch-${kind}`, check };
+}
+
+/** For readiness: the first list is in. */
+export function hasSynced(informer: Pick<Informer, "hasSynced" | "gvk">): HealthCheck {
+  const { kind } = informer.gvk;
+  return { name: `sync-${kind}`, check: () => (informer.hasSynced ? undefined : `${kind} is not listed yet`) };
+}
+
+/** 200 "ok", or 503 with a line for each check as the API server's own /readyz writes them. */
+export function answerHealth(checks: readonly HealthCheck[]): HttpAnswer {
+  const results = checks.map(({ name, check }) => ({ name, wrong: check() }));
+  if (results.every(({ wrong }) => wrong === undefined))
+    return { status: 200, contentType: "text/plain", body: "ok\n" };
+  const lines = results.map(({ name, wrong }) =>
+    wrong === undefined ? `[+]${name} ok\n` : `[-]${name} failed: ${wrong}\n`,
+  );
+  return { status: 503, contentType: "text/plain", body: lines.join("") };
+}

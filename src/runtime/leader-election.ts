@@ -1,0 +1,234 @@
+import { isAbortOf, withDeadline } from "../client/abort.ts";
+import type { ApiClient } from "../client/api-client.ts";
+import { isAlreadyExists, isConflict } from "../client/api-error.ts";
+import type { JsonObject, KubeObject, ObjectKey } from "../kube/object.ts";
+import { microTimestamp } from "../std/clock.ts";
+import type { Clock } from "../std/clock.ts";
+import { ReasonedError } from "../std/errors.ts";
+import { isJsonObject } from "../std/json.ts";
+import type { Logger } from "./log.ts";
+
+export type LeaderElectionOptions = {
+  readonly client: Pick<ApiClient, "getOrUndefined" | "create" | "replace">;
+  readonly lease: ObjectKey;
+  /** Unique among all who want the lease: "<pod>_<uuid>". */
+  readonly identity: string;
+  /** "flux-operator" */
+  readonly fieldManager: string;
+  /** 35 s, 30 s and 5 s by default. */
+  readonly leaseMs?: number;
+  readonly renewMs?: number;
+  readonly retryMs?: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly onChange?: (leading: boolean) => void;
+};
+
+/** We may no longer write: somebody else may be writing by now. */
+export class LeadershipLostError extends ReasonedError {
+  constructor(message: string, cause?: unknown) {
+    super({ reason: "LeadershipLost", retry: "on-change", message, cause });
+  }
+}
+
+export type LeaderElection = {
+  /** Resolves once we lead; rejects with the signal's reason. */
+  elected(signal: AbortSignal): Promise<void>;
+  /** Whether the lease is still ours for certain, by a clock that does not jump; false also when this process slept too long. */
+  isLeading(): boolean;
+  /** Throws LeadershipLostError unless `isLeading()`. For `guardWrites`. */
+  assertLeading(): void;
+  /** Gets and keeps the lease. Resolves after the signal is aborted and the lease is given back; rejects with LeadershipLostError. */
+  run(signal: AbortSignal): Promise<void>;
+};
+
+const leaseKind = { group: "coordination.k8s.io", version: "v1", kind: "Lease" };
+
+/** client-go's rules over a Lease: optimistic locking, and others' leases are timed by when we saw them change, not by their clocks. */
+export function createLeaderElection(options: LeaderElectionOptions): LeaderElection {
+  return new Election(options);
+}
+
+/** What the lease said, and when we first saw it say so. */
+type Observed = { readonly renewTime: string; readonly holder: string; readonly atMs: number };
+
+class Election implements LeaderElection {
+  readonly #options: LeaderElectionOptions;
+  readonly #leaseMs: number;
+  readonly #renewMs: number;
+  readonly #retryMs: number;
+  readonly #electedOnce = Promise.withResolvers<void>();
+  /** When the last successful renewal was sent; undefined while we do not lead. */
+  #renewedMs: number | undefined;
+  #observed: Observed | undefined;
+
+  constructor(options: LeaderElectionOptions) {
+    this.#options = options;
+    this.#leaseMs = options.leaseMs ?? 35_000;
+    this.#renewMs = options.renewMs ?? 30_000;
+    this.#retryMs = options.retryMs ?? 5_000;
+  }
+
+  async elected(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const aborted = Promise.withResolvers<never>();
+    const onAbort = (): void => aborted.reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      await Promise.race([this.#electedOnce.promise, aborted.promise]);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  isLeading(): boolean {
+    return this.#renewedMs !== undefined && this.#options.clock.monotonicMs() - this.#renewedMs < this.#renewMs;
+  }
+
+  assertLeading(): void {
+    if (!this.isLeading()) throw this.#lost();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#acquire(signal);
+      await this.#keep(signal);
+    } catch (error) {
+      if (!isAbortOf(signal, error)) throw error;
+      await this.#release();
+    } finally {
+      if (this.#renewedMs !== undefined) this.#options.onChange?.(false);
+      this.#renewedMs = undefined;
+    }
+  }
+
+  async #acquire(signal: AbortSignal): Promise<void> {
+    const { clock, log, lease, identity } = this.#options;
+    log.info("Waiting for the lease", { lease: lease.name, identity });
+    while (!(await this.#tryQuietly(signal))) await clock.sleep(this.#retryMs, signal);
+    log.info("Got the lease", { lease: lease.name, identity });
+    this.#options.onChange?.(true);
+    this.#electedOnce.resolve();
+  }
+
+  async #keep(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      await this.#options.clock.sleep(this.#retryMs, signal);
+      // A process that was stopped or busy for too long finds out here, before it asks: the lease may have had another holder meanwhile.
+      if (!this.isLeading()) throw this.#lost();
+      await this.#tryQuietly(signal);
+      if (this.#observed?.holder !== this.#options.identity) throw this.#lost();
+    }
+  }
+
+  /** Whether the lease is ours now. An API server that does not answer is the same as a lease that somebody holds. */
+  async #tryQuietly(signal: AbortSignal): Promise<boolean> {
+    const { clock, log } = this.#options;
+    const sentMs = clock.monotonicMs();
+    const timeoutMs = this.#retryMs;
+    try {
+      const timeoutReason = (): Error => new Error(`no answer within ${timeoutMs / 1000} s`);
+      const ours = await withDeadline({ signal, timeoutMs, timeoutReason }, (own) => this.#try(own));
+      if (ours) this.#renewedMs = sentMs;
+      return ours;
+    } catch (error) {
+      if (signal.aborted) throw error;
+      const expected = isConflict(error) || isAlreadyExists(error);
+      log[expected ? "debug" : "error"]("Cannot get or renew the lease, trying again", {
+        lease: this.#options.lease.name,
+        error,
+      });
+      return false;
+    }
+  }
+
+  async #try(signal: AbortSignal): Promise<boolean> {
+    const { client, lease, fieldManager, identity, clock } = this.#options;
+    const live = await client.getOrUndefined(leaseKind, lease, signal);
+    if (live === undefined) {
+      this.#observe(await client.create(this.#newLease(), { fieldManager }, signal));
+      return true;
+    }
+    this.#observe(live);
+    const holder = this.#observed?.holder ?? "";
+    const heldForMs = clock.monotonicMs() - (this.#observed?.atMs ?? 0);
+    const spec = specOf(live);
+    if (holder !== "" && holder !== identity && heldForMs < leaseMsOf(spec, this.#leaseMs)) return false;
+    const transitions = typeof spec["leaseTransitions"] === "number" ? spec["leaseTransitions"] : 0;
+    const next =
+      holder === identity
+        ? { ...spec, ...this.#renewal() }
+        : { ...this.#takeOver(), leaseTransitions: transitions + 1 };
+    this.#observe(await client.replace({ ...live, spec: next }, { fieldManager }, signal));
+    return true;
+  }
+
+  #observe(lease: KubeObject): void {
+    const spec = specOf(lease);
+    const holder = typeof spec["holderIdentity"] === "string" ? spec["holderIdentity"] : "";
+    const renewTime = typeof spec["renewTime"] === "string" ? spec["renewTime"] : "";
+    if (this.#observed?.holder === holder && this.#observed.renewTime === renewTime) return;
+    this.#observed = { holder, renewTime, atMs: this.#options.clock.monotonicMs() };
+  }
+
+  #newLease(): KubeObject {
+    const { lease } = this.#options;
+    const spec = { ...this.#takeOver(), leaseTransitions: 0 };
+    return {
+      apiVersion: "coordination.k8s.io/v1",
+      kind: "Lease",
+      metadata: { name: lease.name, namespace: lease.namespace },
+      spec,
+    };
+  }
+
+  #takeOver(): JsonObject {
+    return { ...this.#renewal(), acquireTime: microTimestamp(this.#options.clock) };
+  }
+
+  #renewal(): JsonObject {
+    const { identity, clock } = this.#options;
+    return {
+      holderIdentity: identity,
+      leaseDurationSeconds: Math.ceil(this.#leaseMs / 1000),
+      renewTime: microTimestamp(clock),
+    };
+  }
+
+  /** Lets the next one in at once. Failing to do so costs it only the length of the lease. */
+  async #release(): Promise<void> {
+    const { client, lease, fieldManager, log, identity, clock } = this.#options;
+    if (!this.isLeading()) return;
+    const limit = {
+      signal: new AbortController().signal,
+      timeoutMs: 3_000,
+      timeoutReason: () => new Error("no answer within 3 s"),
+    };
+    try {
+      await withDeadline(limit, async (signal) => {
+        const live = await client.getOrUndefined(leaseKind, lease, signal);
+        if (live === undefined || specOf(live)["holderIdentity"] !== identity) return;
+        const spec = { ...specOf(live), holderIdentity: "", leaseDurationSeconds: 1, renewTime: microTimestamp(clock) };
+        await client.replace({ ...live, spec }, { fieldManager }, signal);
+      });
+    } catch (error) {
+      log.error("Cannot give the lease back", { lease: lease.name, error });
+    }
+  }
+
+  #lost(): LeadershipLostError {
+    const { lease } = this.#options;
+    return new LeadershipLostError(
+      `Cannot go on without Lease/${lease.namespace}/${lease.name}: it was not renewed in time or somebody else holds it`,
+    );
+  }
+}
+
+function specOf(lease: KubeObject): JsonObject {
+  return isJsonObject(lease["spec"]) ? lease["spec"] : {};
+}
+
+function leaseMsOf(spec: JsonObject, fallbackMs: number): number {
+  const seconds = spec["leaseDurationSeconds"];
+  return typeof seconds === "number" ? seconds * 1000 : fallbackMs;
+}
