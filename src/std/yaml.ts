@@ -1,0 +1,151 @@
+import {
+  LineCounter,
+  isScalar,
+  parseAllDocuments,
+  stringify,
+  visit,
+  type Document,
+  type ParsedNode,
+  type ScalarTag,
+  type YAMLError,
+} from "yaml";
+import { errorMessage } from "./errors.ts";
+import type { JsonValue } from "./json.ts";
+
+type Position = { readonly line: number; readonly column: number };
+
+/** Text that is no YAML, or that says something which JSON cannot hold. `line` and `column` start at 1. */
+export class YamlError extends Error {
+  readonly line: number;
+  readonly column: number;
+
+  constructor(problem: string, position: Position, options?: ErrorOptions) {
+    super(`Cannot read YAML: line ${position.line}, column ${position.column}: ${problem}`, options);
+    this.name = "YamlError";
+    this.line = position.line;
+    this.column = position.column;
+  }
+}
+
+/**
+ * The value of the one document in `text`; null when it is empty. Scalars are read as sigs.k8s.io/yaml does (YAML 1.1:
+ * 0644 is 420, `yes` and `on` are true, a date stays text), and keys become text (`1:` is "1", `on:` is "true").
+ * Throws YamlError; also for duplicate keys, for more than one document, and for integers beyond 2^53.
+ */
+export function parseKubeYaml(text: string): JsonValue {
+  const lines = new LineCounter();
+  const documents = readDocuments(text, lines).filter(isFilled);
+  const second = documents[1];
+  if (second !== undefined) throw new YamlError("a second document where one is expected", startOf(second, lines));
+  const [first] = documents;
+  return first === undefined ? null : valueOf(first, lines);
+}
+
+/** The values of all documents in `text` that are not empty, in order. Reads and throws as `parseKubeYaml` does. */
+export function parseKubeYamlDocuments(text: string): readonly JsonValue[] {
+  const lines = new LineCounter();
+  return readDocuments(text, lines)
+    .map((document) => valueOf(document, lines))
+    .filter((value) => value !== null);
+}
+
+/** One YAML document ending in a newline; text that any YAML 1.1 or 1.2 reader might take for something else is quoted. */
+export function formatYaml(value: JsonValue): string {
+  return stringify(value, { schema: "core", compat: "yaml-1.1", aliasDuplicateObjects: false, lineWidth: 0 });
+}
+
+function readDocuments(text: string, lineCounter: LineCounter): readonly Document.Parsed[] {
+  const documents = parseAllDocuments(text, {
+    schema: "failsafe",
+    customTags: [nullTag, booleanTag, integerTag, floatTag],
+    merge: true,
+    resolveKnownTags: false,
+    uniqueKeys: sameKey,
+    prettyErrors: false,
+    logLevel: "error",
+    lineCounter,
+  });
+  return "empty" in documents ? [] : documents;
+}
+
+function isFilled({ contents, errors }: Document.Parsed): boolean {
+  return errors.length > 0 || (contents !== null && !(isScalar(contents) && contents.value === null));
+}
+
+function valueOf(document: Document.Parsed, lines: LineCounter): JsonValue {
+  const problem = document.errors[0] ?? document.warnings[0];
+  if (problem !== undefined) throw asYamlError(problem, lines);
+  visit(document, {
+    Pair(_, { key }) {
+      if (isScalar(key) && key.value !== null) return;
+      throw new YamlError("a key that is no text", startOf(document, lines));
+    },
+  });
+  try {
+    const value: JsonValue = document.toJS({ maxAliasCount: 100 });
+    return value;
+  } catch (cause) {
+    throw new YamlError(errorMessage(cause), startOf(document, lines), { cause });
+  }
+}
+
+function asYamlError(problem: YAMLError, lines: LineCounter): YamlError {
+  const { line, col } = lines.linePos(problem.pos[0]);
+  if (problem.code === "DUPLICATE_KEY") return new YamlError("a key stands twice in one map", { line, column: col });
+  return new YamlError(problem.message.replaceAll(/\s+/g, " ").replace(/\.$/, ""), { line, column: col });
+}
+
+function startOf(document: Document.Parsed, lines: LineCounter): Position {
+  const { line, col } = lines.linePos(document.contents?.range[0] ?? document.range[0]);
+  return { line, column: col };
+}
+
+/** Keys are the same when they become the same text. */
+function sameKey(left: ParsedNode, right: ParsedNode): boolean {
+  return isScalar(left) && isScalar(right) && String(left.value) === String(right.value);
+}
+
+const nullTag: ScalarTag = {
+  tag: "tag:yaml.org,2002:null",
+  default: true,
+  test: /^(?:|~|null|Null|NULL)$/,
+  resolve: () => null,
+};
+
+const booleanTag: ScalarTag = {
+  tag: "tag:yaml.org,2002:bool",
+  default: true,
+  test: /^(?:y|Y|yes|Yes|YES|true|True|TRUE|on|On|ON|n|N|no|No|NO|false|False|FALSE|off|Off|OFF)$/,
+  resolve: (text) => /^(?:y|true|on)/i.test(text),
+};
+
+/** What Go's strconv.ParseInt(s, 0, 64) takes once the underscores are gone, as in go-yaml's resolve.go. */
+const integerTag: ScalarTag = {
+  tag: "tag:yaml.org,2002:int",
+  default: true,
+  test: /^[-+]?(?:0_*[xX][\d_a-fA-F]*[\da-fA-F][\d_a-fA-F]*|0_*[bB]_*[01][01_]*|0_*[oO]?_*[0-7][0-7_]*|[1-9][\d_]*|0_*)$/,
+  resolve: (text) => readInteger(text.replaceAll("_", "")),
+};
+
+const floatTag: ScalarTag = {
+  tag: "tag:yaml.org,2002:float",
+  default: true,
+  test: /^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)|\.\d+(?:[eE][-+]?\d+)?|[-+][_]*(?:\.[\d_]+|\d[\d_]*(?:\.[\d_]*)?)(?:[eE][-+]?[\d_]+)?|\d[\d_]*(?:\.[\d_]*)?(?:[eE][-+]?[\d_]+)?)$/,
+  resolve: (text) => readFloat(text.replaceAll("_", "")),
+};
+
+function readInteger(text: string): number {
+  const negative = text.startsWith("-");
+  const digits = text.replace(/^[-+]/, "");
+  const magnitude = Number(digits.replace(/^0(?=[0-7]+$)/, "0o"));
+  if (magnitude > Number.MAX_SAFE_INTEGER) {
+    throw new Error(`the integer ${text} is beyond 2^53 and would not be kept exactly`);
+  }
+  return negative && magnitude !== 0 ? -magnitude : magnitude;
+}
+
+function readFloat(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value)) throw new Error(`${text} is no number of JSON`);
+  return value === 0 ? 0 : value;
+}
