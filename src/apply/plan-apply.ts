@@ -1,0 +1,97 @@
+import type { ApiClient } from "../client/api-client.ts";
+import { ApiError, NoSuchKindError } from "../client/api-error.ts";
+import { mapConcurrent } from "../std/concurrent.ts";
+import { errorMessage, ReasonedError } from "../std/errors.ts";
+import { gvkOf } from "../kube/gvk.ts";
+import type { KubeObject, ObjectKey, ObjectMeta } from "../kube/object.ts";
+import { formatObjectId, nameObject, objectIdOf } from "../kube/object-id.ts";
+import { wouldChange } from "./compare.ts";
+import type { Ledger } from "./ledger.ts";
+
+export const fieldManager = "flux-operator";
+/** Requests in flight at a time; more does not make the API server faster on two cores. */
+export const requestLimit = 8;
+
+/**
+ * What an apply of one object would do. `blind` objects cannot be dry-run yet, because the plan itself brings their kind or
+ * their namespace.
+ */
+export type PlannedObject = {
+  readonly object: KubeObject;
+  readonly action: "create" | "configure" | "unchanged" | "blind";
+};
+
+/** Metadata of the live objects that carry our owner labels, by inventory id. */
+export type LiveMetadata = ReadonlyMap<string, ObjectMeta>;
+
+export type PlanDeps = { readonly client: Pick<ApiClient, "getOrUndefined" | "apply">; readonly ledger: Ledger };
+
+/** The API server refuses objects of the plan. Nothing has been written. */
+export class PlanError extends ReasonedError {}
+
+/**
+ * Asks the API server, by dry-run, what an apply of `objects` would change; the objects that the ledger vouches for are not asked about.
+ * Throws PlanError when any object would be refused, naming all of them.
+ */
+export async function planApply(
+  objects: readonly KubeObject[],
+  live: LiveMetadata,
+  deps: PlanDeps,
+  signal: AbortSignal,
+): Promise<readonly PlannedObject[]> {
+  const refused: Refusal[] = [];
+  const planned = await mapConcurrent(objects, requestLimit, async (object): Promise<PlannedObject> => {
+    const meta = live.get(formatObjectId(objectIdOf(object)));
+    if (deps.ledger.isSettled(object, meta)) return { object, action: "unchanged" };
+    const result = await dryRun(object, deps, signal);
+    if (typeof result === "string") return { object, action: result };
+    refused.push(result);
+    return { object, action: "blind" };
+  });
+  if (refused.length > 0) throw refusal(refused);
+  return planned;
+}
+
+type Refusal = { readonly object: KubeObject; readonly error: ApiError };
+
+async function dryRun(
+  object: KubeObject,
+  { client, ledger }: PlanDeps,
+  signal: AbortSignal,
+): Promise<PlannedObject["action"] | Refusal> {
+  const live = await client.getOrUndefined(gvkOf(object), keyOf(object), signal);
+  try {
+    const answer = await client.apply(object, { fieldManager, dryRun: true }, signal);
+    if (live === undefined) return "create";
+    if (wouldChange(live, answer)) return "configure";
+    ledger.record(object, live);
+    return "unchanged";
+  } catch (error) {
+    if (error instanceof NoSuchKindError) return "blind";
+    if (!(error instanceof ApiError) || !isVerdict(error)) throw error;
+    return live === undefined && error.status === 404 ? "blind" : { object, error };
+  }
+}
+
+/** 4xx about the object itself, as opposed to a server that is busy or a permission that we lack. */
+function isVerdict(error: ApiError): boolean {
+  return error.status >= 400 && error.status < 500 && ![401, 403, 408, 429].includes(error.status);
+}
+
+function refusal(refused: readonly Refusal[]): PlanError {
+  const [first, ...others] = refused.toSorted((left, right) =>
+    nameObject(left.object) < nameObject(right.object) ? -1 : 1,
+  );
+  const more = others.length === 0 ? "" : ` (and ${others.length} more objects)`;
+  const { object, error } = first as Refusal;
+  return new PlanError({
+    reason: "ReconciliationFailed",
+    retry: "backoff",
+    message: `Cannot apply ${nameObject(object)}: the API server refuses it: ${error.statusMessage || errorMessage(error)}${more}; nothing was changed`,
+    cause: error,
+  });
+}
+
+export function keyOf(object: KubeObject): ObjectKey {
+  return { namespace: object.metadata.namespace ?? "", name: object.metadata.name };
+}

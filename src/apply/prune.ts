@@ -1,0 +1,112 @@
+import type { ApiClient } from "../client/api-client.ts";
+import { isConflict } from "../client/api-error.ts";
+import type { Clock } from "../std/clock.ts";
+import { mapConcurrent } from "../std/concurrent.ts";
+import { ReasonedError } from "../std/errors.ts";
+import type { KubeObject } from "../kube/object.ts";
+import { describeObject } from "../kube/object-id.ts";
+import type { Change } from "./change-set.ts";
+import type { ManagedObject } from "./inventory.ts";
+import { requestLimit } from "./plan-apply.ts";
+
+/** Labels that an object must carry to be ours; one that lost them belongs to somebody else. */
+export type OwnerLabels = { readonly [key: string]: string };
+
+export type PruneOptions = {
+  readonly owner: OwnerLabels;
+  /** "disabled" under this annotation keeps an object. */
+  readonly keepAnnotation: string;
+};
+
+export type PruneDeps = { readonly client: Pick<ApiClient, "getOrUndefined" | "delete"> };
+
+/**
+ * Deletes `objects` in the given order of kinds, in the background, and says what became of each: gone objects count as deleted,
+ * objects without the owner labels or with the keep annotation as kept. Throws when any could not be deleted, after all were tried.
+ */
+export async function prune(
+  objects: readonly ManagedObject[],
+  options: PruneOptions,
+  { client }: PruneDeps,
+  signal: AbortSignal,
+): Promise<readonly Change[]> {
+  const changes: Change[] = [];
+  for (const wave of wavesByKind(objects)) {
+    const done = await mapConcurrent(wave, requestLimit, async (id): Promise<Change> => {
+      const live = await client.getOrUndefined(id, id, signal);
+      if (live === undefined) return { id, action: "deleted" };
+      if (!isOwned(live, options.owner) || isKept(live, options.keepAnnotation)) return { id, action: "kept" };
+      return await deleteOnce(id, live, client, signal);
+    });
+    changes.push(...done);
+  }
+  return changes;
+}
+
+/** Objects of one kind go together: nothing of ours within a kind depends on another. */
+function wavesByKind(objects: readonly ManagedObject[]): readonly (readonly ManagedObject[])[] {
+  return [...Map.groupBy(objects, (object) => `${object.kind}.${object.group}`).values()];
+}
+
+/** The uid makes sure that it is the object we looked at, and not one that somebody has created since under its name. */
+async function deleteOnce(
+  id: ManagedObject,
+  live: KubeObject,
+  client: PruneDeps["client"],
+  signal: AbortSignal,
+): Promise<Change> {
+  const uid = live.metadata.uid;
+  const options = { propagationPolicy: "Background", ...(uid === undefined ? {} : { uid }) } as const;
+  try {
+    await client.delete({ gvk: id, key: id }, options, signal);
+  } catch (error) {
+    if (isConflict(error)) return { id, action: "kept" };
+    throw error;
+  }
+  return { id, action: "deleted" };
+}
+
+export function isOwned(live: KubeObject, owner: OwnerLabels): boolean {
+  return Object.entries(owner).every(([key, value]) => live.metadata.labels?.[key] === value);
+}
+
+export function isKept(live: KubeObject, keepAnnotation: string): boolean {
+  return live.metadata.annotations?.[keepAnnotation]?.toLowerCase() === "disabled";
+}
+
+/** Objects that are still there when the time is over. */
+export class StillThereError extends ReasonedError {}
+
+/** How often a deletion is looked at; a watch per object would cost more than it saves for the second that this takes. */
+const pollMs = 250;
+
+/** Resolves when none of `objects` exists any more; throws StillThereError naming those that do, with the finalizers that hold them. */
+export async function waitUntilGone(
+  objects: readonly ManagedObject[],
+  timeoutMs: number,
+  deps: { readonly client: Pick<ApiClient, "getOrUndefined">; readonly clock: Clock },
+  signal: AbortSignal,
+): Promise<void> {
+  const startMs = deps.clock.monotonicMs();
+  let left = objects;
+  for (;;) {
+    const seen = await mapConcurrent(left, requestLimit, (id) => deps.client.getOrUndefined(id, id, signal));
+    left = left.filter((_, index) => seen[index] !== undefined);
+    if (left.length === 0) return;
+    if (deps.clock.monotonicMs() - startMs >= timeoutMs) throw stillThere(seen.filter((live) => live !== undefined));
+    await deps.clock.sleep(pollMs, signal);
+  }
+}
+
+function stillThere(objects: readonly KubeObject[]): StillThereError {
+  const names = objects.map((object) => {
+    const id = { kind: object.kind, namespace: object.metadata.namespace ?? "", name: object.metadata.name };
+    const held = object.metadata.finalizers ?? [];
+    return `${describeObject(id)}${held.length === 0 ? "" : ` (held by finalizer ${held.join(", ")})`}`;
+  });
+  return new StillThereError({
+    reason: "UninstallFailed",
+    retry: "backoff",
+    message: `Cannot go on before these objects are gone: ${names.toSorted().slice(0, 10).join(", ")}`,
+  });
+}
