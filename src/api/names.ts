@@ -1,0 +1,52 @@
+/** Names that users, dashboards and the Go operator's installations rely on. Values never change. */
+export const group = "fluxcd.controlplane.io";
+
+export const fluxInstance = {
+  group,
+  kind: "FluxInstance",
+  listKind: "FluxInstanceList",
+  plural: "fluxinstances",
+  singular: "fluxinstance",
+  /** The name of the one instance that a cluster may have. */
+  name: "flux",
+  storageApiVersion: `${group}/v1`,
+  /** All served versions, the stored one first. */
+  apiVersions: [`${group}/v1`, `${group}/v1alpha1`],
+  crd: `fluxinstances.${group}`,
+} as const;
+
+export const finalizer = `${group}/finalizer`;
+
+/** Field manager of server-side apply, value of `app.kubernetes.io/managed-by`, event source and leader lease. */
+export const operatorName = "flux-operator";
+
+export const labels = {
+  managedBy: "app.kubernetes.io/managed-by",
+  instance: "app.kubernetes.io/instance",
+  version: "app.kubernetes.io/version",
+  partOf: "app.kubernetes.io/part-of",
+  component: "app.kubernetes.io/component",
+  ownerName: `${group}/name`,
+  ownerNamespace: `${group}/namespace`,
+} as const;
+
+/** Annotations that are read on a FluxInstance. */
+export const instanceAnnotations = {
+  reconcile: `${group}/reconcile`,
+  reconcileEvery: `${group}/reconcileEvery`,
+  reconcileArtifactEvery: `${group}/reconcileArtifactEvery`,
+  reconcileTimeout: `${group}/reconcileTimeout`,
+  requestedAt: "reconcile.fluxcd.io/requestedAt",
+  forceAt: "reconcile.fluxcd.io/forceAt",
+} as const;
+
+/** Annotations that are written to or read from managed objects. */
+export const objectAnnotations = {
+  kustomizeSsa: "kustomize.toolkit.fluxcd.io/ssa",
+  kustomizePrune: "kustomize.toolkit.fluxcd.io/prune",
+  prune: `${group}/prune`,
+  force: `${group}/force`,
+  profile: `${group}/profile`,
+  revision: `${group}/revision`,
+  shardRole: "sharding.fluxcd.io/role",
+} as const;
