@@ -5,7 +5,7 @@ import { buildBinary, BuildError } from "./build.ts";
 import type { Variant } from "./control-plane.ts";
 import { downloadBinary, DownloadError, officialHosts, platform } from "./download.ts";
 import type { ReleaseHosts } from "./download.ts";
-import { takeLock } from "./lock.ts";
+import { withLock } from "./lock.ts";
 import type { Progress } from "./progress.ts";
 import { readSuite } from "./versions.ts";
 import type { BinaryName, Suite, SuiteName } from "./versions.ts";
@@ -82,14 +82,15 @@ async function makeAll(missing: readonly Missing[], options: ProvideOptions): Pr
   const total = missing.reduce((sum, { binaries }) => sum + binaries.length, 0);
   const maker: Maker = { progress, hosts, signal, total, made: 0, unreachable: new Map() };
   await mkdir(cacheRoot(options), { recursive: true });
-  const lock = await takeLock(join(cacheRoot(options), "lock"), {
-    onWait: (owner) => progress.note(`Process ${owner} is getting the cluster's binaries, waiting for it`),
-    signal,
+  const onWait = (owner: number): void =>
+    progress.note(`Process ${owner} is getting the cluster's binaries, waiting for it`);
+  return withLock(join(cacheRoot(options), "lock"), { onWait, signal }, async () => {
+    const done: Made[] = [];
+    for (const wanted of missing) {
+      done.push({ folder: await makeSuite(wanted, options, maker), binaries: wanted.binaries });
+    }
+    return done;
   });
-  const done: Made[] = [];
-  for (const { suite, binaries } of missing)
-    done.push({ folder: await makeSuite({ suite, binaries }, options, maker), binaries });
-  return done;
 }
 
 type Maker = {

@@ -11,10 +11,19 @@ export type LockOptions = {
 const pollMs = 200;
 
 /**
- * Takes the lock file at `path` for this process and gives it back when disposed. A lock whose owner no longer runs is taken over.
+ * Runs `work` while this process has the lock file at `path`. A lock whose owner no longer runs is taken over.
  * The lock saves work, it does not keep data safe: files appear in the cache by rename only.
  */
-export async function takeLock(path: string, { onWait, signal }: LockOptions): Promise<AsyncDisposable> {
+export async function withLock<T>(path: string, options: LockOptions, work: () => Promise<T>): Promise<T> {
+  await take(path, options);
+  try {
+    return await work();
+  } finally {
+    await rm(path, { force: true });
+  }
+}
+
+async function take(path: string, { onWait, signal }: LockOptions): Promise<void> {
   const mine = await ownerLine(process.pid);
   let told = false;
   while (!(await create(path, mine))) {
@@ -28,7 +37,6 @@ export async function takeLock(path: string, { onWait, signal }: LockOptions): P
     told = true;
     await sleep(pollMs, undefined, signal === undefined ? {} : { signal });
   }
-  return { [Symbol.asyncDispose]: () => rm(path, { force: true }) };
 }
 
 /** Whole or not at all: written beside, then linked, which fails if somebody has it. */
