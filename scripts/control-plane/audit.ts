@@ -1,4 +1,7 @@
+import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Rest } from "./rest.ts";
 
 /** The part of audit.k8s.io/v1 Event that tests look at. */
 export type AuditEvent = {
@@ -18,8 +21,26 @@ export type AuditEvent = {
   readonly requestReceivedTimestamp: string;
 };
 
-/** Events of an audit log; a last line that is still being written is left out. */
-export async function readAuditLog(path: string): Promise<readonly AuditEvent[]> {
+const pollMs = 10;
+
+/**
+ * Events of the audit log up to now. A request is logged shortly after its answer has gone out, so this sends one more and waits until
+ * the log has that; it is not in the result.
+ */
+export async function readSettledAuditLog(rest: Rest, path: string): Promise<readonly AuditEvent[]> {
+  const mark = `/version?audit-mark=${randomUUID()}`;
+  await rest.request("GET", mark);
+  for (;;) {
+    const events = await readAuditLog(path);
+    if (events.some(({ requestURI }) => requestURI === mark)) {
+      return events.filter(({ requestURI }) => !requestURI.startsWith("/version?audit-mark="));
+    }
+    await sleep(pollMs);
+  }
+}
+
+/** A last line that is still being written is left out. */
+async function readAuditLog(path: string): Promise<readonly AuditEvent[]> {
   const text = await readFile(path, "utf8");
   return text
     .slice(0, text.lastIndexOf("\n") + 1)

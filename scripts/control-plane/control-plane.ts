@@ -1,12 +1,12 @@
 import { spawn } from "node:child_process";
 import type { ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
-import { readAuditLog } from "./audit.ts";
+import { readSettledAuditLog } from "./audit.ts";
 import type { AuditEvent } from "./audit.ts";
 import { provideBinaries } from "./binaries.ts";
 import type { Binaries } from "./binaries.ts";
@@ -53,7 +53,7 @@ export type ControlPlane = AsyncDisposable & {
   readonly binaries: Binaries;
   /** Small JSON client with the admin's token, for what a test prepares or checks. */
   readonly rest: Rest;
-  /** Reads the audit log so far. Requests are there once they are answered. */
+  /** Reads the audit log. Every request that was answered before this call is there. */
   auditEvents(): Promise<readonly AuditEvent[]>;
   /** Writes a kubeconfig whose client certificate names that user, and returns its path. RBAC applies; there are no bindings yet. */
   kubeconfigFor(user: ClusterUser): Promise<string>;
@@ -120,7 +120,7 @@ async function describeCluster({
     binaries,
     rest,
     kubeconfigPath: join(folder, files.admin),
-    auditEvents: () => readAuditLog(auditLogPath),
+    auditEvents: () => readSettledAuditLog(rest, auditLogPath),
     kubeconfigFor: (user) => writeUserKubeconfig(folder, server, user),
     serviceAccountToken: (account) => requestToken(rest, account),
     reset: (signal) => resetCluster(rest, { variant, baseline, ...(signal === undefined ? {} : { signal }) }),
@@ -139,30 +139,40 @@ function startSupervisor(order: SupervisorOrder): Supervisor {
   const ended = once(child, "exit");
   child.stdin.on("error", () => undefined);
   child.stdin.write(`${JSON.stringify(order)}\n`);
-  const ready = firstReady(child, ended);
+  const { ready, folder } = listen(child, ended);
   return {
     ready: ready.finally(() => unreference(child)),
     stop: async () => {
       child.ref();
       child.stdin.end();
       await ended;
+      // Removes something only if the supervisor was killed.
+      const left = folder();
+      if (left !== undefined) await rm(left, { recursive: true, force: true });
     },
   };
 }
 
 type SupervisorProcess = ChildProcessByStdio<Writable, Readable, null>;
 
-async function firstReady(child: SupervisorProcess, ended: Promise<unknown>): Promise<Ready> {
-  let folder = "";
+/** `folder` gives the cluster's folder as soon as it is known. */
+type Listening = { readonly ready: Promise<Ready>; readonly folder: () => string | undefined };
+
+function listen(child: SupervisorProcess, ended: Promise<unknown>): Listening {
+  let folder: string | undefined;
+  let isReady = false;
   const { promise, resolve, reject } = Promise.withResolvers<Ready>();
   createInterface({ input: child.stdout }).on("line", (line) => {
     const event: SupervisorEvent = JSON.parse(line);
     if (event.kind === "folder") folder = event.folder;
-    if (event.kind === "ready") resolve({ folder, server: event.server, caPem: event.caPem, token: event.token });
+    if (event.kind === "ready")
+      resolve({ folder: folder ?? "", server: event.server, caPem: event.caPem, token: event.token });
+    if (event.kind === "failed" && isReady) process.stderr.write(`The cluster is broken: ${event.message}\n`);
     if (event.kind === "failed") reject(new Error(event.message));
+    isReady ||= event.kind === "ready";
   });
   void ended.then(() => reject(new Error("Cannot start the cluster: its supervisor ended")));
-  return promise;
+  return { ready: promise, folder: () => folder };
 }
 
 /** From here on the cluster does not keep its owner alive: when that has nothing else to do it ends, and the cluster with it. */

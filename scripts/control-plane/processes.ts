@@ -13,7 +13,7 @@ export type Program = { readonly name: string; readonly path: string; readonly a
 /** Starts a program in `folder`; see dieWithParent. */
 export function startChild(folder: string, program: Program): Child {
   const logPath = join(folder, `${program.name}.log`);
-  const log = openSync(logPath, "a", 0o600);
+  const log = openSync(logPath, "w", 0o600);
   const { path, args } = dieWithParent(program);
   try {
     const process = spawn(path, args, { cwd: folder, stdio: ["ignore", log, log], env: cleanEnvironment() });

@@ -133,10 +133,9 @@ ${condition("ContainersReady", ready)}
 ${condition("Ready", ready)}
 hostIP: {{ NodeIP | Quote }}
 hostIPs: [{ ip: {{ NodeIP | Quote }} }]
-{{ with PodIPsWith .spec.nodeName ( or .spec.hostNetwork false ) ( or .metadata.uid "" ) ( or .metadata.name "" ) ( or .metadata.namespace "" ) }}
-podIP: {{ index . 0 | Quote }}
-podIPs: [{ ip: {{ index . 0 | Quote }} }]
-{{ end }}
+{{ $ip := or .status.podIP (index (PodIPsWith .spec.nodeName (or .spec.hostNetwork false) (or .metadata.uid "") .metadata.name .metadata.namespace) 0) }}
+podIP: {{ $ip | Quote }}
+podIPs: [{ ip: {{ $ip | Quote }} }]
 containerStatuses:
 {{ range .spec.containers }}
 - { name: {{ .name | Quote }}, image: {{ .image | Quote }}, imageID: ${phase === "Pending" ? '""' : imageId}, ready: ${ready}, started: ${phase === "Running" && state === runningState}, restartCount: ${restarts}, state: ${state} }
