@@ -83,62 +83,60 @@ export class Transport {
     const timeoutMs = request.timeoutMs ?? 30_000;
     const deadlineMs = this.#options.clock.monotonicMs() + timeoutMs;
     const deadline = { signal, timeoutMs, timeoutReason: () => timedOut(request.action, timeoutMs) };
-    return await withDeadline(deadline, async (own) => {
-      const response = await this.#send(this.#requests, request, { signal: own, deadlineMs });
-      const text = await readText(response.body, maxBodyBytes, request.action);
-      return parseJson(text, request.action);
-    });
+    const read = async ({ body }: Dispatcher.ResponseData): Promise<unknown> =>
+      parseJson(await readText(body, maxBodyBytes, request.action), request.action);
+    return await withDeadline(deadline, (own) =>
+      this.#send({ pool: this.#requests, request, read }, { signal: own, deadlineMs }),
+    );
   }
 
   /** The body of a successful answer as it comes. The caller must read it to its end or abort the signal. */
   async stream(request: HttpRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData["body"]> {
     // The retries below are for answers only; a watch has its own loop around it.
     const deadlineMs = this.#options.clock.monotonicMs();
-    return (await this.#send(this.#streams, request, { signal, deadlineMs })).body;
+    return await this.#send({ pool: this.#streams, request, read: bodyOf }, { signal, deadlineMs });
   }
 
   async close(): Promise<void> {
     await Promise.all([this.#requests.destroy(), this.#streams.destroy()]);
   }
 
-  async #send(
-    pool: Pool,
-    request: HttpRequest,
-    limits: { signal: AbortSignal; deadlineMs: number },
-  ): Promise<Dispatcher.ResponseData> {
+  async #send<T>(exchange: Exchange<T>, limits: { signal: AbortSignal; deadlineMs: number }): Promise<T> {
     const { signal, deadlineMs } = limits;
     let freshLogin = false;
     for (let attempt = 1; ; attempt += 1) {
-      const answer = await this.#attempt(pool, request, { signal, freshLogin });
-      if (answer.kind === "ok") return answer.response;
+      const answer = await this.#attempt(exchange, { signal, freshLogin });
+      if (answer.kind === "ok") return answer.value;
       const { error } = answer;
       if (error instanceof ApiError && error.status === 401 && !freshLogin) {
         freshLogin = true;
         continue;
       }
-      const delayMs = retryDelayMs(error, request, attempt);
+      const delayMs = retryDelayMs(error, exchange.request, attempt);
       if (delayMs === undefined || this.#options.clock.monotonicMs() + delayMs >= deadlineMs) throw error;
       await this.#options.clock.sleep(delayMs, signal);
     }
   }
 
-  async #attempt(
-    pool: Pool,
-    request: HttpRequest,
+  async #attempt<T>(
+    { pool, request, read }: Exchange<T>,
     { signal, freshLogin }: { signal: AbortSignal; freshLogin: boolean },
-  ): Promise<Answer> {
+  ): Promise<Answer<T>> {
     const { method, action } = request;
     const headers = await this.#headers(request, freshLogin);
+    let status: number | undefined;
     try {
       const path = `${this.#prefix}${request.path}`;
       const response = await pool.request({ path, method, headers, signal, body: request.body ?? null });
-      this.#options.observe?.({ method, host: this.#host, status: response.statusCode });
-      if (response.statusCode < 300) return { kind: "ok", response };
+      status = response.statusCode;
+      if (status < 300) return { kind: "ok", value: await read(response) };
       return { kind: "failed", error: await readFailure(response, action) };
     } catch (error) {
-      if (signal.aborted) throw error;
-      this.#options.observe?.({ method, host: this.#host, status: undefined });
+      if (signal.aborted) throw signal.reason;
+      if (error instanceof ConnectionError) return { kind: "failed", error };
       return { kind: "failed", error: new ConnectionError(action, errorMessage(error), error) };
+    } finally {
+      this.#options.observe?.({ method, host: this.#host, status });
     }
   }
 
@@ -153,8 +151,14 @@ export class Transport {
   }
 }
 
-type Answer =
-  | { readonly kind: "ok"; readonly response: Dispatcher.ResponseData }
+type Exchange<T> = {
+  readonly pool: Pool;
+  readonly request: HttpRequest;
+  readonly read: (response: Dispatcher.ResponseData) => Promise<T>;
+};
+
+type Answer<T> =
+  | { readonly kind: "ok"; readonly value: T }
   | { readonly kind: "failed"; readonly error: ApiError | ConnectionError };
 
 /** Milliseconds until the next attempt; undefined when there is none. Same rule as client-go: only an answer with Retry-After is tried again. */
@@ -165,7 +169,9 @@ function retryDelayMs(error: ApiError | ConnectionError, request: HttpRequest, a
     return mayRetry ? error.retryAfterMs : undefined;
   }
   const code = errorCode(error);
-  if (!request.idempotent && (code === undefined || !neverSent.has(code))) return undefined;
+  // An answer that came whole, but is too large or no JSON, will be the same again.
+  if (code === undefined) return undefined;
+  if (!request.idempotent && !neverSent.has(code)) return undefined;
   return backoffMs(attempt, { baseMs: 50, maxMs: 1_000 });
 }
 
@@ -203,6 +209,10 @@ function sameTls(left: TlsMaterial, right: TlsMaterial): boolean {
   return (
     left.ca === right.ca && left.cert === right.cert && left.key === right.key && left.serverName === right.serverName
   );
+}
+
+async function bodyOf({ body }: Dispatcher.ResponseData): Promise<Dispatcher.ResponseData["body"]> {
+  return body;
 }
 
 async function readFailure(response: Dispatcher.ResponseData, action: string): Promise<ApiError> {

@@ -1,0 +1,374 @@
+import assert from "node:assert/strict";
+import { after, before, beforeEach, test } from "node:test";
+
+import type { WatchEvent } from "../../src/client/api-client.ts";
+import {
+  ApiError,
+  ConnectionError,
+  NoSuchKindError,
+  isAlreadyExists,
+  isConflict,
+  isExpired,
+} from "../../src/client/api-error.ts";
+import type { Connection } from "../../src/client/connection.ts";
+import { createApiClient } from "../../src/client/create-client.ts";
+import type { OwnedApiClient } from "../../src/client/create-client.ts";
+import { loadConnection } from "../../src/client/load-connection.ts";
+import type { KubeObject } from "../../src/kube/object.ts";
+import { systemClock } from "../../src/std/clock.ts";
+import { startControlPlane } from "../support/control-plane.ts";
+import type { ControlPlane } from "../support/control-plane.ts";
+import { startWireProxy } from "../support/wire-proxy.ts";
+import type { WireProxy } from "../support/wire-proxy.ts";
+
+const fieldManager = "flux-operator";
+const namespace = "default";
+const configMaps = { group: "", version: "v1", kind: "ConfigMap" };
+const never = new AbortController().signal;
+
+let plane: ControlPlane;
+let proxy: WireProxy;
+/** Straight to the API server over TLS, as from a kubeconfig. */
+let direct: OwnedApiClient;
+/** Through the proxy. */
+let client: OwnedApiClient;
+
+before(async () => {
+  plane = await startControlPlane({ variant: "light" });
+  direct = clientOf(await loadConnection({ kubeconfig: plane.kubeconfigPath, env: {}, clock: systemClock }));
+});
+after(async () => {
+  await direct.close();
+  await plane.stop();
+});
+beforeEach(async (context) => {
+  await plane.reset();
+  proxy = await startWireProxy(plane);
+  client = clientOf(throughProxy());
+  const cleanUp = [client, proxy] as const;
+  if ("after" in context) context.after(async () => void (await Promise.all([cleanUp[0].close(), cleanUp[1].stop()])));
+});
+
+function clientOf(connection: Connection): OwnedApiClient {
+  return createApiClient({ connection, userAgent: "flux-operator/test", clock: systemClock });
+}
+
+function throughProxy(authorization: Connection["authorization"] = async () => `Bearer ${plane.token}`): Connection {
+  return { server: proxy.server, namespace, tls: async () => ({ insecure: false }), authorization };
+}
+
+function configMap(name: string, data: { readonly [key: string]: string } = {}, more: object = {}): KubeObject {
+  return { apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace, ...more }, data };
+}
+
+function crd(group: string, versions: readonly string[]): KubeObject {
+  const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
+  return {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: `things.${group}` },
+    spec: {
+      group,
+      scope: "Namespaced",
+      names: { kind: "Thing", plural: "things", singular: "thing", listKind: "ThingList" },
+      versions: versions.map((name, index) => ({
+        name,
+        served: true,
+        storage: index === 0,
+        schema,
+        subresources: { status: {} },
+      })),
+    },
+  };
+}
+
+async function eventually<T>(look: () => Promise<T | undefined>): Promise<T> {
+  for (let left = 200; left > 0; left -= 1) {
+    const found = await look();
+    if (found !== undefined) return found;
+    await systemClock.sleep(25, never);
+  }
+  throw new Error("it did not happen within 5 s");
+}
+
+test("apply() creates, keeps every field and takes over, with strict validation", async () => {
+  const policy: KubeObject = {
+    apiVersion: "networking.k8s.io/v1",
+    kind: "NetworkPolicy",
+    metadata: { name: "np", namespace },
+    spec: { podSelector: {}, ingress: [{ from: [{ namespaceSelector: {} }] }], policyTypes: ["Ingress"] },
+  };
+  const applied = await direct.apply(policy, { fieldManager }, never);
+  assert.deepEqual(applied["spec"], policy["spec"]);
+  await direct.apply(configMap("a", { key: "theirs" }), { fieldManager: "other" }, never);
+  const conflict = direct.apply(configMap("a", { key: "ours" }), { fieldManager, force: false }, never);
+  await assert.rejects(
+    conflict,
+    (error) => isConflict(error) && error instanceof ApiError && error.causes.length === 1,
+  );
+  const taken = await direct.apply(configMap("a", { key: "ours" }), { fieldManager }, never);
+  assert.deepEqual(taken["data"], { key: "ours" });
+  const misspelt = { ...configMap("b"), dataa: { key: "x" } };
+  await assert.rejects(direct.apply(misspelt, { fieldManager }, never), /Cannot apply ConfigMap\/default\/b: .*dataa/);
+});
+
+test("apply() with dryRun answers with the result and writes nothing", async () => {
+  const dry = await direct.apply(configMap("dry", { a: "b" }), { fieldManager, dryRun: true }, never);
+  assert.deepEqual(dry["data"], { a: "b" });
+  assert.equal(await direct.getOrUndefined(configMaps, { namespace, name: "dry" }, never), undefined);
+});
+
+test("get() and getOrUndefined() tell absent from refused", async () => {
+  const key = { namespace, name: "absent" };
+  await assert.rejects(
+    direct.get(configMaps, key, never),
+    /^ApiError: Cannot get ConfigMap\/default\/absent: configmaps "absent" not found$/,
+  );
+  const kubeconfig = await plane.kubeconfigFor({ user: "nobody" });
+  const nobody = clientOf(await loadConnection({ kubeconfig, env: {}, clock: systemClock }));
+  await assert.rejects(
+    nobody.getOrUndefined(configMaps, key, never),
+    (error) => error instanceof ApiError && error.status === 403,
+  );
+  await nobody.close();
+});
+
+test("create() and replace() keep to their preconditions", async () => {
+  const created = await direct.create(configMap("a", { n: "1" }), { fieldManager }, never);
+  await assert.rejects(direct.create(configMap("a"), { fieldManager }, never), isAlreadyExists);
+  const replaced = await direct.replace({ ...created, data: { n: "2" } }, { fieldManager }, never);
+  assert.deepEqual(replaced["data"], { n: "2" });
+  await assert.rejects(direct.replace({ ...created, data: { n: "3" } }, { fieldManager }, never), isConflict);
+});
+
+test("patch() sends both kinds of patches", async () => {
+  await direct.create(configMap("a", { x: "1", y: "2" }), { fieldManager }, never);
+  const ref = { gvk: configMaps, key: { namespace, name: "a" } };
+  await direct.patch(ref, { kind: "merge", value: { data: { x: null } } }, { fieldManager }, never);
+  const operations = [
+    { op: "test", path: "/data/y", value: "2" },
+    { op: "add", path: "/data/z", value: "3" },
+  ];
+  const patched = await direct.patch(ref, { kind: "json", operations }, { fieldManager }, never);
+  assert.deepEqual(patched["data"], { y: "2", z: "3" });
+});
+
+test("delete() tells gone, held by a finalizer and absent, and keeps to the uid", async () => {
+  const plain = await direct.create(configMap("plain"), { fieldManager }, never);
+  await direct.create(configMap("held", {}, { finalizers: ["test/hold"] }), { fieldManager }, never);
+  const at = (name: string) => ({ gvk: configMaps, key: { namespace, name } });
+  await assert.rejects(direct.delete(at("plain"), { uid: "another" }, never), isConflict);
+  assert.deepEqual(await direct.delete(at("plain"), { uid: plain.metadata.uid ?? "" }, never), { kind: "deleted" });
+  assert.equal((await direct.delete(at("held"), {}, never)).kind, "terminating");
+  assert.deepEqual(await direct.delete(at("plain"), {}, never), { kind: "absent" });
+  assert.deepEqual(
+    await direct.delete(
+      { gvk: { group: "no.such", version: "v1", kind: "Thing" }, key: { namespace, name: "x" } },
+      {},
+      never,
+    ),
+    {
+      kind: "absent",
+    },
+  );
+});
+
+test("list() reads all pages, selects, and gives items their kind, also with metadata only", async () => {
+  await Promise.all(
+    Array.from({ length: 7 }, (_, n) =>
+      client.create(configMap(`page-${n}`, { n: `${n}` }, { labels: { odd: `${n % 2}` } }), { fieldManager }, never),
+    ),
+  );
+  const all = await client.list(configMaps, { namespace, labelSelector: "odd in (0,1)", pageSize: 3 }, never);
+  assert.deepEqual(
+    all.items.map((item) => [item.apiVersion, item.kind, item.metadata.name]),
+    Array.from({ length: 7 }, (_, n) => ["v1", "ConfigMap", `page-${n}`]),
+  );
+  assert.equal(proxy.requests.filter(({ path }) => path.includes("limit=3")).length, 3);
+  const odd = await client.list(configMaps, { labelSelector: "odd=1", metadataOnly: true }, never);
+  assert.deepEqual(
+    odd.items.map((item) => [item.kind, item.metadata.name, item["data"]]),
+    [1, 3, 5].map((n) => ["ConfigMap", `page-${n}`, undefined]),
+  );
+  const one = await client.list(configMaps, { fieldSelector: "metadata.name=page-4" }, never);
+  assert.deepEqual(
+    one.items.map((item) => item.metadata.name),
+    ["page-4"],
+  );
+});
+
+test("list() starts over in one piece when its snapshot has expired between pages", async () => {
+  for (const name of ["a", "b", "c"])
+    await client.create(configMap(name, {}, { labels: { t: "1" } }), { fieldManager }, never);
+  const body = JSON.stringify({ kind: "Status", code: 410, reason: "Expired", message: "too old" });
+  proxy.inject({ path: "continue=", fault: { kind: "answer", status: 410, body } });
+  const { items } = await client.list(configMaps, { labelSelector: "t=1", pageSize: 2 }, never);
+  assert.deepEqual(
+    items.map((item) => item.metadata.name),
+    ["a", "b", "c"],
+  );
+});
+
+test("discovery finds custom kinds once they are served, and forgets what is not", async () => {
+  const gvk = { group: "one.example.com", version: "v1", kind: "Thing" };
+  const key = { namespace, name: "x" };
+  await assert.rejects(client.get(gvk, key, never), NoSuchKindError);
+  assert.equal(await client.getOrUndefined(gvk, key, never), undefined);
+  await client.apply(crd("one.example.com", ["v1", "v1beta1"]), { fieldManager }, never);
+  await eventually(() => client.discovery.find(gvk, never));
+  assert.deepEqual(await client.discovery.findPreferred(gvk, never), { ...gvk, plural: "things", namespaced: true });
+  assert.deepEqual(await client.discovery.resourcesOf("one.example.com", never), [
+    { ...gvk, plural: "things", namespaced: true },
+  ]);
+  const thing = {
+    apiVersion: "one.example.com/v1",
+    kind: "Thing",
+    metadata: { name: "x", namespace },
+    spec: { a: { b: [1, null] } },
+  };
+  await client.apply(thing, { fieldManager }, never);
+  const status = { ...thing, spec: undefined, status: { phase: "ok" } };
+  const withStatus = await client.apply(
+    JSON.parse(JSON.stringify(status)),
+    { fieldManager: "flux-operator-status", subresource: "status" },
+    never,
+  );
+  assert.deepEqual([withStatus["spec"], withStatus["status"]], [thing.spec, { phase: "ok" }]);
+  await client.delete(
+    {
+      gvk: { group: "apiextensions.k8s.io", version: "v1", kind: "CustomResourceDefinition" },
+      key: { namespace: "", name: "things.one.example.com" },
+    },
+    {},
+    never,
+  );
+  await eventually(async () => ((await client.getOrUndefined(gvk, key, never)) === undefined ? true : undefined));
+});
+
+test("discovery of one group does not depend on another that fails", async () => {
+  proxy.inject({
+    path: "/apis/broken.example.com",
+    fault: { kind: "answer", status: 503, body: "service unavailable" },
+    times: 100,
+  });
+  await assert.rejects(client.discovery.resourcesOf("broken.example.com", never), ApiError);
+  assert.equal(
+    (await client.discovery.find({ group: "autoscaling", version: "v2", kind: "HorizontalPodAutoscaler" }, never))
+      ?.plural,
+    "horizontalpodautoscalers",
+  );
+  const asked = proxy.requests.length;
+  await client.getOrUndefined({ group: "apps", version: "v1", kind: "Deployment" }, { namespace, name: "x" }, never);
+  assert.equal(proxy.requests.length, asked + 1, "a built-in kind needs no discovery");
+});
+
+test("serverVersion() answers as /version does", async () => {
+  assert.match((await direct.serverVersion(never)).gitVersion, /^v1\.\d+\.\d+/);
+});
+
+test("watch() tells changes and bookmarks in order, from the version on, until the server ends it", async () => {
+  const { resourceVersion } = await client.list(configMaps, { namespace }, never);
+  const seen: WatchEvent[] = [];
+  const writer = (async () => {
+    await client.create(configMap("w", { n: "1" }, { labels: { w: "1" } }), { fieldManager }, never);
+    await client.apply(configMap("w", { n: "2" }, { labels: { w: "1" } }), { fieldManager }, never);
+    await client.delete({ gvk: configMaps, key: { namespace, name: "w" } }, {}, never);
+  })();
+  const options = { namespace, labelSelector: "w=1", resourceVersion, timeoutMs: 3_000, idleMs: 30_000 };
+  for await (const event of client.watch(configMaps, options, never)) seen.push(event);
+  await writer;
+  assert.deepEqual(
+    seen
+      .filter((event) => event.kind !== "bookmark")
+      .map((event) => [event.kind, event.object.kind, event.object.metadata.name]),
+    ["added", "modified", "deleted"].map((kind) => [kind, "ConfigMap", "w"]),
+  );
+  assert.equal(seen.at(-1)?.kind, "bookmark");
+});
+
+test("watch() fails with the reason of an expired version, of a refused and of a silent stream", async () => {
+  const watch = async (options: { resourceVersion: string; idleMs: number }): Promise<void> => {
+    for await (const _ of client.watch(configMaps, { timeoutMs: 60_000, ...options }, never));
+  };
+  proxy.inject({
+    path: "watch=true",
+    fault: {
+      kind: "answer",
+      status: 200,
+      body: `${JSON.stringify({ type: "ERROR", object: { kind: "Status", code: 410, reason: "Expired" } })}\n`,
+    },
+  });
+  await assert.rejects(watch({ resourceVersion: "1", idleMs: 5_000 }), isExpired);
+  proxy.inject({ path: "watch=true", fault: { kind: "answer", status: 503 } });
+  await assert.rejects(
+    watch({ resourceVersion: "1", idleMs: 5_000 }),
+    (error) => error instanceof ApiError && error.status === 503,
+  );
+  proxy.inject({ path: "watch=true", fault: { kind: "stall", afterBytes: 10 } });
+  const { resourceVersion } = await client.list(configMaps, {}, never);
+  await assert.rejects(watch({ resourceVersion, idleMs: 200 }), /Cannot watch ConfigMap: nothing received for 0\.2 s/);
+});
+
+test("watch() closes its connection when the consumer stops", async () => {
+  const { resourceVersion } = await client.list(configMaps, {}, never);
+  await client.create(configMap("first"), { fieldManager }, never);
+  const open = proxy.socketsOpen;
+  for await (const _ of client.watch(configMaps, { resourceVersion, timeoutMs: 60_000, idleMs: 60_000 }, never)) break;
+  await eventually(async () => (proxy.socketsOpen <= open ? true : undefined));
+});
+
+for (const { name, fault, want } of [
+  { name: "a 429 with Retry-After", fault: { kind: "answer", status: 429, headers: { "retry-after": "1" } }, want: 2 },
+  { name: "a connection that is reset", fault: { kind: "reset" }, want: 2 },
+  { name: "an answer that is cut", fault: { kind: "cut", afterBytes: 5 }, want: 2 },
+] as const) {
+  test(`get() survives ${name}`, async () => {
+    await direct.create(configMap("x"), { fieldManager }, never);
+    proxy.inject({ path: "/configmaps/", fault });
+    const startedMs = performance.now();
+    assert.equal((await client.get(configMaps, { namespace, name: "x" }, never)).metadata.name, "x");
+    assert.equal(proxy.requests.length, want);
+    if (fault.kind === "answer") assert.ok(performance.now() - startedMs >= 990, "it waited as told");
+  });
+}
+
+test("create() is not sent again when nobody knows whether it arrived", async () => {
+  proxy.inject({ method: "POST", fault: { kind: "reset" } });
+  await assert.rejects(client.create(configMap("once"), { fieldManager }, never), ConnectionError);
+  assert.equal(proxy.requests.length, 1);
+});
+
+test("a rotated token is read anew after a 401, once", async () => {
+  let reads = 0;
+  const tokens = async (fresh: boolean): Promise<string> =>
+    `Bearer ${(reads += fresh ? 1 : 0) > 0 ? plane.token : "expired"}`;
+  const rotating = clientOf(throughProxy(tokens));
+  assert.equal(await rotating.getOrUndefined(configMaps, { namespace, name: "x" }, never), undefined);
+  assert.equal(proxy.requests.length, 2);
+  const expired = clientOf(throughProxy(async () => "Bearer expired"));
+  await assert.rejects(
+    expired.get(configMaps, { namespace, name: "x" }, never),
+    (error) => error instanceof ApiError && error.status === 401,
+  );
+  assert.equal(proxy.requests.length, 4);
+  await Promise.all([rotating.close(), expired.close()]);
+});
+
+test("a request ends with the caller's reason when that gives up, however dead the wire is", async () => {
+  proxy.inject({ fault: { kind: "blackhole" }, times: 10 });
+  const abort = new AbortController();
+  const answer = client.get(configMaps, { namespace, name: "x" }, abort.signal);
+  await eventually(async () => (proxy.requests.length === 1 ? true : undefined));
+  abort.abort(new Error("no more"));
+  await assert.rejects(answer, /^Error: no more$/);
+});
+
+test("200 requests after each other use at most two sockets, 200 at once no more than 16, and none is left open", async () => {
+  const get = () => client.getOrUndefined(configMaps, { namespace, name: "x" }, never);
+  for (let n = 0; n < 200; n += 1) await get();
+  assert.ok(proxy.socketsAccepted <= 2, `${proxy.socketsAccepted} sockets`);
+  await Promise.all(Array.from({ length: 200 }, get));
+  assert.ok(proxy.socketsAccepted <= 16, `${proxy.socketsAccepted} sockets`);
+  await client.close();
+  await eventually(async () => (proxy.socketsOpen === 0 ? true : undefined));
+});

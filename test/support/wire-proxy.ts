@@ -1,0 +1,169 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Agent, request as httpsRequest } from "node:https";
+import type { AddressInfo, Socket } from "node:net";
+
+/** What happens to a request instead of, or on top of, its way to the API server. */
+export type Fault =
+  /** Answered by the proxy. */
+  | {
+      readonly kind: "answer";
+      readonly status: number;
+      readonly headers?: { readonly [name: string]: string };
+      readonly body?: string;
+    }
+  /** The connection is reset before anything is forwarded. */
+  | { readonly kind: "reset" }
+  /** Accepted and never answered. */
+  | { readonly kind: "blackhole" }
+  /** The connection is reset after so many bytes of the answer's body. */
+  | { readonly kind: "cut"; readonly afterBytes: number }
+  /** The answer's body is passed on up to so many bytes, then nothing comes, and the connection stays. */
+  | { readonly kind: "stall"; readonly afterBytes: number };
+
+export type FaultRule = {
+  /** All that are given must match; `path` is a part of the path with its query. */
+  readonly method?: string;
+  readonly path?: string | RegExp;
+  readonly fault: Fault;
+  /** How many requests it hits; 1 by default. */
+  readonly times?: number;
+};
+
+export type SeenRequest = {
+  readonly method: string;
+  readonly path: string;
+  readonly authorization: string | undefined;
+};
+
+/** Plain HTTP in front of a real API server, where a test breaks the wire. */
+export type WireProxy = AsyncDisposable & {
+  /** "http://127.0.0.1:<port>" */
+  readonly server: string;
+  /** Requests so far, faulty ones included. */
+  readonly requests: readonly SeenRequest[];
+  /** Connections accepted so far. */
+  readonly socketsAccepted: number;
+  readonly socketsOpen: number;
+  /** Rules are tried in the order in which they were added. */
+  inject(rule: FaultRule): void;
+  /** Ends all rules. */
+  heal(): void;
+  /** Resets every open connection. */
+  cutAll(): void;
+  stop(): Promise<void>;
+};
+
+export async function startWireProxy(upstream: {
+  readonly server: string;
+  readonly caPem: string;
+}): Promise<WireProxy> {
+  const rules: { rule: FaultRule; left: number }[] = [];
+  const requests: SeenRequest[] = [];
+  const sockets = new Set<Socket>();
+  const agent = new Agent({ keepAlive: true, ca: upstream.caPem });
+  let socketsAccepted = 0;
+
+  const server = createServer((request, response) => {
+    const seen = {
+      method: request.method ?? "",
+      path: request.url ?? "",
+      authorization: request.headers.authorization,
+    };
+    requests.push(seen);
+    const hit = rules.find(({ rule, left }) => left > 0 && matches(rule, seen));
+    if (hit !== undefined) hit.left -= 1;
+    forward({ request, response, agent, server: upstream.server, fault: hit?.rule.fault });
+  });
+  server.on("connection", (socket) => {
+    socketsAccepted += 1;
+    sockets.add(socket);
+    socket.on("error", () => undefined);
+    socket.on("close", () => sockets.delete(socket));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+
+  const cutAll = (): void => {
+    for (const socket of sockets) socket.resetAndDestroy();
+  };
+  const stop = async (): Promise<void> => {
+    cutAll();
+    agent.destroy();
+    server.close();
+    await once(server, "close");
+  };
+  return {
+    server: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests,
+    get socketsAccepted() {
+      return socketsAccepted;
+    },
+    get socketsOpen() {
+      return sockets.size;
+    },
+    inject: (rule) => void rules.push({ rule, left: rule.times ?? 1 }),
+    heal: () => void rules.splice(0),
+    cutAll,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+function matches({ method, path }: FaultRule, seen: SeenRequest): boolean {
+  if (method !== undefined && method !== seen.method) return false;
+  if (path === undefined) return true;
+  return typeof path === "string" ? seen.path.includes(path) : path.test(seen.path);
+}
+
+type Forwarding = {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly agent: Agent;
+  readonly server: string;
+  readonly fault: Fault | undefined;
+};
+
+function forward({ request, response, agent, server, fault }: Forwarding): void {
+  if (fault?.kind === "reset") return void request.socket.resetAndDestroy();
+  if (fault?.kind === "blackhole") return;
+  if (fault?.kind === "answer") {
+    response.writeHead(fault.status, fault.headers);
+    response.end(fault.body ?? "");
+    return;
+  }
+  const { host: _, connection: __, ...headers } = request.headers;
+  const upstream = httpsRequest(
+    `${server}${request.url ?? ""}`,
+    { method: request.method ?? "GET", headers, agent },
+    (answer) => {
+      const { connection: _connection, "transfer-encoding": _encoding, ...answerHeaders } = answer.headers;
+      response.writeHead(answer.statusCode ?? 502, answerHeaders);
+      response.flushHeaders();
+      passOn(answer, response, fault);
+    },
+  );
+  upstream.on("error", () => response.destroy());
+  response.on("close", () => upstream.destroy());
+  request.pipe(upstream);
+}
+
+function passOn(
+  answer: IncomingMessage,
+  response: ServerResponse,
+  fault: Exclude<Fault, { kind: "answer" | "reset" | "blackhole" }> | undefined,
+): void {
+  let left = fault?.afterBytes ?? Number.POSITIVE_INFINITY;
+  answer.on("data", (chunk: Buffer) => {
+    const part = chunk.subarray(0, left);
+    left -= part.length;
+    if (part.length > 0) response.write(part);
+    // Reset once what belongs to the client has left us.
+    if (left === 0 && fault?.kind === "cut") setImmediate(() => response.socket?.resetAndDestroy());
+  });
+  answer.on("end", () => {
+    if (left > 0) response.end();
+  });
+  answer.on("error", () => response.destroy());
+}
