@@ -16,6 +16,9 @@ export type RenderedImage = {
 /** How many objects the user patch at `index` matched, and which. */
 export type PatchReport = { readonly index: number; readonly matched: readonly ObjectId[] };
 
+/** Images that no digest pins, and why: whoever can move their tag decides what runs. */
+export type Unpinned = { readonly reason: string; readonly components: readonly Component[] };
+
 /** All that an instance renders to. Same spec and release, same bytes. */
 export type Rendering = {
   /** "2.9.4", without a leading v. */
@@ -25,4 +28,6 @@ export type Rendering = {
   readonly objects: readonly KubeObject[];
   readonly images: readonly RenderedImage[];
   readonly patches: readonly PatchReport[];
+  /** Absent when every image of the release is pinned by a digest. */
+  readonly unpinned?: Unpinned;
 };

@@ -1,0 +1,52 @@
+import { fieldsOf, listOf, textOf } from "../kube/fields.ts";
+import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
+import { nameObject } from "../kube/object-id.ts";
+import { edit, readField } from "./edit.ts";
+import { notUnderstood } from "./errors.ts";
+
+/** Where the pod of a Deployment stands. */
+export const podTemplate = ["spec", "template"] as const;
+export const podSpec = ["spec", "template", "spec"] as const;
+const containersPath = [...podSpec, "containers"];
+
+/** A copy of the Deployment with its container `manager` changed; `version` is for the error when there is none. */
+export function editManager(
+  object: KubeObject,
+  version: string,
+  change: (container: JsonObject) => JsonObject,
+): KubeObject {
+  const containers = listOf(readField(object, containersPath));
+  if (!containers.some(isManager)) throw notUnderstood(version, nameObject(object), "container manager");
+  return edit(object, containersPath, () =>
+    containers.map((container) => (isManager(container) ? change(fieldsOf(container)) : container)),
+  );
+}
+
+/** The container that runs the controller, undefined when a patch has removed or renamed it. */
+export function managerOf(object: KubeObject): JsonObject | undefined {
+  const manager = listOf(readField(object, containersPath)).find(isManager);
+  return manager === undefined ? undefined : fieldsOf(manager);
+}
+
+export function appendArgs(object: KubeObject, version: string, args: readonly string[]): KubeObject {
+  if (args.length === 0) return object;
+  return editManager(object, version, (container) => ({ ...container, args: [...listOf(container["args"]), ...args] }));
+}
+
+/** Gives a flag that the release sets another value, in its place. `flag` is "--events-addr". */
+export function replaceArg(object: KubeObject, version: string, flag: string, value: string): KubeObject {
+  return editManager(object, version, (container) => {
+    const args = listOf(container["args"]);
+    const index = args.findIndex((arg) => isFlag(arg, flag));
+    if (index === -1) throw notUnderstood(version, nameObject(object), `flag ${flag}`);
+    return { ...container, args: args.with(index, `${flag}=${value}`) };
+  });
+}
+
+function isManager(container: JsonValue): boolean {
+  return textOf(fieldsOf(container)["name"]) === "manager";
+}
+
+function isFlag(arg: JsonValue, flag: string): boolean {
+  return arg === flag || textOf(arg).startsWith(`${flag}=`);
+}

@@ -1,0 +1,34 @@
+import { ReasonedError } from "../std/errors.ts";
+
+/**
+ * A spec that the selected release cannot satisfy (reason "BuildFailed"), or a release in a shape that this operator
+ * does not know (reason "NeedsNewerOperator"). Neither goes away by trying again.
+ */
+export class RenderError extends ReasonedError {}
+
+/** What a rule that needs the release has to say: the field, its value, what is wrong and what to do. */
+export type BuildRule = {
+  readonly field: string;
+  readonly value: string;
+  readonly problem: string;
+  readonly remedy: string;
+};
+
+export function buildFailed(rule: BuildRule): RenderError {
+  return new RenderError({
+    reason: "BuildFailed",
+    retry: "on-change",
+    message: `Cannot build the instance: ${rule.field} ${rule.value} ${rule.problem}; ${rule.remedy}`,
+  });
+}
+
+/** `missing` is what was looked for, `where` the object that should have it: "Deployment/source-controller". */
+export function notUnderstood(version: string, where: string, missing: string): RenderError {
+  return new RenderError({
+    reason: "NeedsNewerOperator",
+    retry: "on-change",
+    message:
+      `Cannot build Flux ${version}: ${where} has no ${missing}, so this release has a shape that this operator does not know; ` +
+      "upgrade the operator or choose an older version in spec.distribution.version",
+  });
+}

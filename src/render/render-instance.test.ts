@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { releaseOf, specOf } from "../../test/support/small-release.ts";
+import type { CanonicalSpec } from "../api/spec.ts";
+import type { Release } from "../distribution/release.ts";
+import { renderInstance } from "./render-instance.ts";
+
+const flux = { name: "flux", namespace: "gitops" };
+const digest = `sha256:${"0".repeat(64)}`;
+const pinned: Release = {
+  ...releaseOf("2.9.4"),
+  images: { "upstream-alpine": { "source-controller": { tag: "v1.9.4", digest } } },
+};
+
+function metadataOf(spec: CanonicalSpec, kind: string) {
+  return renderInstance(spec, pinned, flux).objects.find((object) => object.kind === kind)?.metadata;
+}
+const managed = {
+  "app.kubernetes.io/managed-by": "flux-operator",
+  "app.kubernetes.io/instance": "gitops",
+  "app.kubernetes.io/version": "v2.9.4",
+  "app.kubernetes.io/part-of": "flux",
+  "fluxcd.controlplane.io/name": "flux",
+  "fluxcd.controlplane.io/namespace": "gitops",
+};
+const unmanagedByFlux = {
+  "kustomize.toolkit.fluxcd.io/ssa": "Ignore",
+  "kustomize.toolkit.fluxcd.io/prune": "Disabled",
+};
+
+for (const { name, kind, commonMetadata, want } of [
+  {
+    name: "puts namespaced objects into the instance's namespace, with the operator's labels",
+    kind: "ServiceAccount",
+    commonMetadata: { labels: {}, annotations: {} },
+    want: { name: "source-controller", namespace: "gitops", labels: managed, annotations: unmanagedByFlux },
+  },
+  {
+    name: "keeps the Namespace from being pruned",
+    kind: "Namespace",
+    commonMetadata: { labels: {}, annotations: {} },
+    want: {
+      name: "gitops",
+      labels: {
+        "pod-security.kubernetes.io/warn": "restricted",
+        "pod-security.kubernetes.io/warn-version": "latest",
+        ...managed,
+      },
+      annotations: { "fluxcd.controlplane.io/prune": "disabled", ...unmanagedByFlux },
+    },
+  },
+  {
+    name: "lets common metadata win, but for the labels that name the owner",
+    kind: "ServiceAccount",
+    commonMetadata: {
+      labels: { team: "a", "app.kubernetes.io/part-of": "platform", "fluxcd.controlplane.io/name": "other" },
+      annotations: { note: "n" },
+    },
+    want: {
+      name: "source-controller",
+      namespace: "gitops",
+      labels: { ...managed, team: "a", "app.kubernetes.io/part-of": "platform" },
+      annotations: { ...unmanagedByFlux, note: "n" },
+    },
+  },
+]) {
+  test(`renderInstance() ${name}`, () => assert.deepEqual(metadataOf(specOf({ commonMetadata }), kind), want));
+}
+
+const revision = (spec: CanonicalSpec) => renderInstance(spec, pinned, flux).revision;
+
+test("renderInstance() names a revision that common metadata does not change and the spec does", () => {
+  const plain = revision(specOf());
+  assert.match(plain, /^v2\.9\.4@sha256:[0-9a-f]{64}$/);
+  assert.equal(revision(specOf({ commonMetadata: { labels: { team: "a" }, annotations: {} } })), plain);
+  assert.notEqual(revision(specOf({ cluster: { domain: "corp.internal" } })), plain);
+});
+
+for (const { name, distribution, want } of [
+  {
+    name: "pins images by the registry's variant",
+    distribution: { registry: "ghcr.io/fluxcd" },
+    want: [{ name: "source-controller", repository: "ghcr.io/fluxcd/source-controller", tag: "v1.9.4", digest }],
+  },
+  {
+    name: "pins the images of a mirror by the variant that it names",
+    distribution: { registry: "mirror.example", variant: "upstream-alpine" as const },
+    want: [{ name: "source-controller", repository: "mirror.example/source-controller", tag: "v1.9.4", digest }],
+  },
+  {
+    name: "takes the manifests' tag where no variant is known",
+    distribution: { registry: "mirror.example" },
+    want: [{ name: "source-controller", repository: "mirror.example/source-controller", tag: "v1.0.0" }],
+  },
+]) {
+  test(`renderInstance() ${name}`, () => {
+    assert.deepEqual(renderInstance(specOf({ distribution }), pinned, flux).images, want);
+  });
+}

@@ -1,0 +1,75 @@
+import type { ClusterSpec, Component } from "../../api/spec.ts";
+import { fieldsOf, listOf } from "../../kube/fields.ts";
+import type { JsonValue, KubeObject } from "../../kube/object.ts";
+import { nameObject } from "../../kube/object-id.ts";
+import { deepEqual } from "../../std/json.ts";
+import { appendArgs } from "../deployment.ts";
+import { type Draft, mapControllers, type RenderContext } from "../draft.ts";
+import { setField } from "../edit.ts";
+import { buildFailed, notUnderstood } from "../errors.ts";
+import { tenantIdentityArgs } from "../profiles/tenancy.ts";
+import { isAtLeast } from "../version.ts";
+
+const gated: readonly Component[] = [
+  "source-controller",
+  "kustomize-controller",
+  "notification-controller",
+  "image-reflector-controller",
+  "image-automation-controller",
+];
+
+/**
+ * Object-level and multitenant workload identity. Flux 2.6 has the feature gate off by default, later releases get it
+ * set either way; without the feature no controller may ask for ServiceAccount tokens.
+ */
+export function grantIdentity(drafts: readonly Draft[], { spec, release }: RenderContext): readonly Draft[] {
+  const { cluster } = spec;
+  checkIdentity(cluster, release.version);
+  const enabled = cluster.objectLevelWorkloadIdentity;
+  const granted = enabled ? drafts : drafts.map((draft) => withoutTokenRule(draft, release.version));
+  if (!isAtLeast(release.version, [2, 7]) && !enabled) return granted;
+  const components = isAtLeast(release.version, [2, 7]) ? [...gated, "helm-controller"] : gated;
+  const gate = `--feature-gates=ObjectLevelWorkloadIdentity=${enabled}`;
+  const tenantArgs = cluster.multitenantWorkloadIdentity ? tenantIdentityArgs(cluster) : {};
+  return mapControllers(granted, (object, { component }) => {
+    const args = components.includes(component) ? [gate] : [];
+    return appendArgs(object, release.version, [...args, ...(tenantArgs[component] ?? [])]);
+  });
+}
+
+function checkIdentity(cluster: ClusterSpec, version: string): void {
+  const rules = [
+    { field: "objectLevelWorkloadIdentity", since: [2, 6] },
+    { field: "multitenantWorkloadIdentity", since: [2, 7] },
+  ] as const;
+  for (const { field, since } of rules) {
+    if (!cluster[field] || isAtLeast(version, since)) continue;
+    throw buildFailed({
+      field: `spec.cluster.${field}`,
+      value: "true",
+      problem: `needs Flux ${since.join(".")} or later, and ${version} is selected`,
+      remedy: "raise spec.distribution.version or set the field to false",
+    });
+  }
+}
+
+/** Releases before 2.6 have no such rule; one that hides it among other rights would keep it, so it is refused. */
+function withoutTokenRule(draft: Draft, version: string): Draft {
+  if (draft.object.kind !== "ClusterRole") return draft;
+  const rules = listOf(draft.object["rules"]);
+  const kept = rules.filter((rule) => !isTokenRule(rule));
+  if (kept.some(grantsTokens)) {
+    throw notUnderstood(version, nameObject(draft.object), "rule of its own for serviceaccounts/token");
+  }
+  if (kept.length === rules.length) return draft;
+  return { ...draft, object: setField<KubeObject>(draft.object, ["rules"], kept) };
+}
+
+function isTokenRule(rule: JsonValue): boolean {
+  const { resources, verbs } = fieldsOf(rule);
+  return deepEqual(resources, ["serviceaccounts/token"]) && deepEqual(verbs, ["create"]);
+}
+
+function grantsTokens(rule: JsonValue): boolean {
+  return listOf(fieldsOf(rule)["resources"]).includes("serviceaccounts/token");
+}

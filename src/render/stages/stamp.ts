@@ -1,0 +1,59 @@
+import type { KubeObject } from "../../kube/object.ts";
+import type { Draft, RenderContext } from "../draft.ts";
+import { mergeField, setField } from "../edit.ts";
+
+/** Kinds that stand outside namespaces; what the release and the spec bring is of these or namespaced. */
+const clusterKinds: ReadonlySet<string> = new Set([
+  "Namespace",
+  "CustomResourceDefinition",
+  "ClusterRole",
+  "ClusterRoleBinding",
+]);
+
+/** Puts every namespaced object into the instance's namespace. Patches find it without one too, as it was before. */
+export function stampNamespace(drafts: readonly Draft[], { instance }: RenderContext): readonly Draft[] {
+  return drafts.map((draft) => {
+    if (clusterKinds.has(draft.object.kind) || draft.object.metadata.namespace === instance.namespace) return draft;
+    const object = setField(draft.object, ["metadata", "namespace"], instance.namespace);
+    return { ...draft, object, previousNamespaces: [draft.object.metadata.namespace ?? ""] };
+  });
+}
+
+/** Labels and annotations by which the operator and Flux know what is managed. */
+export function stampManaged(objects: readonly KubeObject[], context: RenderContext): readonly KubeObject[] {
+  const labels = managedLabels(context);
+  return objects.map((object) =>
+    mergeField(mergeField(object, ["metadata", "labels"], labels), ["metadata", "annotations"], managedAnnotations),
+  );
+}
+
+/** `spec.commonMetadata`; the owner labels win, because uninstall and prune go by them. */
+export function stampCommonMetadata(objects: readonly KubeObject[], context: RenderContext): readonly KubeObject[] {
+  const { labels, annotations } = context.spec.commonMetadata;
+  const owned = { ...labels, ...ownerLabels(context) };
+  return objects.map((object) =>
+    mergeField(mergeField(object, ["metadata", "labels"], owned), ["metadata", "annotations"], annotations),
+  );
+}
+
+/** Flux must not apply or prune what the operator manages, even where its objects stand in a synced repository. */
+const managedAnnotations = {
+  "kustomize.toolkit.fluxcd.io/ssa": "Ignore",
+  "kustomize.toolkit.fluxcd.io/prune": "Disabled",
+};
+
+function managedLabels({ instance, release }: RenderContext): { readonly [label: string]: string } {
+  return {
+    "app.kubernetes.io/managed-by": "flux-operator",
+    "app.kubernetes.io/instance": instance.namespace,
+    "app.kubernetes.io/version": `v${release.version}`,
+    "app.kubernetes.io/part-of": "flux",
+  };
+}
+
+function ownerLabels({ instance }: RenderContext): { readonly [label: string]: string } {
+  return {
+    "fluxcd.controlplane.io/name": instance.name,
+    "fluxcd.controlplane.io/namespace": instance.namespace,
+  };
+}

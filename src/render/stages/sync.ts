@@ -1,0 +1,82 @@
+import type { SyncSpec } from "../../api/spec.ts";
+import type { JsonObject } from "../../kube/object.ts";
+import { parseDurationMs } from "../../std/duration.ts";
+import { UnreachableError } from "../../std/errors.ts";
+import type { Draft, RenderContext } from "../draft.ts";
+import { buildFailed } from "../errors.ts";
+import { isAtLeast } from "../version.ts";
+
+const sourceGroup = "source.toolkit.fluxcd.io";
+
+/** Adds the source and the Kustomization of `spec.sync`. */
+export function sync(drafts: readonly Draft[], context: RenderContext): readonly Draft[] {
+  const { sync: wanted } = context.spec;
+  if (wanted === undefined) return drafts;
+  checkProvider(wanted, context.release.version);
+  const metadata = { name: wanted.name ?? context.instance.namespace };
+  const source = {
+    apiVersion: `${sourceGroup}/${sourceVersion(wanted.kind, context.release.version)}`,
+    kind: wanted.kind,
+    metadata,
+    spec: { ...sourceSpec(wanted), ...commonSourceSpec(wanted) },
+  };
+  const kustomization = {
+    apiVersion: "kustomize.toolkit.fluxcd.io/v1",
+    kind: "Kustomization",
+    metadata,
+    spec: {
+      interval: "10m0s",
+      path: wanted.path,
+      prune: true,
+      sourceRef: { kind: wanted.kind, name: metadata.name },
+    },
+  };
+  return [...drafts, { object: source }, { object: kustomization }];
+}
+
+function checkProvider({ kind, provider }: SyncSpec, version: string): void {
+  if (kind !== "GitRepository" || provider !== "aws" || isAtLeast(version, [2, 9])) return;
+  throw buildFailed({
+    field: "spec.sync.provider",
+    value: "aws",
+    problem: `with a GitRepository needs Flux 2.9 or later, and ${version} is selected`,
+    remedy: "raise spec.distribution.version, or use generic with a pull secret",
+  });
+}
+
+function sourceVersion(kind: SyncSpec["kind"], version: string): string {
+  return kind === "GitRepository" || isAtLeast(version, [2, 6]) ? "v1" : "v1beta2";
+}
+
+function sourceSpec({ kind, url, ref }: SyncSpec): JsonObject {
+  switch (kind) {
+    case "GitRepository":
+      return { url, ref: { name: ref } };
+    case "OCIRepository":
+      return { url, ref: { tag: ref } };
+    case "Bucket":
+      return { endpoint: url, bucketName: ref };
+    default:
+      throw new UnreachableError(kind);
+  }
+}
+
+function commonSourceSpec({ interval, pullSecret, provider }: SyncSpec): JsonObject {
+  return {
+    interval: formatGoDuration(interval),
+    ...(provider === undefined ? {} : { provider }),
+    ...(pullSecret === undefined ? {} : { secretRef: { name: pullSecret } }),
+  };
+}
+
+/** "1m" as "1m0s", the way in which Go and so the API server's clients write durations. */
+export function formatGoDuration(text: string): string {
+  const totalMs = parseDurationMs(text);
+  if (totalMs === undefined) return text;
+  if (totalMs < 1000) return totalMs === 0 ? "0s" : `${totalMs}ms`;
+  const hours = Math.floor(totalMs / 3_600_000);
+  const minutes = Math.floor(totalMs / 60_000) % 60;
+  const seconds = `${(totalMs % 60_000) / 1000}s`;
+  if (hours > 0) return `${hours}h${minutes}m${seconds}`;
+  return minutes > 0 ? `${minutes}m${seconds}` : seconds;
+}
