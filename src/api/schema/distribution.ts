@@ -1,0 +1,84 @@
+import { Type } from "typebox";
+import { choice, fields, flag, list, text } from "./build.ts";
+import { dnsSubdomain, dnsSubdomainOrEmpty } from "./patterns.ts";
+
+export const secretRef = (description: string) =>
+  fields(description, { name: text("Name of the Secret.", { minLength: 1, maxLength: 253, pattern: dnsSubdomain }) });
+
+export const secretName = (description: string) => text(description, { maxLength: 253, pattern: dnsSubdomainOrEmpty });
+
+const oidcIdentity = fields("One signer.", {
+  issuer: text("Regular expression that the issuer of the signer's certificate must match.", {
+    minLength: 1,
+    maxLength: 1024,
+  }),
+  subject: text("Regular expression that the subject of the signer's certificate must match.", {
+    minLength: 1,
+    maxLength: 1024,
+  }),
+});
+
+const verify = fields("Signatures that must stand on the artifact before it is used.", {
+  provider: choice("The tool that signed.", ["cosign"]),
+  secretRef: Type.Optional(secretRef("Secret with the public keys of the signers, in entries that end in .pub.")),
+  matchOIDCIdentity: Type.Optional(
+    list(
+      "Signers who are trusted when there is no public key (keyless signatures); one match is enough.",
+      oidcIdentity,
+      {
+        minItems: 1,
+        maxItems: 16,
+      },
+    ),
+  ),
+  trustedRootSecretRef: Type.Optional(
+    secretRef("Secret with the trusted root (trusted_root.json) of a Sigstore instance of your own."),
+  ),
+  images: Type.Optional(flag("Verify the signatures of the controllers' images, too.", { absent: "false" })),
+});
+
+export const distributionSchema = fields("Which Flux to install and where its images and manifests come from.", {
+  version: text("Version of Flux as a semver range: 2.9.4, 2.9.x, >=2.6 <2.8. The newest match is installed.", {
+    minLength: 1,
+    maxLength: 256,
+  }),
+  registry: text("Where the images are: registry host and path, such as ghcr.io/fluxcd.", {
+    minLength: 1,
+    maxLength: 1024,
+  }),
+  variant: Type.Optional(
+    choice(
+      "Flavour of the images. Needed for mirrors, whose name does not tell.",
+      ["upstream-alpine", "enterprise-alpine", "enterprise-distroless", "enterprise-distroless-fips"],
+      { absent: "what the registry is known to hold" },
+    ),
+  ),
+  imagePullSecret: Type.Optional(secretName("Secret in the instance's namespace with which the images are pulled.")),
+  pullSecret: Type.Optional(secretName("Other name of imagePullSecret, from v1alpha1.")),
+  source: Type.Optional(
+    choice("Embedded: manifests and digests come from the operator itself, nothing is fetched.", ["Embedded"]),
+  ),
+  artifact: Type.Optional(
+    text("OCI artifact with Flux's manifests and image digests, such as oci://host/path:tag.", {
+      maxLength: 2048,
+      pattern: "^oci://.*$",
+      absent: "the releases embedded in the operator",
+    }),
+  ),
+  artifactPullSecret: Type.Optional(secretName("Secret of type dockerconfigjson with which the artifact is pulled.")),
+  artifactCertSecretRef: Type.Optional(
+    secretRef("Secret with the registry's CA (ca.crt) and a client certificate (tls.crt, tls.key)."),
+  ),
+  artifactInsecure: Type.Optional(flag("Pull the artifact over plain HTTP.", { absent: "false" })),
+  digests: Type.Optional(
+    choice(
+      "Where image digests come from. Catalog: from the release's data. Registry: from the live registry, which is polled.",
+      ["Catalog", "Registry"],
+      { absent: "Catalog" },
+    ),
+  ),
+  requireDigests: Type.Optional(
+    flag("Refuse images that cannot be pinned to a digest, instead of warning of them.", { absent: "false" }),
+  ),
+  verify: Type.Optional(verify),
+});

@@ -1,0 +1,46 @@
+/**
+ * Regular expressions that Go's RE2 and JavaScript (with the u flag) read alike. "Or empty" forms are for fields that
+ * the Go operator reads as absent when they are "".
+ */
+const label = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
+const subdomain = `${label}(\\.${label})*`;
+const labelName = "[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?";
+
+export const dnsLabel = `^${label}$`;
+export const dnsSubdomain = `^${subdomain}$`;
+export const dnsSubdomainOrEmpty = `^(${subdomain})?$`;
+export const labelKeyOrEmpty = `^((${subdomain}/)?${labelName})?$`;
+export const labelValue = `^(${labelName})?$`;
+
+/** Durations as Flux's own kinds take them. */
+export const duration = "^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$";
+
+/** resource.Quantity, without a sign. */
+export const quantity = "^([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?$";
+
+/** RFC 6901, but not the whole document. */
+export const jsonPointer = "^(/([^~/]|~[01])*)+$";
+
+export const guid = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$";
+export const awsRoleArn = "^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$";
+export const gcpServiceAccount = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?@[-a-z0-9.:]+\\.gserviceaccount\\.com$";
+export const proxyUrl = "^(https?|socks5h?)://[^\\s]+$";
+export const timeZone = "^[A-Za-z][-A-Za-z0-9_+]*(/[-A-Za-z0-9_+]+)*$";
+
+/** Five fields, as CronJob's schedule: minute, hour, day of month, month, day of week. */
+export const cron = `^${[
+  cronField("[0-5]?[0-9]"),
+  cronField("([01]?[0-9]|2[0-3])"),
+  cronField("(0?[1-9]|[12][0-9]|3[01])"),
+  cronField(`(0?[1-9]|1[0-2]|${anyCase("jan feb mar apr may jun jul aug sep oct nov dec")})`),
+  cronField(`([0-7]|${anyCase("sun mon tue wed thu fri sat")})`),
+].join(" +")}$`;
+
+function cronField(value: string): string {
+  const item = `(\\*|${value}(-${value})?)(/[1-9][0-9]?)?`;
+  return `${item}(,${item})*`;
+}
+
+function anyCase(words: string): string {
+  return words.replaceAll(" ", "|").replaceAll(/[a-z]/g, (letter) => `[${letter}${letter.toUpperCase()}]`);
+}

@@ -1,0 +1,156 @@
+import { Type } from "typebox";
+import { choice, fields, flag, list, text, textMap, type ValueOf } from "./build.ts";
+import { clusterSchema, component } from "./cluster.ts";
+import { distributionSchema, secretName } from "./distribution.ts";
+import {
+  cron,
+  dnsLabel,
+  dnsSubdomainOrEmpty,
+  duration,
+  jsonPointer,
+  labelKeyOrEmpty,
+  labelValue,
+  quantity,
+  timeZone,
+} from "./patterns.ts";
+
+const shardNames = (description: string) =>
+  list(description, text("Name of a shard.", { minLength: 1, maxLength: 40, pattern: dnsLabel }), {
+    minItems: 1,
+    maxItems: 64,
+    uniqueItems: true,
+  });
+
+const sharding = fields("Extra Deployments of the controllers, each for the objects that carry a shard's label.", {
+  key: Type.Optional(
+    text("Label key that tells the shard of an object.", {
+      maxLength: 317,
+      pattern: labelKeyOrEmpty,
+      absent: "sharding.fluxcd.io/key",
+    }),
+  ),
+  shards: Type.Optional(shardNames("Names of the shards. Required unless spec.shards has them.")),
+  storage: Type.Optional(
+    choice(
+      "Where a shard's source-controller keeps its artifacts. persistent: a volume of spec.storage's class and size.",
+      ["ephemeral", "persistent"],
+      { absent: "ephemeral" },
+    ),
+  ),
+});
+
+const storage = fields("Persistent volume of source-controller.", {
+  class: text("StorageClass of the volume.", { maxLength: 253, pattern: dnsSubdomainOrEmpty }),
+  size: text("Size of the volume, such as 10Gi.", { minLength: 1, maxLength: 64, pattern: quantity }),
+});
+
+const commonMetadata = fields("Labels and annotations for everything that is installed.", {
+  labels: Type.Optional(textMap("Labels to add.", { maxLength: 63, pattern: labelValue }, 64)),
+  annotations: Type.Optional(textMap("Annotations to add.", { maxLength: 65_536 }, 64)),
+});
+
+const target = (description: string) =>
+  fields(description, {
+    group: Type.Optional(text("API group, as an anchored regular expression.", { maxLength: 1024 })),
+    version: Type.Optional(text("API version, as an anchored regular expression.", { maxLength: 1024 })),
+    kind: Type.Optional(text("Kind, as an anchored regular expression.", { maxLength: 1024 })),
+    name: Type.Optional(text("Name, as an anchored regular expression.", { maxLength: 1024 })),
+    namespace: Type.Optional(text("Namespace, as an anchored regular expression.", { maxLength: 1024 })),
+    labelSelector: Type.Optional(text("Label selector, such as app in (a, b).", { maxLength: 4096 })),
+    annotationSelector: Type.Optional(text("Selector over annotations, in the same syntax.", { maxLength: 4096 })),
+  });
+
+const patch = fields("One patch.", {
+  patch: text("JSON 6902 operations or a strategic merge patch, as YAML or JSON.", { maxLength: 524_288 }),
+  target: Type.Optional(target("Objects to patch. Without it, a strategic merge patch names its object itself.")),
+});
+
+const kustomize = fields("Changes to what is installed.", {
+  patches: Type.Optional(list("Patches, applied in this order after all else.", patch, { maxItems: 512 })),
+  strict: Type.Optional(flag("Refuse a patch that matches nothing.", { absent: "false" })),
+});
+
+const sync = fields("A source and a Kustomization that Flux starts with.", {
+  name: Type.Optional(
+    text("Name of both objects; cannot be changed.", {
+      maxLength: 63,
+      pattern: dnsSubdomainOrEmpty,
+      absent: "the namespace's name",
+    }),
+  ),
+  kind: choice("Kind of the source.", ["OCIRepository", "GitRepository", "Bucket"]),
+  url: text("Where the source is: URL of the repository, or endpoint of the bucket.", {
+    minLength: 1,
+    maxLength: 2048,
+  }),
+  ref: text("Git reference (refs/heads/main), tag of the OCI artifact, or name of the bucket.", { maxLength: 1024 }),
+  path: text("Folder in the source with what the cluster shall run.", { maxLength: 1024 }),
+  interval: Type.Optional(
+    text("How often the source is checked.", { maxLength: 64, pattern: duration, default: "1m" }),
+  ),
+  pullSecret: Type.Optional(secretName("Secret in the instance's namespace with the source's credentials.")),
+  provider: Type.Optional(
+    choice(
+      "Whose credentials are used. gcp not with GitRepository, github only with it; aws with it from Flux 2.9.",
+      ["generic", "aws", "azure", "gcp", "github"],
+      { absent: "generic" },
+    ),
+  ),
+});
+
+const window = fields("A time in which upgrades may start.", {
+  schedule: text("Start of the window: cron with five fields.", { maxLength: 256, pattern: cron }),
+  duration: text("How long the window is open, such as 2h.", { maxLength: 64, pattern: duration }),
+  timeZone: Type.Optional(
+    text("Time zone of the schedule, such as Europe/Berlin.", { maxLength: 64, pattern: timeZone, absent: "UTC" }),
+  ),
+});
+
+const upgrade = fields("When Flux may be upgraded, and what a failed upgrade does. Drift is repaired at any time.", {
+  paused: Type.Optional(flag("Stay on the version and images that run.", { absent: "false" })),
+  windows: Type.Optional(list("Windows in which upgrades may start.", window, { maxItems: 32, absent: "always" })),
+  rollback: Type.Optional(
+    flag("Return to what ran before when an upgrade does not become healthy.", { absent: "true" }),
+  ),
+});
+
+const driftIgnore = fields("Fields that others may change.", {
+  target: target("Objects it holds for."),
+  paths: list("The fields, as JSON pointers.", text("A JSON pointer.", { maxLength: 1024, pattern: jsonPointer }), {
+    minItems: 1,
+    maxItems: 64,
+  }),
+});
+
+/** What a user may write under `spec`, with the names of v1alpha1 and of v1. */
+export const fluxInstanceSpecSchema = fields("What Flux shall look like.", {
+  distribution: distributionSchema,
+  components: Type.Optional(
+    list("Controllers to install.", component("A controller."), {
+      maxItems: 7,
+      absent: "source-, kustomize-, helm- and notification-controller",
+    }),
+  ),
+  cluster: Type.Optional(clusterSchema),
+  sharding: Type.Optional(sharding),
+  shards: Type.Optional(shardNames("Other name of sharding.shards, from v1alpha1.")),
+  storage: Type.Optional(storage),
+  commonMetadata: Type.Optional(commonMetadata),
+  kustomize: Type.Optional(kustomize),
+  sync: Type.Optional(sync),
+  wait: Type.Optional(flag("Report Ready only when what was applied is healthy.", { default: true })),
+  migrateResources: Type.Optional(
+    flag("Rewrite stored Flux objects when an upgrade changes the version they are stored in.", { default: true }),
+  ),
+  upgrade: Type.Optional(upgrade),
+  driftIgnore: Type.Optional(list("Exceptions from drift repair.", driftIgnore, { maxItems: 64 })),
+  deletionPolicy: Type.Optional(
+    choice(
+      "What deleting the instance removes. Uninstall: all of Flux but no workload. KeepResources: the controllers only. Orphan: nothing.",
+      ["Uninstall", "KeepResources", "Orphan"],
+      { absent: "Uninstall" },
+    ),
+  ),
+});
+
+export type FluxInstanceSpec = ValueOf<typeof fluxInstanceSpecSchema>;

@@ -1,0 +1,95 @@
+import { Type } from "typebox";
+import { choice, count, list, openFields, text, textMap, type ValueOf } from "./build.ts";
+
+const time = (description: string) => text(description, { format: "date-time" });
+
+const condition = openFields("One aspect of the instance's state.", {
+  type: text("Ready, Reconciling, Stalled, UpToDate, Synced or Warning.", {
+    maxLength: 316,
+    pattern:
+      "^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$",
+  }),
+  status: choice("Whether the aspect holds.", ["True", "False", "Unknown"]),
+  reason: text("Why, as one word.", {
+    minLength: 1,
+    maxLength: 1024,
+    pattern: "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
+  }),
+  message: text("Why, for people: what is wrong, where, and what to do.", { maxLength: 32_768 }),
+  lastTransitionTime: time("When the status last changed."),
+  observedGeneration: Type.Optional(count("Generation of the spec that this is about.")),
+});
+
+const component = openFields("A controller as it was applied.", {
+  name: text("Name of the controller."),
+  repository: text("Its image, without tag and digest."),
+  tag: text("Tag of the image."),
+  digest: Type.Optional(text("Digest of the image, when pinned.")),
+});
+
+const image = openFields("An image with its digest.", {
+  name: text("Repository and tag."),
+  digest: Type.Optional(text("sha256 digest; absent when the image is not pinned.")),
+});
+
+const inventory = openFields("The objects that the instance owns.", {
+  entries: list(
+    "One entry an object.",
+    openFields("An object.", {
+      id: text("namespace_name_group_kind"),
+      v: text("API version that it was applied with."),
+    }),
+  ),
+});
+
+const history = openFields("Runs with the same outcome on the same revision.", {
+  digest: text("Digest of what was applied, or of the spec where nothing could be built."),
+  firstReconciled: time("Time of the first of them."),
+  lastReconciled: time("Time of the last of them."),
+  lastReconciledDuration: text("How long the last of them took."),
+  lastReconciledStatus: text("Reason of the Ready condition at its end."),
+  totalReconciliations: count("How many there were."),
+  metadata: Type.Optional(textMap("The version of Flux, under flux.", {}, 16)),
+});
+
+const plan = openFields("What the next upgrade will do, or the current one does.", {
+  from: Type.Optional(text("Version that runs; absent for an installation.")),
+  to: text("Version to come."),
+  revision: text("Revision to come."),
+  images: Type.Optional(list("Images to come.", image)),
+  added: Type.Optional(count("How many objects will be created.")),
+  changed: Type.Optional(count("How many objects will change.")),
+  removed: Type.Optional(count("How many objects will be deleted.")),
+  droppedVersions: Type.Optional(
+    list("Stored API versions that the new CRDs do not have; objects are rewritten first.", text("kind.group/version")),
+  ),
+  objectsLosingFields: Type.Optional(
+    list("Objects with fields that the new schema does not know.", text("Kind/namespace/name and the fields.")),
+  ),
+});
+
+const patchReport = openFields("How far a patch reached.", {
+  index: count("Index in spec.kustomize.patches."),
+  matched: count("How many objects it matched."),
+});
+
+/** All the RFC's fields and all of the Go operator's. */
+export const fluxInstanceStatusSchema = openFields("What Flux looks like now.", {
+  conditions: Type.Optional(list("State, aspect by aspect.", condition, { listKeys: ["type"] })),
+  observedGeneration: Type.Optional(count("Generation of the spec that was last acted on.")),
+  latestVersion: Type.Optional(text("Newest version of Flux that the distribution has.")),
+  lastAppliedVersion: Type.Optional(text("Version of Flux that was last applied and healthy.")),
+  lastAppliedImages: Type.Optional(list("Images that were last applied.", image)),
+  lastAppliedRevision: Type.Optional(text("Revision that was last applied: version@digest.")),
+  lastAttemptedRevision: Type.Optional(text("Revision that was last tried: version@digest.")),
+  lastArtifactRevision: Type.Optional(text("Digest of the artifact that was last pulled.")),
+  lastHandledReconcileAt: Type.Optional(text("Value of the annotation requestedAt that was last acted on.")),
+  lastHandledForceAt: Type.Optional(text("Value of the annotation forceAt that was last acted on.")),
+  components: Type.Optional(list("Controllers as applied, after patches.", component)),
+  inventory: Type.Optional(inventory),
+  history: Type.Optional(list("Last runs, the newest first.", history)),
+  plan: Type.Optional(plan),
+  patches: Type.Optional(list("How far each of the user's patches reached.", patchReport)),
+});
+
+export type FluxInstanceStatus = ValueOf<typeof fluxInstanceStatusSchema>;
