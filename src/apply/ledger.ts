@@ -1,7 +1,7 @@
 import { canonicalJson, deepEqual } from "../std/json.ts";
 import { sha256Hex } from "../std/digest.ts";
 import type { KubeObject, ObjectMeta } from "../kube/object.ts";
-import { formatObjectId, objectIdOf } from "../kube/object-id.ts";
+import { formatObjectId, objectIdOf, type ObjectId } from "../kube/object-id.ts";
 
 /**
  * What the API server last answered about each object that we manage, by inventory id. It lives as long as the process: after a
@@ -15,21 +15,18 @@ export class Ledger {
     this.#entries.set(formatObjectId(objectIdOf(desired)), { desired: digestOf(desired), seen: answer.metadata });
   }
 
-  /**
-   * Whether nothing can have changed since `record`: the same manifest is wanted, and the live object is the one that the
-   * API server answered with. An object with a generation may get a new status meanwhile; without one (ServiceAccounts,
-   * roles, bindings) any write by others counts as a change.
-   */
+  /** Whether nothing can have changed since `record`: the same manifest is wanted, and nobody else wrote the live object. */
   isSettled(desired: KubeObject, live: ObjectMeta | undefined): boolean {
     const entry = this.#entries.get(formatObjectId(objectIdOf(desired)));
-    if (entry === undefined || live === undefined || entry.seen.uid !== live.uid) return false;
-    if (live.deletionTimestamp !== undefined || entry.desired !== digestOf(desired)) return false;
-    if (entry.seen.resourceVersion === live.resourceVersion) return true;
-    if (live.generation === undefined || live.generation !== entry.seen.generation) return false;
-    return (
-      deepEqual(live.labels ?? {}, entry.seen.labels ?? {}) &&
-      deepEqual(live.annotations ?? {}, entry.seen.annotations ?? {})
-    );
+    if (entry === undefined || live === undefined) return false;
+    return entry.desired === digestOf(desired) && isAsSeen(entry.seen, live);
+  }
+
+  /** Whether somebody else wrote or deleted an object that we manage: `live` is what a watch says about it, undefined after a deletion. */
+  isDrift(id: ObjectId, live: ObjectMeta | undefined): boolean {
+    const entry = this.#entries.get(formatObjectId(id));
+    if (entry === undefined) return false;
+    return live === undefined || !isAsSeen(entry.seen, live);
   }
 
   forgetOthers(desired: readonly KubeObject[]): void {
@@ -41,6 +38,24 @@ export class Ledger {
     this.#entries.clear();
   }
 }
+
+/**
+ * An object with a generation may get a new status meanwhile; without one (ServiceAccounts, roles, bindings) any write counts.
+ */
+function isAsSeen(seen: ObjectMeta, live: ObjectMeta): boolean {
+  if (seen.uid !== live.uid || live.deletionTimestamp !== undefined) return false;
+  if (seen.resourceVersion === live.resourceVersion) return true;
+  if (live.generation === undefined || live.generation !== seen.generation) return false;
+  return deepEqual(live.labels ?? {}, seen.labels ?? {}) && deepEqual(lasting(live), lasting(seen));
+}
+
+/** Annotations but for those that the controllers of Kubernetes keep on Deployments and claims. */
+function lasting({ annotations = {} }: ObjectMeta): { readonly [key: string]: string } {
+  const kept = Object.entries(annotations).filter(([key]) => !controllerAnnotations.test(key));
+  return Object.fromEntries(kept);
+}
+
+const controllerAnnotations = /^(deployment|pv|volume|volume\.beta)\.kubernetes\.io\//;
 
 type LedgerEntry = { readonly desired: string; readonly seen: ObjectMeta };
 

@@ -16,6 +16,8 @@ export type PruneOptions = {
   readonly owner: OwnerLabels;
   /** "disabled" under this annotation keeps an object. */
   readonly keepAnnotation: string;
+  /** Foreground: an object is gone only after all that it owns is gone. Background by default. */
+  readonly propagationPolicy?: "Background" | "Foreground";
 };
 
 export type PruneDeps = { readonly client: Pick<ApiClient, "getOrUndefined" | "delete"> };
@@ -36,7 +38,11 @@ export async function prune(
       const live = await client.getOrUndefined(id, id, signal);
       if (live === undefined) return { id, action: "deleted" };
       if (!isOwned(live, options.owner) || isKept(live, options.keepAnnotation)) return { id, action: "kept" };
-      return await deleteOnce(id, live, client, signal);
+      return await deleteOnce(
+        { id, live, propagationPolicy: options.propagationPolicy ?? "Background" },
+        client,
+        signal,
+      );
     });
     changes.push(...done);
   }
@@ -48,15 +54,20 @@ function wavesByKind(objects: readonly ManagedObject[]): readonly (readonly Mana
   return [...Map.groupBy(objects, (object) => `${object.kind}.${object.group}`).values()];
 }
 
+type Deletion = {
+  readonly id: ManagedObject;
+  readonly live: KubeObject;
+  readonly propagationPolicy: "Background" | "Foreground";
+};
+
 /** The uid makes sure that it is the object we looked at, and not one that somebody has created since under its name. */
 async function deleteOnce(
-  id: ManagedObject,
-  live: KubeObject,
+  { id, live, propagationPolicy }: Deletion,
   client: PruneDeps["client"],
   signal: AbortSignal,
 ): Promise<Change> {
   const uid = live.metadata.uid;
-  const options = { propagationPolicy: "Background", ...(uid === undefined ? {} : { uid }) } as const;
+  const options = { propagationPolicy, ...(uid === undefined ? {} : { uid }) };
   try {
     await client.delete({ gvk: id, key: id }, options, signal);
   } catch (error) {

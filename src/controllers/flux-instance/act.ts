@@ -1,0 +1,111 @@
+import { objectAnnotations } from "../../api/names.ts";
+import { applyStages, type ApplyDeps } from "../../apply/apply-set.ts";
+import type { Change } from "../../apply/change-set.ts";
+import { formatUnready, type Unready } from "../../apply/health-board.ts";
+import { inventoryOf, staleObjects, unionInventory, type InventoryEntry } from "../../apply/inventory.ts";
+import { planApply } from "../../apply/plan-apply.ts";
+import { prune } from "../../apply/prune.ts";
+import { waitUntilReady, type WaitOptions, type WaitResult } from "../../apply/wait.ts";
+import type { ApiClient } from "../../client/api-client.ts";
+import type { KubeObject } from "../../kube/object.ts";
+import { objectIdOf } from "../../kube/object-id.ts";
+import { readinessOf } from "../../kube/readiness.ts";
+import { ReasonedError, UnreachableError } from "../../std/errors.ts";
+import type { Target } from "./decide.ts";
+import type { LiveIndex } from "./live-index.ts";
+import { parkOverlapping } from "./overlap.ts";
+import { stagesOf } from "./stages.ts";
+import { ownerLabels, ownerSelector, type World } from "./world.ts";
+
+export type ActDeps = ApplyDeps & {
+  readonly client: Pick<ApiClient, "getOrUndefined" | "apply" | "patch" | "delete" | "list" | "watch">;
+  readonly liveIndex: Pick<LiveIndex, "deployment">;
+};
+
+/** Called before the first write, with all that may exist from now on. */
+export type RecordIntent = (inventory: readonly InventoryEntry[]) => Promise<void>;
+
+export type ActResult = {
+  /** What was changed; empty when all was as it should be. */
+  readonly changes: readonly Change[];
+  readonly inventory: readonly InventoryEntry[];
+};
+
+/** The applied objects do not become healthy. */
+export class HealthError extends ReasonedError {}
+/** A newer wish ended the wait. */
+export class InterruptedError extends ReasonedError {}
+
+/** Makes the cluster what `target` says, in the order of the law (ARCHITECTURE.md). Throws ReasonedError; what was done until then stays. */
+export async function act(
+  target: Target,
+  world: World,
+  {
+    recordIntent,
+    interrupt,
+    ...deps
+  }: ActDeps & { readonly recordIntent: RecordIntent; readonly interrupt: AbortSignal },
+  signal: AbortSignal,
+): Promise<ActResult> {
+  const { objects } = target.rendering;
+  const inventory = inventoryOf(objects);
+  const recorded = world.recorded.inventory?.entries ?? [];
+  const planned = await planApply(objects, world.live, deps, signal);
+  const stale = staleObjects(recorded, inventory);
+  const wait = waitOptions(world, interrupt);
+  if (stale.length === 0 && planned.every(({ action }) => action === "unchanged")) {
+    await verifyHealth(target, wait, deps, signal);
+    return { changes: [], inventory };
+  }
+  await recordIntent(unionInventory(recorded, inventory));
+  await parkOverlapping(stale, objects, deps, signal);
+  const applied = await applyStages(stagesOf(planned, target.spec.wait), wait, deps, signal);
+  throwUnlessHealthy(applied.wait);
+  const options = { owner: ownerLabels(world.key), keepAnnotation: objectAnnotations.prune };
+  const pruned = await prune(stale, options, deps, signal);
+  deps.ledger.forgetOthers(objects);
+  return { changes: [...applied.changes, ...pruned], inventory };
+}
+
+function waitOptions(world: World, interrupt: AbortSignal): WaitOptions {
+  return { timeoutMs: world.settings.reconcileTimeoutMs, labelSelector: ownerSelector(world.key), interrupt };
+}
+
+/** Nothing was written, so health is read from the watch; only what is ill there is waited for. */
+async function verifyHealth(target: Target, wait: WaitOptions, deps: ActDeps, signal: AbortSignal): Promise<void> {
+  if (!target.spec.wait) return;
+  const ill = target.rendering.objects.filter((object) => object.kind === "Deployment" && !isHealthy(object, deps));
+  if (ill.length > 0) throwUnlessHealthy(await waitUntilReady(ill, wait, deps, signal));
+}
+
+function isHealthy(object: KubeObject, { liveIndex }: Pick<ActDeps, "liveIndex">): boolean {
+  const live = liveIndex.deployment(objectIdOf(object));
+  return live !== undefined && readinessOf(live).status === "Current";
+}
+
+function throwUnlessHealthy(result: WaitResult): void {
+  switch (result.kind) {
+    case "ready":
+      return;
+    case "failed":
+      throw unhealthy(result.unready, "will not become ready");
+    case "timeout":
+      throw unhealthy(result.unready, "not ready in time");
+    case "interrupted":
+      throw new InterruptedError({
+        reason: "HealthCheckCanceled",
+        retry: "backoff",
+        message: "Stopped waiting for health: a newer reconciliation was requested",
+      });
+    default:
+      throw new UnreachableError(result);
+  }
+}
+
+function unhealthy(unready: readonly Unready[], what: string): HealthError {
+  return new HealthError({
+    reason: "HealthCheckFailed",
+    retry: "backoff",
+    message: `${unready.length} ${unready.length === 1 ? "object" : "objects"} ${what}: ${formatUnready(unready)}`,
+  });
+}

@@ -1,0 +1,118 @@
+import { objectAnnotations } from "../../api/names.ts";
+import { conditionTypes, eventReasons, reasons } from "../../api/reasons.ts";
+import { effectiveChanges, formatChanges, type Change } from "../../apply/change-set.ts";
+import { findCondition } from "../../kube/conditions.ts";
+import type { EventNote, EventRecorder } from "../../runtime/events.ts";
+import type { Clock } from "../../std/clock.ts";
+import { timestamp } from "../../std/clock.ts";
+import type { Target } from "./decide.ts";
+import type { FluxInstanceStatus } from "./status.ts";
+import type { StatusWriter } from "./status-writer.ts";
+import { appliedStatus, failedStatus, outdatedStatus, progressMessage, type Failure, type Moment } from "./verdict.ts";
+import type { ActResult } from "./act.ts";
+import type { World } from "./world.ts";
+
+export type ConcludeDeps = { readonly events: EventRecorder; readonly clock: Clock };
+
+/** The one place that tells users what happened: status first, then events, and those only where the status has changed. */
+export class Conclusion {
+  /** As it was read; events are about what differs from this. */
+  readonly #world: World;
+  /** With what has been written to the status since. */
+  #current: World;
+  readonly #writer: StatusWriter;
+  readonly #deps: ConcludeDeps;
+  readonly #startedMs: number;
+
+  constructor(world: World, writer: StatusWriter, deps: ConcludeDeps) {
+    this.#world = world;
+    this.#current = world;
+    this.#writer = writer;
+    this.#deps = deps;
+    this.#startedMs = deps.clock.monotonicMs();
+  }
+
+  get nowIso(): string {
+    return timestamp(this.#deps.clock);
+  }
+
+  /** Writes a status that needs no event. */
+  async write(status: FluxInstanceStatus, signal: AbortSignal): Promise<void> {
+    await this.#writer.write(status, signal);
+  }
+
+  async begun(
+    target: Target & { readonly kind: string },
+    status: FluxInstanceStatus,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const written = await this.#writer.write(status, signal);
+    this.#current = { ...this.#world, recorded: status };
+    if (!written || target.kind === "settle") return;
+    this.#event({
+      type: "Normal",
+      reason: reasons.progressing,
+      message: progressMessage(this.#world, target),
+      annotations: { [objectAnnotations.revision]: target.rendering.revision },
+    });
+  }
+
+  async applied(target: Target, result: ActResult, signal: AbortSignal): Promise<void> {
+    const changed = effectiveChanges(result.changes).length > 0;
+    const status = appliedStatus(this.#current, target, { inventory: result.inventory, changed }, this.#moment());
+    await this.#writer.write(status, signal);
+    if (changed) this.#event(changeNote(target, result.changes));
+    this.#tellUpToDate(status);
+  }
+
+  async failed(failure: Failure, signal: AbortSignal): Promise<void> {
+    const status = failedStatus(this.#current, failure, this.#moment());
+    await this.#writer.write(status, signal);
+    this.#warnIfNew(conditionTypes.ready, failure);
+  }
+
+  /** What runs stays as it is although `failure` kept the same spec from being built again. */
+  async outdated(failure: Failure, signal: AbortSignal): Promise<void> {
+    await this.#writer.write(outdatedStatus(this.#current, failure, this.#moment()), signal);
+    this.#warnIfNew(conditionTypes.upToDate, failure);
+  }
+
+  note(note: EventNote): void {
+    this.#event(note);
+  }
+
+  #moment(): Moment {
+    return { nowIso: this.nowIso, durationMs: this.#deps.clock.monotonicMs() - this.#startedMs };
+  }
+
+  #tellUpToDate(status: FluxInstanceStatus): void {
+    const before = findCondition(this.#world.recorded.conditions, conditionTypes.upToDate);
+    const after = findCondition(status.conditions, conditionTypes.upToDate);
+    if (after === undefined || before?.message === after.message) return;
+    if (after.status === "False") {
+      this.#event({ type: "Normal", reason: eventReasons.outdatedVersion, message: after.message });
+    }
+    if (after.message.includes("not pinned by digest")) {
+      this.#event({ type: "Warning", reason: eventReasons.unpinnedImages, message: after.message });
+    }
+  }
+
+  #warnIfNew(type: string, failure: Failure): void {
+    const before = findCondition(this.#world.recorded.conditions, type);
+    if (before?.reason === failure.reason && before.message === failure.message) return;
+    this.#event({ type: "Warning", reason: failure.reason, message: failure.message });
+  }
+
+  #event(note: EventNote): void {
+    this.#deps.events.record(this.#world.instance, note);
+  }
+}
+
+function changeNote({ rendering }: Target, changes: readonly Change[]): EventNote {
+  return {
+    type: "Normal",
+    reason: reasons.reconciliationSucceeded,
+    message: `Flux ${rendering.version} applied\n${formatChanges(changes)}`,
+    annotations: { [objectAnnotations.revision]: rendering.revision },
+  };
+}

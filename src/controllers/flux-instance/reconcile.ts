@@ -1,0 +1,222 @@
+import { finalizer, fluxInstance, operatorName } from "../../api/names.ts";
+import { reasons, type Reason } from "../../api/reasons.ts";
+import type { ApiClient } from "../../client/api-client.ts";
+import { gvkOf, parseApiVersion } from "../../kube/gvk.ts";
+import type { GroupVersionKind } from "../../kube/gvk.ts";
+import type { KubeObject, ObjectKey } from "../../kube/object.ts";
+import type { Outcome } from "../../runtime/controller.ts";
+import { ReasonedError, UnreachableError } from "../../std/errors.ts";
+import { act, InterruptedError, type ActDeps } from "./act.ts";
+import { Conclusion, type ConcludeDeps } from "./conclude.ts";
+import { decide, type Catalogue, type Decision, type Target } from "./decide.ts";
+import type { Interrupts } from "./interrupts.ts";
+import type { LiveIndex } from "./live-index.ts";
+import { StatusWriter } from "./status-writer.ts";
+import { uninstall, type UninstallDeps } from "./uninstall.ts";
+import { elsewhereStatus, intentStatus, suspendedStatus, uninstallingStatus, type Failure } from "./verdict.ts";
+import { worldOf, type World } from "./world.ts";
+
+export const fluxInstanceKind: GroupVersionKind = {
+  ...parseApiVersion(fluxInstance.storageApiVersion),
+  kind: fluxInstance.kind,
+};
+
+export type ReconcileDeps = ActDeps &
+  ConcludeDeps &
+  UninstallDeps & {
+    readonly client: ApiClient;
+    readonly liveIndex: LiveIndex;
+    readonly catalogue: Catalogue;
+    readonly interrupts: Interrupts;
+    readonly ownNamespace: string;
+  };
+
+/** One reconcile of a FluxInstance, from start to end. */
+export async function reconcileFluxInstance(
+  key: ObjectKey,
+  deps: ReconcileDeps,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const world = await gather(key, deps, signal);
+  if (world === undefined) return { kind: "settled" };
+  const decision = decide(world, deps.catalogue);
+  const conclusion = new Conclusion(world, new StatusWriter(world.instance, deps.client), deps);
+  switch (decision.kind) {
+    case "elsewhere":
+      await conclusion.write(elsewhereStatus(world, conclusion.nowIso), signal);
+      return { kind: "settled" };
+    case "suspend":
+      return await suspend(world, conclusion, signal);
+    case "refuse":
+      return await refuse(world, conclusion, decision.error, signal);
+    case "uninstall":
+      return await remove({ world, conclusion, decision }, deps, signal);
+    case "install":
+    case "upgrade":
+    case "settle":
+      return await converge({ world, conclusion, decision }, deps, signal);
+    default:
+      throw new UnreachableError(decision);
+  }
+}
+
+async function gather(key: ObjectKey, deps: ReconcileDeps, signal: AbortSignal): Promise<World | undefined> {
+  const instance = await deps.client.getOrUndefined(fluxInstanceKind, key, signal);
+  if (instance === undefined) return undefined;
+  return worldOf(instance, deps.liveIndex.metadata(key), deps.ownNamespace);
+}
+
+async function suspend(world: World, conclusion: Conclusion, signal: AbortSignal): Promise<Outcome> {
+  const status = suspendedStatus(world, conclusion.nowIso);
+  const news = world.recorded.observedGeneration !== world.generation;
+  await conclusion.write(status, signal);
+  if (news) {
+    const message = "Reconciliation is disabled; nothing is changed until the annotation is removed";
+    conclusion.note({ type: "Warning", reason: reasons.reconciliationDisabled, message });
+  }
+  return { kind: "settled" };
+}
+
+/** A spec that cannot be built. What runs is left alone either way. */
+async function refuse(
+  world: World,
+  conclusion: Conclusion,
+  error: ReasonedError,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const failure: Failure = { reason: reasonOf(error), message: error.message, stalled: true };
+  const { lastAppliedRevision, observedGeneration } = world.recorded;
+  if (lastAppliedRevision !== undefined && observedGeneration === world.generation && !isStalled(world)) {
+    await conclusion.outdated(failure, signal);
+    return { kind: "failed", retry: "backoff" };
+  }
+  await conclusion.failed(failure, signal);
+  return { kind: "failed", retry: "on-change" };
+}
+
+function isStalled({ recorded }: World): boolean {
+  return recorded.conditions.some(({ type }) => type === "Stalled");
+}
+
+type Step<Kind extends Decision["kind"]> = {
+  readonly world: World;
+  readonly conclusion: Conclusion;
+  readonly decision: Extract<Decision, { kind: Kind }>;
+};
+
+async function converge(
+  step: Step<"install" | "upgrade" | "settle">,
+  deps: ReconcileDeps,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const { world, conclusion, decision } = step;
+  const instance = await ensureFinalizer(world.instance, deps.client, signal);
+  const interrupt = deps.interrupts.register(instance);
+  try {
+    const result = await act(
+      decision,
+      world,
+      {
+        ...deps,
+        interrupt: interrupt.signal,
+        recordIntent: (inventory) =>
+          conclusion.begun(decision, intentStatus(world, decision, inventory, conclusion.nowIso), signal),
+      },
+      signal,
+    );
+    await conclusion.applied(decision, result, signal);
+    const { reconcileEveryMs } = world.settings;
+    return { kind: "settled", ...(reconcileEveryMs === undefined ? {} : { recheckMs: reconcileEveryMs }) };
+  } catch (error) {
+    signal.throwIfAborted();
+    return await concludeFailure(step, error, signal);
+  } finally {
+    interrupt.done();
+  }
+}
+
+async function concludeFailure(
+  { conclusion, decision }: { readonly conclusion: Conclusion; readonly decision: Target },
+  thrown: unknown,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const error = reasoned(thrown);
+  const { revision } = decision.rendering;
+  await conclusion.failed({ reason: reasonOf(error), message: error.message, stalled: false, revision }, signal);
+  if (error instanceof InterruptedError) return { kind: "waiting", retryMs: 0 };
+  return { kind: "failed", retry: "backoff" };
+}
+
+/** Several objects failed at once: the first tells enough, and says how many there are. Anything without a reason is a bug and goes up. */
+function reasoned(thrown: unknown): ReasonedError {
+  if (thrown instanceof ReasonedError) return thrown;
+  if (!(thrown instanceof AggregateError)) throw thrown;
+  const errors = thrown.errors.filter((error): error is ReasonedError => error instanceof ReasonedError);
+  const [first] = errors.toSorted((left, right) => (left.message < right.message ? -1 : 1));
+  if (first === undefined || errors.length < thrown.errors.length) throw thrown;
+  const message = `${first.message} (and ${errors.length - 1} more objects)`;
+  return new ReasonedError({ reason: first.reason, retry: first.retry, message, cause: thrown });
+}
+
+async function remove(
+  { world, conclusion, decision }: Step<"uninstall">,
+  deps: ReconcileDeps,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  if (world.instance.metadata.finalizers?.includes(finalizer) !== true) return { kind: "settled" };
+  try {
+    await conclusion.write(uninstallingStatus(world, undefined, conclusion.nowIso), signal);
+    await uninstall(decision.policy, world, deps, signal);
+    await removeFinalizer(world.instance, deps.client, signal);
+    return { kind: "settled" };
+  } catch (error) {
+    signal.throwIfAborted();
+    await conclusion.write(uninstallingStatus(world, reasoned(error).message, conclusion.nowIso), signal);
+    return { kind: "failed", retry: "backoff" };
+  }
+}
+
+async function ensureFinalizer(
+  instance: KubeObject,
+  client: Pick<ApiClient, "patch">,
+  signal: AbortSignal,
+): Promise<KubeObject> {
+  const finalizers = instance.metadata.finalizers ?? [];
+  if (finalizers.includes(finalizer)) return instance;
+  return await patchFinalizers(instance, [...finalizers, finalizer], client, signal);
+}
+
+async function removeFinalizer(
+  instance: KubeObject,
+  client: Pick<ApiClient, "patch" | "getOrUndefined">,
+  signal: AbortSignal,
+): Promise<void> {
+  const key = { namespace: instance.metadata.namespace ?? "", name: instance.metadata.name };
+  const fresh = await client.getOrUndefined(gvkOf(instance), key, signal);
+  if (fresh === undefined || fresh.metadata.uid !== instance.metadata.uid) return;
+  const others = (fresh.metadata.finalizers ?? []).filter((name) => name !== finalizer);
+  await patchFinalizers(fresh, others, client, signal);
+}
+
+/** The resourceVersion makes sure that no finalizer is lost that somebody adds at the same moment. */
+async function patchFinalizers(
+  instance: KubeObject,
+  finalizers: readonly string[],
+  client: Pick<ApiClient, "patch">,
+  signal: AbortSignal,
+): Promise<KubeObject> {
+  const { namespace = "", name, resourceVersion = "" } = instance.metadata;
+  const ref = { gvk: gvkOf(instance), key: { namespace, name } };
+  const value = { metadata: { resourceVersion, finalizers } };
+  return await client.patch(ref, { kind: "merge", value }, { fieldManager: operatorName }, signal);
+}
+
+const knownReasons = new Set<string>(Object.values(reasons));
+
+function isReason(reason: string): reason is Reason {
+  return knownReasons.has(reason);
+}
+
+function reasonOf(error: ReasonedError): Reason {
+  return isReason(error.reason) ? error.reason : reasons.reconciliationFailed;
+}

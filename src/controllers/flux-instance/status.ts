@@ -1,0 +1,62 @@
+import type { InventoryEntry } from "../../apply/inventory.ts";
+import { fieldsOf, listOf, textOf } from "../../kube/fields.ts";
+import type { Condition } from "../../kube/conditions.ts";
+import type { JsonObject, JsonValue } from "../../kube/object.ts";
+
+export type HistoryEntry = {
+  readonly digest: string;
+  readonly firstReconciled: string;
+  readonly lastReconciled: string;
+  readonly lastReconciledDuration: string;
+  readonly lastReconciledStatus: string;
+  readonly totalReconciliations: number;
+  readonly metadata?: { readonly flux: string };
+};
+
+/** The status that we write: the RFC's fields and the Go operator's. Fields of neither are left as they are. */
+export type FluxInstanceStatus = {
+  readonly observedGeneration?: number;
+  readonly conditions: readonly Condition[];
+  readonly latestVersion?: string;
+  readonly lastAppliedVersion?: string;
+  readonly lastAppliedImages?: readonly { readonly name: string; readonly digest?: string }[];
+  readonly lastAppliedRevision?: string;
+  readonly lastAttemptedRevision?: string;
+  readonly lastArtifactRevision?: string;
+  readonly lastHandledReconcileAt?: string;
+  readonly lastHandledForceAt?: string;
+  readonly components?: readonly JsonObject[];
+  readonly inventory?: { readonly entries: readonly InventoryEntry[] };
+  readonly history?: readonly HistoryEntry[];
+  readonly patches?: readonly { readonly index: number; readonly matched: number }[];
+};
+
+/**
+ * The status as the API server has it. Its schema has been checked at admission and nobody but us writes it, so the parts that no
+ * decision rests on are taken over as they are; conditions and inventory are read one by one.
+ */
+export function readStatus(status: JsonValue | undefined): FluxInstanceStatus {
+  const fields = fieldsOf(status);
+  const entries = listOf(fieldsOf(fields["inventory"])["entries"])
+    .map(fieldsOf)
+    .map((entry) => ({ id: textOf(entry["id"]), v: textOf(entry["v"]) }))
+    .filter((entry) => entry.id !== "");
+  return {
+    ...fields,
+    conditions: listOf(fields["conditions"]).map((entry) => readCondition(fieldsOf(entry))),
+    ...(fields["inventory"] === undefined ? {} : { inventory: { entries } }),
+  };
+}
+
+function readCondition(fields: JsonObject): Condition {
+  const status = textOf(fields["status"]);
+  const observed = fields["observedGeneration"];
+  return {
+    type: textOf(fields["type"]),
+    status: status === "True" || status === "False" ? status : "Unknown",
+    reason: textOf(fields["reason"]),
+    message: textOf(fields["message"]),
+    lastTransitionTime: textOf(fields["lastTransitionTime"]),
+    ...(typeof observed === "number" ? { observedGeneration: observed } : {}),
+  };
+}

@@ -1,0 +1,30 @@
+import type { CanonicalSpec } from "../../api/spec.ts";
+import { ReasonedError } from "../../std/errors.ts";
+
+/** A field that the API has and this version cannot carry out yet. Carrying on without it would lose what the user asked for. */
+export class UnsupportedFieldError extends ReasonedError {}
+
+type Unsupported = {
+  readonly field: string;
+  readonly used: (spec: CanonicalSpec) => boolean;
+};
+
+const unsupported: readonly Unsupported[] = [
+  { field: "spec.distribution.artifact", used: ({ distribution }) => distribution.artifact !== undefined },
+  { field: "spec.distribution.verify", used: ({ distribution }) => distribution.verify !== undefined },
+  { field: "spec.distribution.digests: Registry", used: ({ distribution }) => distribution.digests === "Registry" },
+  { field: "spec.upgrade.paused: true", used: ({ upgrade }) => upgrade.paused },
+  { field: "spec.upgrade.windows", used: ({ upgrade }) => upgrade.windows.length > 0 },
+  { field: "spec.driftIgnore", used: (spec) => spec.driftIgnore.length > 0 },
+];
+
+/** Throws UnsupportedFieldError naming every such field that `spec` uses. */
+export function refuseUnsupported(spec: CanonicalSpec): void {
+  const fields = unsupported.filter(({ used }) => used(spec)).map(({ field }) => field);
+  if (fields.length === 0) return;
+  throw new UnsupportedFieldError({
+    reason: "BuildFailed",
+    retry: "on-change",
+    message: `Cannot build the instance: this version of the operator does not support ${fields.join(", ")}; remove ${fields.length === 1 ? "it" : "them"} or use a newer operator`,
+  });
+}

@@ -1,0 +1,277 @@
+import { conditionTypes, reasons, type Reason } from "../../api/reasons.ts";
+import type { InventoryEntry } from "../../apply/inventory.ts";
+import {
+  findCondition,
+  removeCondition,
+  setCondition,
+  type Condition,
+  type NextCondition,
+} from "../../kube/conditions.ts";
+import { formatDuration } from "../../std/duration.ts";
+import type { Target } from "./decide.ts";
+import type { FluxInstanceStatus, HistoryEntry } from "./status.ts";
+import type { World } from "./world.ts";
+
+/** When the reconcile ended, and how long it took. */
+export type Moment = { readonly nowIso: string; readonly durationMs: number };
+
+const historyLimit = 5;
+
+/** Before the first write: what is tried, and everything that may exist from now on. */
+export function intentStatus(
+  world: World,
+  target: Target & { readonly kind: string },
+  inventory: readonly InventoryEntry[],
+  nowIso: string,
+): FluxInstanceStatus {
+  const { recorded } = world;
+  const base = { ...recorded, inventory: { entries: inventory } };
+  if (target.kind === "settle" || isRetry(world, target)) return base;
+  const message = progressMessage(world, target);
+  return {
+    ...base,
+    lastAttemptedRevision: target.rendering.revision,
+    conditions: withConditions(world, nowIso, [
+      { type: conditionTypes.ready, status: "Unknown", reason: reasons.progressing, message },
+      { type: conditionTypes.reconciling, status: "True", reason: reasons.progressing, message },
+      { type: conditionTypes.stalled },
+    ]),
+  };
+}
+
+/** The same is tried again after it failed: the reason of the failure stays to be read until there is something new to say. */
+function isRetry({ recorded, generation }: World, { rendering }: Target): boolean {
+  const ready = findCondition(recorded.conditions, conditionTypes.ready);
+  return (
+    ready?.status === "False" &&
+    ready.observedGeneration === generation &&
+    recorded.lastAttemptedRevision === rendering.revision
+  );
+}
+
+export function progressMessage({ recorded }: World, { rendering }: Target): string {
+  const from = recorded.lastAppliedVersion;
+  if (from === undefined) return `Installing Flux ${rendering.version}`;
+  if (from === rendering.version) return `Applying a new configuration of Flux ${rendering.version}`;
+  return `Changing Flux from ${from} to ${rendering.version}`;
+}
+
+/** All is applied, healthy and pruned. `changed` tells whether anything had to be written. */
+export function appliedStatus(
+  world: World,
+  target: Target,
+  { inventory, changed }: { readonly inventory: readonly InventoryEntry[]; readonly changed: boolean },
+  moment: Moment,
+): FluxInstanceStatus {
+  const { rendering } = target;
+  const message = `Applied version ${rendering.version} revision ${shortRevision(rendering.revision)}`;
+  return {
+    ...handled(world),
+    latestVersion: target.latestVersion,
+    lastAppliedVersion: rendering.version,
+    lastAppliedRevision: rendering.revision,
+    lastAttemptedRevision: rendering.revision,
+    lastAppliedImages: rendering.images.map(({ repository, tag, digest }) => ({
+      name: `${repository}:${tag}`,
+      ...(digest === undefined ? {} : { digest }),
+    })),
+    components: rendering.images.map((image) => ({ ...image })),
+    inventory: { entries: inventory },
+    patches: rendering.patches.map(({ index, matched }) => ({ index, matched: matched.length })),
+    history: withHistory(world, moment, {
+      digest: digestOf(rendering.revision),
+      status: reasons.reconciliationSucceeded,
+      changed,
+      metadata: { flux: `v${rendering.version}` },
+    }),
+    conditions: withConditions(world, moment.nowIso, [
+      { type: conditionTypes.ready, status: "True", reason: reasons.reconciliationSucceeded, message },
+      { type: conditionTypes.reconciling },
+      { type: conditionTypes.stalled },
+      upToDate(target),
+      warnings(world),
+    ]),
+  };
+}
+
+export type Failure = {
+  readonly reason: Reason;
+  readonly message: string;
+  /** Only a change of the spec helps. */
+  readonly stalled: boolean;
+  /** What was tried; absent when nothing could be built. */
+  readonly revision?: string;
+};
+
+/** What was wanted could not be done. What had been applied before stays on record. */
+export function failedStatus(world: World, failure: Failure, moment: Moment): FluxInstanceStatus {
+  const { reason, message } = failure;
+  const retrying: ConditionChange[] = [
+    { type: conditionTypes.reconciling, status: "True", reason: reasons.progressingWithRetry, message },
+    { type: conditionTypes.stalled },
+  ];
+  const stalled: ConditionChange[] = [
+    { type: conditionTypes.reconciling },
+    { type: conditionTypes.stalled, status: "True", reason, message },
+  ];
+  return {
+    ...handled(world),
+    ...(failure.revision === undefined
+      ? {}
+      : {
+          lastAttemptedRevision: failure.revision,
+          history: withHistory(world, moment, {
+            digest: digestOf(failure.revision),
+            status: reason,
+            changed: false,
+            metadata: { flux: failure.revision.split("@")[0] ?? "" },
+          }),
+        }),
+    conditions: withConditions(world, moment.nowIso, [
+      { type: conditionTypes.ready, status: "False", reason, message },
+      ...(failure.stalled ? stalled : retrying),
+      warnings(world),
+    ]),
+  };
+}
+
+/**
+ * The same spec that runs now could not be built: the fault is not in the spec, so what runs stays Ready, UpToDate tells, and it is
+ * tried again.
+ */
+export function outdatedStatus(world: World, { reason, message }: Failure, moment: Moment): FluxInstanceStatus {
+  return {
+    ...handled(world),
+    conditions: withConditions(world, moment.nowIso, [
+      { type: conditionTypes.upToDate, status: "False", reason, message },
+      warnings(world),
+    ]),
+  };
+}
+
+/** Reconciliation is switched off. Only an instance that has never been reconciled gets a condition of its own. */
+export function suspendedStatus(world: World, nowIso: string): FluxInstanceStatus {
+  const untouched = world.recorded.conditions.length === 0;
+  const ready: ConditionChange = {
+    type: conditionTypes.ready,
+    status: "True",
+    reason: reasons.reconciliationDisabled,
+    message: "Initialized with reconciliation suspended",
+  };
+  return {
+    ...handled(world),
+    conditions: withConditions(world, nowIso, [...(untouched ? [ready] : []), warnings(world)]),
+  };
+}
+
+export function elsewhereStatus(world: World, nowIso: string): FluxInstanceStatus {
+  const message = `Flux is managed by the FluxInstance in namespace ${world.ownNamespace}, where the operator runs; create it there and delete this one`;
+  return {
+    ...world.recorded,
+    observedGeneration: world.generation,
+    conditions: withConditions(world, nowIso, [
+      { type: conditionTypes.ready, status: "False", reason: reasons.wrongNamespace, message },
+      { type: conditionTypes.reconciling },
+      { type: conditionTypes.stalled, status: "True", reason: reasons.wrongNamespace, message },
+    ]),
+  };
+}
+
+/** Removal is under way; `obstacle` says what it waits for. */
+export function uninstallingStatus(world: World, obstacle: string | undefined, nowIso: string): FluxInstanceStatus {
+  const message = obstacle ?? "Removing Flux; workloads stay";
+  const ready: ConditionChange =
+    obstacle === undefined
+      ? { type: conditionTypes.ready, status: "Unknown", reason: reasons.uninstalling, message }
+      : { type: conditionTypes.ready, status: "False", reason: reasons.uninstallFailed, message };
+  return {
+    ...world.recorded,
+    conditions: withConditions(world, nowIso, [
+      ready,
+      { type: conditionTypes.reconciling, status: "True", reason: reasons.uninstalling, message },
+      { type: conditionTypes.stalled },
+    ]),
+  };
+}
+
+/** The recorded status with this generation and these requests seen. */
+function handled({ recorded, settings, generation }: World): FluxInstanceStatus {
+  const { requestedAt, forceAt } = settings;
+  return {
+    ...recorded,
+    observedGeneration: generation,
+    ...(requestedAt === undefined ? {} : { lastHandledReconcileAt: requestedAt }),
+    ...(forceAt === undefined || forceAt !== requestedAt ? {} : { lastHandledForceAt: forceAt }),
+  };
+}
+
+function upToDate({ spec, rendering, latestVersion }: Target): ConditionChange {
+  const unpinned =
+    rendering.unpinned === undefined
+      ? ""
+      : `; images are not pinned by digest: ${rendering.unpinned.reason} (${rendering.unpinned.components.join(", ")})`;
+  if (rendering.version === latestVersion) {
+    const message = `Version ${rendering.version} is the latest${unpinned}`;
+    return { type: conditionTypes.upToDate, status: "True", reason: reasons.upToDate, message };
+  }
+  const message = `Upgrade to latest version ${latestVersion} blocked by semver range ${spec.distribution.version}${unpinned}`;
+  return { type: conditionTypes.upToDate, status: "False", reason: reasons.newVersionAvailable, message };
+}
+
+function warnings({ settings }: World): ConditionChange {
+  if (settings.warnings.length === 0) return { type: conditionTypes.warning };
+  const message = settings.warnings.map((warning) => warning.message).join("; ");
+  return { type: conditionTypes.warning, status: "True", reason: reasons.invalidAnnotation, message };
+}
+
+/** A condition to set; one with nothing but a type is removed. */
+type ConditionChange = Omit<NextCondition, "observedGeneration"> | { readonly type: string };
+
+function withConditions(
+  { recorded, generation }: World,
+  nowIso: string,
+  changes: readonly ConditionChange[],
+): readonly Condition[] {
+  return changes.reduce<readonly Condition[]>(
+    (conditions, change) =>
+      "status" in change
+        ? setCondition(conditions, { ...change, observedGeneration: generation }, nowIso)
+        : removeCondition(conditions, change.type),
+    recorded.conditions,
+  );
+}
+
+type Attempt = {
+  readonly digest: string;
+  readonly status: string;
+  readonly changed: boolean;
+  readonly metadata: { readonly flux: string };
+};
+
+/** Newest first. The same outcome again counts only when something was written for it. */
+function withHistory({ recorded }: World, moment: Moment, attempt: Attempt): readonly HistoryEntry[] {
+  const history = recorded.history ?? [];
+  const same = history.find(
+    (entry) => entry.digest === attempt.digest && entry.lastReconciledStatus === attempt.status,
+  );
+  if (same !== undefined && same === history[0] && !attempt.changed) return history;
+  const entry: HistoryEntry = {
+    digest: attempt.digest,
+    firstReconciled: same?.firstReconciled ?? moment.nowIso,
+    lastReconciled: moment.nowIso,
+    lastReconciledDuration: formatDuration(moment.durationMs),
+    lastReconciledStatus: attempt.status,
+    totalReconciliations: (same?.totalReconciliations ?? 0) + 1,
+    metadata: attempt.metadata,
+  };
+  return [entry, ...history.filter((other) => other !== same)].slice(0, historyLimit);
+}
+
+/** "e197eca", the first 7 hex digits of the revision's digest. */
+export function shortRevision(revision: string): string {
+  return digestOf(revision).replace("sha256:", "").slice(0, 7);
+}
+
+function digestOf(revision: string): string {
+  return revision.split("@")[1] ?? revision;
+}

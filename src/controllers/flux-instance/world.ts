@@ -1,0 +1,42 @@
+import { readAnnotations, type ReconcileSettings } from "../../api/annotations.ts";
+import { labels } from "../../api/names.ts";
+import type { LiveMetadata } from "../../apply/plan-apply.ts";
+import type { KubeObject, ObjectKey } from "../../kube/object.ts";
+import { readStatus, type FluxInstanceStatus } from "./status.ts";
+
+/** All that a reconcile knows of the world when it decides; read once, by `gather`. */
+export type World = {
+  readonly key: ObjectKey;
+  readonly instance: KubeObject;
+  readonly generation: number;
+  readonly settings: ReconcileSettings;
+  /** What the instance's status says, which may have been written by the Go operator. */
+  readonly recorded: FluxInstanceStatus;
+  /** Metadata of the live objects that carry our owner labels. */
+  readonly live: LiveMetadata;
+  /** The one namespace in which an instance counts. */
+  readonly ownNamespace: string;
+};
+
+export function worldOf(instance: KubeObject, live: LiveMetadata, ownNamespace: string): World {
+  return {
+    key: { namespace: instance.metadata.namespace ?? "", name: instance.metadata.name },
+    instance,
+    generation: instance.metadata.generation ?? 0,
+    settings: readAnnotations(instance.metadata.annotations),
+    recorded: readStatus(instance["status"]),
+    live,
+    ownNamespace,
+  };
+}
+
+/** Labels that tell whose an object is. */
+export function ownerLabels(key: ObjectKey): { readonly [label: string]: string } {
+  return { [labels.ownerName]: key.name, [labels.ownerNamespace]: key.namespace };
+}
+
+export function ownerSelector(key: ObjectKey): string {
+  return Object.entries(ownerLabels(key))
+    .map(([label, value]) => `${label}=${value}`)
+    .join(",");
+}
