@@ -1,0 +1,11 @@
+import type { Controller } from "./controller.ts";
+import { statelessController } from "./families.ts";
+
+export const imageReflectorController: Controller = {
+  ...statelessController,
+  name: "image-reflector-controller",
+  mounts: [
+    { name: "temp", mountPath: "/tmp" },
+    { name: "data", mountPath: "/data" },
+  ],
+};

@@ -1,0 +1,16 @@
+import type { Controller } from "./controller.ts";
+import { statelessController } from "./families.ts";
+
+export const notificationController: Controller = {
+  ...statelessController,
+  name: "notification-controller",
+  leadingArgs: [],
+  ports: [
+    { name: "http", containerPort: 9090 },
+    { name: "http-webhook", containerPort: 9292 },
+  ],
+  services: [
+    { name: "notification-controller", controlPlane: "controller", targetPort: "http" },
+    { name: "webhook-receiver", controlPlane: "controller", targetPort: "http-webhook" },
+  ],
+};

@@ -1,0 +1,60 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { buildRelease } from "./build-release.ts";
+import type { ReleaseCrds } from "./build-release.ts";
+import versions from "./data/versions.json" with { type: "json" };
+import { readCrdIndex, readCrdSchema, readFacts } from "./read-data.ts";
+import { componentNames } from "./release.ts";
+import type { Release } from "./release.ts";
+
+/** The embedded releases, oldest first, without a leading v. */
+export const embeddedVersions: readonly string[] = versions;
+
+/** Where the data lies: in a checkout beside this file, in a bundle beside the bundle's file. */
+const defaultDataFolder = join(import.meta.dirname, "data");
+
+/** A reconcile asks for one release, an upgrade for two; four keep a switch back and forth cheap. */
+const keptReleases = 4;
+const kept = new Map<string, Release>();
+
+/**
+ * The embedded release `version` ("2.9.4"). Reads only that release's files, and none when it is among the last few asked for.
+ * Throws UnknownReleaseError for a version that is not in `embeddedVersions`.
+ */
+export function loadRelease(version: string, dataFolder: string = defaultDataFolder): Release {
+  if (!embeddedVersions.includes(version)) throw new UnknownReleaseError(version);
+  const key = join(dataFolder, version);
+  const release = kept.get(key) ?? readRelease(version, dataFolder);
+  kept.delete(key);
+  kept.set(key, release);
+  const oldest = kept.keys().next();
+  if (kept.size > keptReleases && oldest.done !== true) kept.delete(oldest.value);
+  return release;
+}
+
+export class UnknownReleaseError extends Error {
+  override readonly name = "UnknownReleaseError";
+
+  constructor(version: string) {
+    super(
+      `Cannot load Flux ${version}: it is not embedded; choose one of ${embeddedVersions.join(", ")}, or an artifact that has it`,
+    );
+  }
+}
+
+function readRelease(version: string, dataFolder: string): Release {
+  const facts = readFacts(readJson(dataFolder, "releases", version), version);
+  const index = readCrdIndex(readJson(dataFolder, "schemas", version), version);
+  const crds: ReleaseCrds = Object.fromEntries(
+    componentNames.map((name) => [
+      name,
+      (index[name]?.crds ?? []).map(({ file }) => readCrdSchema(readJson(dataFolder, "crds", file), file)),
+    ]),
+  );
+  return buildRelease(facts, crds);
+}
+
+function readJson(dataFolder: string, folder: string, name: string): unknown {
+  return JSON.parse(readFileSync(join(dataFolder, folder, `${name}.json`), "utf8"));
+}
