@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+
+import { answerHealth, hasSynced, watchIsAlive } from "./health.ts";
+import { createHttpServer } from "./http-server.ts";
+import { createTestLog } from "./test-log.ts";
+
+const gvk = { group: "apps", version: "v1", kind: "Deployment" };
+
+for (const { name, checks, want } of [
+  { name: "is well without checks", checks: [], want: [200, "ok\n"] },
+  {
+    name: "names what is wrong",
+    checks: [watchIsAlive({ gvk, silentMs: () => 16 * 60_000 }), hasSynced({ gvk, hasSynced: true })],
+    want: [503, "[-]watch-Deployment failed: the watch of Deployment is silent for too long\n[+]sync-Deployment ok\n"],
+  },
+  {
+    name: "is well while the watch is heard",
+    checks: [watchIsAlive({ gvk, silentMs: () => 60_000 })],
+    want: [200, "ok\n"],
+  },
+  {
+    name: "is not well before the first list",
+    checks: [hasSynced({ gvk, hasSynced: false })],
+    want: [503, "[-]sync-Deployment failed: Deployment is not listed yet\n"],
+  },
+]) {
+  test(`answerHealth() ${name}`, () => {
+    const { status, body } = answerHealth(checks);
+    assert.deepEqual([status, body], want);
+  });
+}
+
+const stop = new AbortController();
+after(() => stop.abort());
+
+test("createHttpServer() answers what it has, fails visibly, and frees its port at the end", async () => {
+  const { log, lines } = createTestLog();
+  const routes = {
+    "/healthz": () => answerHealth([]),
+    "/broken": () => {
+      throw new Error("oops");
+    },
+  };
+  const server = createHttpServer({ name: "health", address: "127.0.0.1:0", routes, log });
+  const abort = new AbortController();
+  const ended = server.run(abort.signal);
+  const base = `http://127.0.0.1:${await server.listening()}`;
+  const statuses = [];
+  for (const [path, method] of [
+    ["/healthz?verbose", "GET"],
+    ["/nope", "GET"],
+    ["/broken", "GET"],
+    ["/healthz", "POST"],
+  ] as const) {
+    const response = await fetch(base + path, { method });
+    await response.text();
+    statuses.push(response.status);
+  }
+  assert.deepEqual([statuses, lines.map(({ message }) => message)], [[200, 404, 500, 405], ["Cannot answer"]]);
+  abort.abort();
+  await ended;
+  await assert.rejects(fetch(`${base}/healthz`));
+});
+
+test("createHttpServer() says which address it cannot have", async () => {
+  const { log } = createTestLog();
+  const first = createHttpServer({ name: "metrics", address: "127.0.0.1:0", routes: {}, log });
+  const ended = first.run(stop.signal);
+  const address = `127.0.0.1:${await first.listening()}`;
+  const second = createHttpServer({ name: "metrics", address, routes: {}, log });
+  await assert.rejects(second.run(stop.signal), new RegExp(`^ReasonedError: Cannot serve metrics on ${address}: `));
+  stop.abort();
+  await ended;
+});
