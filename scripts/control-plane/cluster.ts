@@ -1,6 +1,6 @@
 import { generateKeyPairSync, randomBytes, randomInt } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,7 +12,7 @@ import type { KeyPair } from "./certificates.ts";
 import { componentsOf, files } from "./components.ts";
 import type { Variant } from "./control-plane.ts";
 import { kubeconfig } from "./kubeconfig.ts";
-import { isAlive } from "./lock.ts";
+import { hasCode, isAlive } from "./lock.ts";
 import { hasEnded, killChild, logTail, startChild } from "./processes.ts";
 import type { Child } from "./processes.ts";
 import { createRest, RestError } from "./rest.ts";
@@ -49,8 +49,9 @@ export class Cluster implements AsyncDisposable {
   readonly #report: (event: SupervisorEvent) => void;
   readonly #children = new Map<string, Child>();
   #folder: string | undefined;
+  #started: Promise<void> | undefined;
   #ready = false;
-  #disposed = false;
+  readonly #disposal = new AbortController();
 
   constructor(order: SupervisorOrder, report: (event: SupervisorEvent) => void) {
     this.#order = order;
@@ -58,23 +59,30 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** Resolves when the cluster is ready or has failed to become so, either of which is reported. */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    this.#started = this.#start();
+    return this.#started;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposal.abort();
+    await this.#started;
+    await Promise.all(this.#children.values().map(killChild));
+    if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true, maxRetries: 3 });
+  }
+
+  async #start(): Promise<void> {
     try {
-      const signal = AbortSignal.timeout(this.#order.startTimeoutMs);
+      const timeout = AbortSignal.timeout(this.#order.startTimeoutMs);
+      const signal = AbortSignal.any([timeout, this.#disposal.signal]);
       await removeStaleFolders(this.#order.temporaryFolder);
       this.#folder = await mkdtemp(join(this.#order.temporaryFolder, `${folderPrefix}${process.pid}-`));
       this.#report({ kind: "folder", folder: this.#folder });
       this.#report(await this.#startIn(this.#folder, signal));
     } catch (error) {
-      if (!this.#disposed)
+      if (!this.#disposal.signal.aborted)
         this.#report({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
     }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#disposed = true;
-    await Promise.all(this.#children.values().map(killChild));
-    if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true, maxRetries: 3 });
   }
 
   async #startIn(folder: string, signal: AbortSignal): Promise<SupervisorEvent> {
@@ -109,7 +117,7 @@ export class Cluster implements AsyncDisposable {
   }
 
   #startAll(folder: string, order: 0 | 1, port: number): void {
-    if (this.#disposed) return;
+    if (this.#disposal.signal.aborted) return;
     for (const { name, args } of componentsOf(this.#order.variant, port).filter(
       (component) => component.order === order,
     )) {
@@ -150,7 +158,7 @@ export class Cluster implements AsyncDisposable {
   async #reportDeath(child: Child): Promise<void> {
     if (!this.#ready) return;
     const message = await describeEnd(child);
-    if (!this.#disposed) this.#report({ kind: "failed", message });
+    if (!this.#disposal.signal.aborted) this.#report({ kind: "failed", message });
   }
 }
 
@@ -288,9 +296,24 @@ async function describeTail({ name, logPath }: Child): Promise<string> {
   return `--- last lines of ${name}:\n${await logTail(logPath, 8)}`;
 }
 
-/** Folders whose supervisor was killed together with its owner: nobody else removes them. */
+/** Folders of ours whose supervisor was killed together with its owner: nobody else removes them. */
 async function removeStaleFolders(parent: string): Promise<void> {
   const names = (await readdir(parent)).filter((name) => name.startsWith(folderPrefix));
-  const stale = names.filter((name) => !isAlive(Number(name.slice(folderPrefix.length).split("-")[0])));
-  await Promise.all(stale.map((name) => rm(join(parent, name), { recursive: true, force: true })));
+  await Promise.all(
+    names.map(async (name) => {
+      const supervisor = Number(name.slice(folderPrefix.length).split("-")[0]);
+      const folder = join(parent, name);
+      if ((await isAlive(supervisor)) || !(await isOurs(folder))) return;
+      await rm(folder, { recursive: true, force: true });
+    }),
+  );
+}
+
+async function isOurs(folder: string): Promise<boolean> {
+  try {
+    return (await stat(folder)).uid === process.getuid?.();
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return false;
+    throw error;
+  }
 }

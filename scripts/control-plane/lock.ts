@@ -69,17 +69,18 @@ async function removeStale(path: string, stale: string): Promise<void> {
 
 /** `<pid> <start time>`: a process id may be given to somebody else, its start time tells them apart (Linux only). */
 async function ownerLine(pid: number): Promise<string> {
-  const stat = await readIfThere(`/proc/${pid}/stat`);
-  return `${pid} ${stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "-"}`;
+  return `${pid} ${(await statOf(pid))?.[19] ?? "-"}`;
 }
 
 async function isStale(owner: string): Promise<boolean> {
   const pid = Number(owner.split(" ")[0]);
-  return !Number.isInteger(pid) || pid <= 0 || !isAlive(pid) || (await ownerLine(pid)) !== owner;
+  return !Number.isInteger(pid) || pid <= 0 || !(await isAlive(pid)) || (await ownerLine(pid)) !== owner;
 }
 
-/** Whether a process with that id runs, ours or not. */
-export function isAlive(pid: number): boolean {
+/** Whether a process with that id runs, ours or not. One that has ended but is not yet reaped (in a container, for long) does not. */
+export async function isAlive(pid: number): Promise<boolean> {
+  const state = (await statOf(pid))?.[0];
+  if (state !== undefined) return state !== "Z" && state !== "X";
   try {
     process.kill(pid, 0);
     return true;
@@ -88,11 +89,18 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+/** Fields of /proc/<pid>/stat from the state on (proc(5)); undefined without such a process, and elsewhere than on Linux. */
+async function statOf(pid: number): Promise<readonly string[] | undefined> {
+  const stat = await readIfThere(`/proc/${pid}/stat`);
+  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
+}
+
 async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, "utf8");
   } catch (error) {
-    if (hasCode(error, "ENOENT")) return undefined;
+    // ESRCH: a process that ended while its entry was read.
+    if (hasCode(error, "ENOENT") || hasCode(error, "ESRCH")) return undefined;
     throw error;
   }
 }
