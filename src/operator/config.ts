@@ -1,0 +1,118 @@
+import { parseArgs } from "node:util";
+import { parseDurationMs } from "../std/duration.ts";
+import { ReasonedError } from "../std/errors.ts";
+import { logLevels, type LogEncoding, type LogLevel } from "../runtime/log.ts";
+
+/** Everything that the operator reads from its arguments and its environment. Flags and defaults are the Go operator's. */
+export type Config = {
+  readonly env: { readonly [name: string]: string | undefined };
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly namespace: string;
+  readonly concurrent: number;
+  readonly metricsAddr: string;
+  readonly healthAddr: string;
+  readonly logLevel: LogLevel;
+  readonly logEncoding: LogEncoding;
+  readonly minRetryDelayMs: number;
+  readonly maxRetryDelayMs: number;
+  /** Fraction of the interval by which it varies. */
+  readonly intervalJitter: number;
+  readonly leaderElection: boolean;
+};
+
+/** A flag or variable that cannot be used. */
+export class ConfigError extends ReasonedError {
+  constructor(message: string) {
+    super({ reason: "InvalidConfiguration", retry: "on-change", message });
+  }
+}
+
+const flags = {
+  kubeconfig: { type: "string" },
+  context: { type: "string" },
+  concurrent: { type: "string", default: "10" },
+  "metrics-addr": { type: "string", default: ":8080" },
+  "health-addr": { type: "string", default: ":8081" },
+  "log-level": { type: "string", default: "info" },
+  "log-encoding": { type: "string", default: "json" },
+  "min-retry-delay": { type: "string", default: "750ms" },
+  "max-retry-delay": { type: "string", default: "15m" },
+  "interval-jitter-percentage": { type: "string", default: "5" },
+  "enable-leader-election": { type: "string", default: "true" },
+} as const;
+
+/** Flags that the Go operator has for what we do not have; accepted, so that its Deployments start unchanged. */
+const ignoredFlags = [
+  "reporting-interval",
+  "requeue-dependency",
+  "storage-path",
+  "default-service-account",
+  "default-workload-identity-service-account",
+  "override-manager",
+  "watch-configs-label-selector",
+  "web-server-port",
+  "web-server-only",
+  "web-config",
+  "web-config-secret-name",
+  "token-cache-max-size",
+  "token-cache-max-duration",
+] as const;
+
+/** Given without a value, they are true, as Go reads switches. */
+const switches = ["--enable-leader-election", "--web-server-only"];
+
+export type ReadConfig = { readonly config: Config; readonly ignored: readonly string[] };
+
+/** `ignored` are the flags that were given and have no effect here. Throws ConfigError. */
+export function readConfig(argv: readonly string[], env: Config["env"]): ReadConfig {
+  const values = parseFlags(argv);
+  const text = (name: keyof typeof flags): string => values[name] ?? "";
+  const config: Config = {
+    env,
+    ...(values["kubeconfig"] === undefined ? {} : { kubeconfig: values["kubeconfig"] }),
+    ...(values["context"] === undefined ? {} : { context: values["context"] }),
+    namespace: env["RUNTIME_NAMESPACE"] || "flux-system",
+    concurrent: readNumber("concurrent", text("concurrent"), 1),
+    metricsAddr: text("metrics-addr"),
+    healthAddr: text("health-addr"),
+    logLevel: readChoice("log-level", text("log-level"), logLevels),
+    logEncoding: readChoice("log-encoding", text("log-encoding"), ["json", "console"] as const),
+    minRetryDelayMs: readDuration("min-retry-delay", text("min-retry-delay")),
+    maxRetryDelayMs: readDuration("max-retry-delay", text("max-retry-delay")),
+    intervalJitter: readNumber("interval-jitter-percentage", text("interval-jitter-percentage"), 0) / 100,
+    leaderElection: readChoice("enable-leader-election", text("enable-leader-election"), ["true", "false"]) === "true",
+  };
+  return { config, ignored: ignoredFlags.filter((name) => values[name] !== undefined).map((name) => `--${name}`) };
+}
+
+function parseFlags(argv: readonly string[]): { readonly [name: string]: string | undefined } {
+  const ignored = Object.fromEntries(ignoredFlags.map((name) => [name, { type: "string" as const }]));
+  try {
+    const args = argv.map((arg) => (switches.includes(arg) ? `${arg}=true` : arg));
+    const { values } = parseArgs({ args, options: { ...flags, ...ignored }, allowPositionals: false, strict: true });
+    return Object.fromEntries(
+      Object.entries(values).map(([name, value]) => [name, typeof value === "string" ? value : undefined]),
+    );
+  } catch (error) {
+    throw new ConfigError(`Cannot read the arguments: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function readNumber(flag: string, text: string, least: number): number {
+  const value = Number(text);
+  if (text !== "" && Number.isInteger(value) && value >= least) return value;
+  throw new ConfigError(`Cannot use --${flag}=${text}: write a whole number of at least ${least}`);
+}
+
+function readDuration(flag: string, text: string): number {
+  const ms = parseDurationMs(text);
+  if (ms !== undefined && ms > 0) return ms;
+  throw new ConfigError(`Cannot use --${flag}=${text}: write a duration such as 750ms or 15m`);
+}
+
+function readChoice<Choice extends string>(flag: string, text: string, choices: readonly Choice[]): Choice {
+  const choice = choices.find((candidate) => candidate === text);
+  if (choice !== undefined) return choice;
+  throw new ConfigError(`Cannot use --${flag}=${text}: write one of ${choices.join(", ")}`);
+}

@@ -1,0 +1,46 @@
+import { instanceAnnotations } from "../api/names.ts";
+import { fieldsOf, listOf, textOf } from "../kube/fields.ts";
+import type { KubeObject } from "../kube/object.ts";
+import type { Informer } from "../runtime/informer.ts";
+import type { StateMetric } from "../runtime/metrics.ts";
+
+type Label =
+  | "uid"
+  | "kind"
+  | "name"
+  | "exported_namespace"
+  | "ready"
+  | "reason"
+  | "suspended"
+  | "registry"
+  | "revision";
+
+/** `flux_instance_info` in the Go operator's labels, made from what the watch knows at each scrape. */
+export function instanceMetric(instances: Pick<Informer, "list">): StateMetric<Label> {
+  return {
+    name: "flux_instance_info",
+    help: "The current status of a FluxInstance.",
+    labels: ["uid", "kind", "name", "exported_namespace", "ready", "reason", "suspended", "registry", "revision"],
+    rows: () => instances.list().map(rowOf),
+  };
+}
+
+function rowOf(instance: KubeObject): { readonly [label in Label]: string } {
+  const { uid = "", name, namespace = "", annotations = {} } = instance.metadata;
+  const status = fieldsOf(instance["status"]);
+  const ready = listOf(status["conditions"])
+    .map(fieldsOf)
+    .find((condition) => condition["type"] === "Ready");
+  const suspended = annotations[instanceAnnotations.reconcile]?.trim().toLowerCase() === "disabled";
+  return {
+    uid,
+    kind: instance.kind,
+    name,
+    exported_namespace: namespace,
+    ready: ready === undefined ? "Unknown" : textOf(ready["status"]),
+    reason: textOf(ready?.["reason"]),
+    suspended: suspended ? "True" : "False",
+    registry: textOf(fieldsOf(fieldsOf(instance["spec"])["distribution"])["registry"]),
+    revision: textOf(status["lastAppliedRevision"]),
+  };
+}

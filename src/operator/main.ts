@@ -1,0 +1,31 @@
+import { createLogger } from "../runtime/log.ts";
+import { errorMessage } from "../std/errors.ts";
+import { ConfigError, readConfig } from "./config.ts";
+import { operatorVersion } from "./version.ts";
+import { runOperator } from "./wire.ts";
+
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error;
+  console.error(`flux-operator: ${error.message}`);
+  process.exit(2);
+}
+
+async function main(): Promise<void> {
+  const { config, ignored } = readConfig(process.argv.slice(2), process.env);
+  const log = createLogger({ level: config.logLevel, encoding: config.logEncoding });
+  const stop = new AbortController();
+  for (const name of ["SIGTERM", "SIGINT"] as const) {
+    process.once(name, () => stop.abort(new Error(`received ${name}`)));
+  }
+  log.info("Starting the operator", { version: operatorVersion, node: process.version, namespace: config.namespace });
+  if (ignored.length > 0) log.info("These flags have no effect in this operator", { flags: ignored });
+  try {
+    await runOperator(config, log, stop.signal);
+    log.info("Stopped");
+  } catch (error) {
+    log.error(`Cannot run: ${errorMessage(error)}`, { error });
+    process.exit(1);
+  }
+}

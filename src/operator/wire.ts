@@ -1,0 +1,193 @@
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import { fluxInstance, operatorName } from "../api/names.ts";
+import { Ledger } from "../apply/ledger.ts";
+import { createApiClient } from "../client/create-client.ts";
+import type { ApiClient } from "../client/api-client.ts";
+import { guardWrites } from "../client/guard-writes.ts";
+import { loadConnection } from "../client/load-connection.ts";
+import { Interrupts, wishOf } from "../controllers/flux-instance/interrupts.ts";
+import {
+  createLiveIndex,
+  deploymentKind,
+  keysOfDrift,
+  managedSelector,
+  watchedKinds,
+} from "../controllers/flux-instance/live-index.ts";
+import { fluxInstanceKind, reconcileFluxInstance } from "../controllers/flux-instance/reconcile.ts";
+import { embeddedVersions, loadRelease } from "../distribution/load.ts";
+import type { ObjectKey } from "../kube/object.ts";
+import { runController } from "../runtime/controller.ts";
+import { createEventRecorder } from "../runtime/events.ts";
+import { answerHealth, hasSynced, watchIsAlive } from "../runtime/health.ts";
+import { createHttpServer, type HttpServer } from "../runtime/http-server.ts";
+import { createInformer, type Informer, type ObjectChange } from "../runtime/informer.ts";
+import { createLeaderElection, type LeaderElection } from "../runtime/leader-election.ts";
+import type { Logger } from "../runtime/log.ts";
+import { runManager, type Runnable, type StartStep } from "../runtime/manager.ts";
+import { createMetrics, type Metrics } from "../runtime/metrics.ts";
+import { WorkQueue } from "../runtime/work-queue.ts";
+import { systemClock } from "../std/clock.ts";
+import type { Config } from "./config.ts";
+import { instanceMetric } from "./instance-metric.ts";
+import { operatorVersion } from "./version.ts";
+
+const controllerName = "fluxinstance";
+const base = { clock: systemClock, random: Math.random };
+
+/** Constructs everything, once, and runs it until the signal is aborted. */
+export async function runOperator(config: Config, log: Logger, signal: AbortSignal): Promise<void> {
+  const metrics = createMetrics();
+  const connection = await loadConnection({ ...config, clock: systemClock });
+  const userAgent = `${operatorName}/${operatorVersion}`;
+  const client = createApiClient({ connection, userAgent, clock: systemClock, observe: metrics.forRequests });
+  try {
+    await runManager(wire({ config, log, metrics, client }), { log, clock: systemClock }, signal);
+  } finally {
+    await client.close();
+  }
+}
+
+type Parts = {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly client: ApiClient;
+};
+
+function wire(parts: Parts): readonly StartStep[] {
+  const { config, log, metrics } = parts;
+  const election = config.leaderElection ? elect(parts) : undefined;
+  const client = election === undefined ? parts.client : guardWrites(parts.client, () => election.assertLeading());
+  const queue = new WorkQueue({
+    clock: systemClock,
+    backoff: { baseMs: config.minRetryDelayMs, maxMs: config.maxRetryDelayMs },
+    observer: metrics.forQueue(controllerName),
+  });
+  const ledger = new Ledger();
+  const interrupts = new Interrupts();
+  const instances = watchInstances(parts, queue, interrupts);
+  const managed = watchManaged(parts, queue, ledger);
+  const events = createEventRecorder({ ...base, client, component: operatorName, log });
+  const deps = {
+    ...base,
+    client,
+    ledger,
+    interrupts,
+    events,
+    liveIndex: createLiveIndex(managed),
+    catalogue: { versions: embeddedVersions, load: loadRelease },
+    ownNamespace: config.namespace,
+  };
+  metrics.addState(instanceMetric(instances));
+  const controller: Runnable = {
+    name: controllerName,
+    run: (signal) =>
+      runController(
+        {
+          ...base,
+          name: controllerName,
+          queue,
+          workers: config.concurrent,
+          reconcile: (key, reconcileSignal) => reconcileFluxInstance(key, deps, reconcileSignal),
+          log,
+          recheckJitter: config.intervalJitter,
+          observer: metrics.forController(controllerName, config.concurrent),
+        },
+        signal,
+      ),
+  };
+  return [
+    { because: "probes must be answered from the first moment on", runnables: servers(parts, [instances, ...managed]) },
+    ...(election === undefined ? [] : [{ because: "only a leader writes", runnables: [electionRunnable(election)] }]),
+    { because: "a reconcile reads what the watches know", runnables: [instances, ...managed].map(informerRunnable) },
+    { because: "it may write now, and sees the world", runnables: [runnable("events", events), controller] },
+  ];
+}
+
+function watchInstances({ client, log, metrics }: Parts, queue: WorkQueue, interrupts: Interrupts): Informer {
+  const keysOf = (change: ObjectChange): readonly ObjectKey[] => {
+    const { metadata } = change.object;
+    interrupts.notify(change.object);
+    const isNews = change.kind !== "updated" || wishOf(change.object) !== wishOf(change.previous);
+    return isNews ? [{ namespace: metadata.namespace ?? "", name: metadata.name }] : [];
+  };
+  return createInformer({
+    ...base,
+    client,
+    gvk: fluxInstanceKind,
+    selection: {},
+    routes: [{ queue, keysOf }],
+    onCorrections: (changes) => metrics.corrected(fluxInstance.kind, changes),
+    log,
+  });
+}
+
+function watchManaged({ client, log, metrics }: Parts, queue: WorkQueue, ledger: Ledger): readonly Informer[] {
+  return watchedKinds.map((gvk) =>
+    createInformer({
+      ...base,
+      client,
+      gvk,
+      selection: { labelSelector: managedSelector, metadataOnly: gvk.kind !== deploymentKind.kind },
+      routes: [{ queue, keysOf: (change) => keysOfDrift(change, ledger) }],
+      onCorrections: (changes) => metrics.corrected(gvk.kind, changes),
+      log,
+    }),
+  );
+}
+
+function elect({ config, client, log, metrics }: Parts): LeaderElection {
+  return createLeaderElection({
+    client,
+    lease: { namespace: config.namespace, name: operatorName },
+    identity: `${hostname()}_${randomUUID()}`,
+    fieldManager: operatorName,
+    clock: systemClock,
+    log,
+    onChange: (leading) => metrics.leading(operatorName, leading),
+  });
+}
+
+function electionRunnable(election: LeaderElection): Runnable {
+  return {
+    name: "leader election",
+    run: (signal) => election.run(signal),
+    ready: (signal) => election.elected(signal),
+  };
+}
+
+function informerRunnable(informer: Informer): Runnable {
+  return {
+    name: `watch of ${informer.gvk.kind}`,
+    run: (signal) => informer.run(signal),
+    ready: (signal) => informer.synced(signal),
+  };
+}
+
+function runnable(name: string, part: { run(signal: AbortSignal): Promise<void> }): Runnable {
+  return { name, run: (signal) => part.run(signal) };
+}
+
+function servers({ config, log, metrics }: Parts, informers: readonly Informer[]): readonly Runnable[] {
+  const scrape = async (): Promise<{ status: number; contentType: string; body: string }> => ({
+    status: 200,
+    ...(await metrics.scrape()),
+  });
+  const probes = {
+    "/healthz": () => answerHealth(informers.filter(({ hasSynced: synced }) => synced).map(watchIsAlive)),
+    "/readyz": () => answerHealth(informers.map(hasSynced)),
+  };
+  const metricsServer = createHttpServer({
+    name: "metrics",
+    address: config.metricsAddr,
+    routes: { "/metrics": scrape },
+    log,
+  });
+  const healthServer = createHttpServer({ name: "health", address: config.healthAddr, routes: probes, log });
+  return [serverRunnable("metrics server", metricsServer), serverRunnable("health server", healthServer)];
+}
+
+function serverRunnable(name: string, server: HttpServer): Runnable {
+  return { ...runnable(name, server), ready: async () => void (await server.listening()) };
+}
