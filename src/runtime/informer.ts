@@ -4,6 +4,7 @@ import type { KubeObject, ObjectKey } from "../kube/object.ts";
 import type { Random } from "../std/backoff.ts";
 import type { Clock } from "../std/clock.ts";
 import { runListWatch } from "./list-watch.ts";
+import type { ListWatchLimits } from "./list-watch.ts";
 import type { Logger } from "./log.ts";
 import { ObjectStore } from "./object-store.ts";
 import type { ObjectChange } from "./object-store.ts";
@@ -30,6 +31,7 @@ export type InformerOptions = {
   readonly log: Logger;
   readonly clock: Clock;
   readonly random: Random;
+  readonly limits?: Partial<ListWatchLimits>;
 };
 
 /** A local copy of the selected objects that is kept up to date while `run` runs. */

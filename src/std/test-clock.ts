@@ -57,6 +57,11 @@ export class TestClock implements Clock {
     await setImmediate();
   }
 
+  /** Lets `ms` pass without anybody noticing, as when the process was stopped: due sleepers wake at the next `advance`. */
+  jump(ms: number): void {
+    this.#nowMs += ms;
+  }
+
   #next(untilMs: number): Sleeper | undefined {
     return [...this.#sleepers]
       .filter((sleeper) => sleeper.atMs <= untilMs)
