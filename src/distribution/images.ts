@@ -1,0 +1,110 @@
+import { fieldsOf, listOf, textOf } from "../kube/fields.ts";
+import { UnreachableError } from "../std/errors.ts";
+import { componentNames } from "./release.ts";
+import type { ComponentName, ImageVariant, Release } from "./release.ts";
+
+/** Where the vendors publish; a registry that is not here is a mirror, and needs `variant`. */
+const variantsByRegistry: ReadonlyMap<string, ImageVariant> = new Map([
+  ["fluxcd", "upstream-alpine"],
+  ["ghcr.io/fluxcd", "upstream-alpine"],
+  ["ghcr.io/controlplaneio-fluxcd/alpine", "enterprise-alpine"],
+  ["ghcr.io/controlplaneio-fluxcd/distroless", "enterprise-distroless"],
+  ["709825985650.dkr.ecr.us-east-1.amazonaws.com/controlplane/fluxcd", "enterprise-distroless"],
+  ["ghcr.io/controlplaneio-fluxcd/distroless-fips", "enterprise-distroless-fips"],
+]);
+
+export type ImageSource = { readonly registry: string; readonly variant?: ImageVariant | undefined };
+
+/** Why an image has no digest. */
+export type NoDigest =
+  | { readonly kind: "unknown-registry"; readonly registry: string }
+  | { readonly kind: "variant-not-in-release"; readonly variant: ImageVariant; readonly version: string }
+  | {
+      readonly kind: "component-not-in-variant";
+      readonly component: ComponentName;
+      readonly variant: ImageVariant;
+      readonly version: string;
+    };
+
+export type ComponentImage =
+  | { readonly kind: "pinned"; readonly repository: string; readonly tag: string; readonly digest: string }
+  | { readonly kind: "unpinned"; readonly repository: string; readonly tag: string; readonly why: NoDigest };
+
+export type ComponentImages = { readonly [component in ComponentName]?: ComponentImage };
+
+/** The registry as image names start with it: without trailing slashes. */
+export function trimRegistry(registry: string): string {
+  return registry.replace(/\/+$/, "");
+}
+
+/** The variant that a vendor's registry serves; undefined for a mirror. A trailing slash does not count. */
+export function variantOfRegistry(registry: string): ImageVariant | undefined {
+  return variantsByRegistry.get(trimRegistry(registry));
+}
+
+/**
+ * The image of every component of `release` in a registry: "<registry>/<component>" with the tag and digest of the variant.
+ * Without a digest the tag is that of the manifests, and `why` says so: a caller must not lose it silently.
+ */
+export function imagesFor(release: Release, source: ImageSource): ComponentImages {
+  const images = componentNames.flatMap((component) => {
+    const tag = officialTag(release, component);
+    return tag === undefined ? [] : [[component, imageOf(release, source, { component, tag })] as const];
+  });
+  return Object.fromEntries(images);
+}
+
+/** "registry mirror.example.com is not a known one: set spec.distribution.variant", for conditions and events. */
+export function explainNoDigest(why: NoDigest): string {
+  switch (why.kind) {
+    case "unknown-registry":
+      return `registry ${why.registry} is not a known one: set spec.distribution.variant to what it mirrors`;
+    case "variant-not-in-release":
+      return `Flux ${why.version} has no ${why.variant} images: choose another variant or version`;
+    case "component-not-in-variant":
+      return `the ${why.variant} images of Flux ${why.version} lack ${why.component}`;
+    default:
+      throw new UnreachableError(why);
+  }
+}
+
+function imageOf(
+  release: Release,
+  source: ImageSource,
+  { component, tag }: { readonly component: ComponentName; readonly tag: string },
+): ComponentImage {
+  const registry = trimRegistry(source.registry);
+  const repository = `${registry}/${component}`;
+  const { version } = release;
+  const variant = source.variant ?? variantOfRegistry(registry);
+  if (variant === undefined) {
+    return { kind: "unpinned", repository, tag, why: { kind: "unknown-registry", registry } };
+  }
+  const images = release.images[variant];
+  if (images === undefined) {
+    return { kind: "unpinned", repository, tag, why: { kind: "variant-not-in-release", variant, version } };
+  }
+  const image = images[component];
+  if (image === undefined) {
+    return {
+      kind: "unpinned",
+      repository,
+      tag,
+      why: { kind: "component-not-in-variant", component, variant, version },
+    };
+  }
+  return { kind: "pinned", repository, tag: image.tag, digest: image.digest };
+}
+
+/** The tag of the manager's image in the component's Deployment; undefined when the release lacks the component. */
+function officialTag(release: Release, component: ComponentName): string | undefined {
+  const deployment = release.components[component]?.find(({ kind }) => kind === "Deployment");
+  const pod = fieldsOf(fieldsOf(fieldsOf(deployment?.["spec"])["template"])["spec"]);
+  const manager = listOf(pod["containers"])
+    .map(fieldsOf)
+    .find(({ name }) => name === "manager");
+  if (manager === undefined) return undefined;
+  const [named = ""] = textOf(manager["image"]).split("@");
+  // A registry's port comes before the last slash, a tag after it.
+  return /:([^:/]+)$/.exec(named)?.[1];
+}
