@@ -44,3 +44,21 @@ function cronField(value: string): string {
 function anyCase(words: string): string {
   return words.replaceAll(" ", "|").replaceAll(/[a-z]/g, (letter) => `[${letter}${letter.toUpperCase()}]`);
 }
+
+/** What a pattern asks for, for people. */
+export const patternMeanings: { readonly [pattern: string]: string } = {
+  [dnsLabel]: "a DNS label: lower-case letters, digits and -, a letter or digit at both ends",
+  [dnsSubdomain]: "a DNS name: lower-case letters, digits, - and .",
+  [dnsSubdomainOrEmpty]: "a DNS name: lower-case letters, digits, - and .",
+  [labelKeyOrEmpty]: "a label key such as example.com/shard",
+  [labelValue]: "a label value: letters, digits, -, _ and .",
+  [duration]: "a duration such as 10m or 1h30m",
+  [quantity]: "a quantity such as 10Gi",
+  [jsonPointer]: "a JSON pointer such as /spec/replicas",
+  [guid]: "a GUID such as 00000000-0000-0000-0000-000000000000",
+  [awsRoleArn]: "the ARN of an IAM role such as arn:aws:iam::123456789012:role/flux",
+  [gcpServiceAccount]: "an address such as name@project.iam.gserviceaccount.com",
+  [proxyUrl]: "a URL such as http://proxy:3128",
+  [timeZone]: "a time zone such as Europe/Berlin",
+  [cron]: "a cron schedule of five fields such as 0 3 * * 1-5",
+};

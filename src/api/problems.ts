@@ -1,0 +1,133 @@
+import { Errors } from "typebox/schema";
+import { Settings } from "typebox/system";
+import type { TSchema } from "typebox";
+import type { TLocalizedValidationError } from "typebox/error";
+import { isJsonObject } from "../std/json.ts";
+import { brokenRules, type Problem } from "./evaluate-rules.ts";
+import { patternMeanings } from "./schema/patterns.ts";
+
+export type { Problem };
+
+/** Everything in `value` that the schema (up to 100 errors) or a rule refuses; empty when it is good. */
+export function problemsOf(schema: TSchema, value: unknown): readonly Problem[] {
+  // TypeBox stops at 8 errors, and knows no limit but this global one. Nobody else in the house asks it for errors.
+  Settings.Set({ maxErrors: 100 });
+  const [, errors] = Errors(schema, value);
+  const broken = errors.flatMap((error) => describe(error, value, schema));
+  return [...broken, ...brokenRules(value, { tolerant: broken.length > 0 })];
+}
+
+function describe(error: TLocalizedValidationError, root: unknown, schema: TSchema): readonly Problem[] {
+  const field = fieldOf(error.instancePath);
+  if (error.keyword === "required") {
+    return error.params.requiredProperties.map((name) => ({
+      field: join(field, name),
+      message: "is required: add it",
+    }));
+  }
+  if (error.keyword === "additionalProperties") {
+    const parent = valueAt(schema, error.schemaPath);
+    const known =
+      isJsonObject(parent) && isJsonObject(parent["properties"]) ? Object.keys(parent["properties"]) : undefined;
+    // A map's values are refused one by one, each with an error of its own.
+    if (known === undefined) return [];
+    return error.params.additionalProperties.map((name) => ({
+      field: join(field, name),
+      message: unknownField(name, known),
+    }));
+  }
+  const sentence = sentences[error.keyword];
+  const value = valueAt(root, error.instancePath);
+  const message = sentence === undefined ? `${quote(value)} ${error.message}` : sentence(value, boundOf(error.params));
+  return message === undefined ? [] : [{ field, message }];
+}
+
+/** By keyword: what is wrong with `value`, given what the keyword demands. Undefined where another error says it. */
+const sentences: { readonly [keyword: string]: (value: unknown, bound: string) => string | undefined } = {
+  boolean: () => undefined,
+  type: (value, bound) => `must be ${typeNames[bound] ?? bound}, not ${typeName(value)}`,
+  enum: (value, bound) =>
+    typeof value === "string" ? `is ${quote(value)}, which is none of those allowed: use ${bound}` : undefined,
+  pattern: (value, bound) => `is ${quote(value)}, which is not ${patternMeanings[bound] ?? `of the form ${bound}`}`,
+  maxLength: (_, bound) => `has more than the ${bound} characters allowed: shorten it`,
+  minLength: () => "is empty: give it a value",
+  maxItems: (_, bound) => `has more than the ${bound} items allowed: remove some`,
+  minItems: () => "is an empty list: add an item or remove the field",
+  maxProperties: (_, bound) => `has more than the ${bound} entries allowed: remove some`,
+  uniqueItems: () => "has an item twice: list each once",
+};
+
+const typeNames: { readonly [type: string]: string } = {
+  object: "a map",
+  array: "a list",
+  boolean: "true or false",
+  string: "text",
+  integer: "a whole number",
+};
+
+/** The one parameter of a keyword. */
+function boundOf(params: object): string {
+  const bound: unknown = Object.values(params)[0];
+  if (Array.isArray(bound)) return bound.join(", ");
+  return typeof bound === "number" ? String(bound) : typeof bound === "string" ? bound : "";
+}
+
+function unknownField(name: string, known: readonly string[]): string {
+  const near = known.find((other) => distance(name.toLowerCase(), other.toLowerCase()) <= 2);
+  return near === undefined
+    ? "is no field of FluxInstance: remove it"
+    : `is no field of FluxInstance: did you mean ${near}?`;
+}
+
+function typeName(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object") return "a map";
+  return `the ${typeof value} ${quote(value)}`;
+}
+
+/** Values may be long, and a message may not. */
+function quote(value: unknown): string {
+  const text = JSON.stringify(value) ?? "nothing";
+  return text.length > 64 ? `${text.slice(0, 64)}...` : text;
+}
+
+function segments(pointer: string): readonly string[] {
+  return pointer
+    .split("/")
+    .slice(1)
+    .map((segment) => segment.replaceAll("~1", "/").replaceAll("~0", "~"));
+}
+
+/** "/spec/components/1" as "spec.components[1]". */
+function fieldOf(pointer: string): string {
+  return segments(pointer).reduce(
+    (field, segment) => (/^\d+$/.test(segment) ? `${field}[${segment}]` : join(field, segment)),
+    "",
+  );
+}
+
+function join(field: string, name: string): string {
+  return field === "" ? name : `${field}.${name}`;
+}
+
+function valueAt(root: unknown, pointer: string): unknown {
+  return segments(pointer).reduce<unknown>(
+    (value, segment) => (typeof value === "object" && value !== null ? Reflect.get(value, segment) : undefined),
+    root,
+  );
+}
+
+/** Levenshtein distance; names of fields are short. */
+function distance(left: string, right: string): number {
+  let row = Array.from({ length: right.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= left.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= right.length; j += 1) {
+      const replaced = (row[j - 1] ?? 0) + (left[i - 1] === right[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[right.length] ?? 0;
+}

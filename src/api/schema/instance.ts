@@ -1,0 +1,30 @@
+import { Type } from "typebox";
+import type { ObjectMeta } from "../../kube/object.ts";
+import { fluxInstance } from "../names.ts";
+import { choice, fields, openFields, text, textMap } from "./build.ts";
+import { fluxInstanceSpecSchema, type FluxInstanceSpec } from "./spec.ts";
+import { fluxInstanceStatusSchema, type FluxInstanceStatus } from "./status.ts";
+
+export const fluxInstanceDescription = "FluxInstance is a Flux in this cluster, all of it described by one object.";
+
+/** The whole object as it stands in a file or comes from the API server. */
+export const fluxInstanceSchema = fields(fluxInstanceDescription, {
+  apiVersion: choice("Group and version.", [...fluxInstance.apiVersions]),
+  kind: choice("Kind.", [fluxInstance.kind]),
+  metadata: openFields("Standard metadata; the name is flux.", {
+    name: text("Name.", { minLength: 1 }),
+    namespace: Type.Optional(text("Namespace, that of the operator.")),
+    labels: Type.Optional(textMap("Labels.", {}, 4096)),
+    annotations: Type.Optional(textMap("Annotations.", {}, 4096)),
+  }),
+  spec: fluxInstanceSpecSchema,
+  status: Type.Optional(fluxInstanceStatusSchema),
+});
+
+export type FluxInstance = {
+  readonly apiVersion: (typeof fluxInstance.apiVersions)[number];
+  readonly kind: typeof fluxInstance.kind;
+  readonly metadata: ObjectMeta;
+  readonly spec: FluxInstanceSpec;
+  readonly status?: FluxInstanceStatus;
+};
