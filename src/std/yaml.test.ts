@@ -70,6 +70,22 @@ test("parseKubeYamlDocuments() leaves empty documents out", () =>
 
 test("parseKubeYamlDocuments() finds nothing in nothing", () => assert.deepEqual(parseKubeYamlDocuments(" \n"), []));
 
+test("parseKubeYamlDocuments() reads words as text when told to", () =>
+  assert.deepEqual(parseKubeYamlDocuments("[yes, on, n, true, False, 0644]", { wordsAreText: true }), [
+    ["yes", "on", "n", true, false, 420],
+  ]));
+
+test("parseKubeYamlDocuments() takes the scalars of text maps as they are written", () =>
+  assert.deepEqual(
+    parseKubeYamlDocuments('m: {labels: {a: 1.10, b: 0x1, c: true, d: "q", e: null, f: {g: 010}}}\nz: 010', {
+      textMaps: [
+        ["m", "labels"],
+        ["n", "labels"],
+      ],
+    }),
+    [{ m: { labels: { a: "1.10", b: "0x1", c: "true", d: "q", e: null, f: { g: 8 } } }, z: 8 }],
+  ));
+
 test("parseKubeYaml() keeps a __proto__ key as data", () =>
   assert.deepEqual(Object.keys(Object(parseKubeYaml("__proto__: {a: 1}"))), ["__proto__"]));
 

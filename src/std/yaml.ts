@@ -1,5 +1,6 @@
 import {
   LineCounter,
+  isMap,
   isScalar,
   parseAllDocuments,
   stringify,
@@ -16,16 +17,27 @@ type Position = { readonly line: number; readonly column: number };
 
 /** Text that is no YAML, or that says something which JSON cannot hold. `line` and `column` start at 1. */
 export class YamlError extends Error {
+  /** The message without its beginning: "line 3, column 1: ...". */
+  readonly problem: string;
   readonly line: number;
   readonly column: number;
 
   constructor(problem: string, position: Position, options?: ErrorOptions) {
-    super(`Cannot read YAML: line ${position.line}, column ${position.column}: ${problem}`, options);
+    const placed = `line ${position.line}, column ${position.column}: ${problem}`;
+    super(`Cannot read YAML: ${placed}`, options);
+    this.problem = placed;
     this.name = "YamlError";
     this.line = position.line;
     this.column = position.column;
   }
 }
+
+export type YamlReading = {
+  /** Reads `yes`, `no`, `on`, `off`, `y` and `n` as text, as YAML 1.2 and Go's yaml.v3 do. */
+  readonly wordsAreText?: boolean;
+  /** Paths of maps of text: their scalars are taken as they are written (`version: 1.10` is "1.10"), null aside. */
+  readonly textMaps?: readonly (readonly string[])[];
+};
 
 /**
  * The value of the one document in `text`; null when it is empty. Scalars are read as sigs.k8s.io/yaml does (YAML 1.1:
@@ -42,10 +54,13 @@ export function parseKubeYaml(text: string): JsonValue {
 }
 
 /** The values of all documents in `text` that are not empty, in order. Reads and throws as `parseKubeYaml` does. */
-export function parseKubeYamlDocuments(text: string): readonly JsonValue[] {
+export function parseKubeYamlDocuments(text: string, reading: YamlReading = {}): readonly JsonValue[] {
   const lines = new LineCounter();
-  return readDocuments(text, lines)
-    .map((document) => valueOf(document, lines))
+  return readDocuments(text, lines, reading)
+    .map((document) => {
+      reading.textMaps?.forEach((path) => takeAsWritten(document, path));
+      return valueOf(document, lines);
+    })
     .filter((value) => value !== null);
 }
 
@@ -54,10 +69,10 @@ export function formatYaml(value: JsonValue): string {
   return stringify(value, { schema: "core", compat: "yaml-1.1", aliasDuplicateObjects: false, lineWidth: 0 });
 }
 
-function readDocuments(text: string, lineCounter: LineCounter): readonly Document.Parsed[] {
+function readDocuments(text: string, lineCounter: LineCounter, reading: YamlReading = {}): readonly Document.Parsed[] {
   const documents = parseAllDocuments(text, {
     schema: "failsafe",
-    customTags: [nullTag, booleanTag, integerTag, floatTag],
+    customTags: [nullTag, reading.wordsAreText === true ? booleanOnlyTag : booleanTag, integerTag, floatTag],
     merge: true,
     resolveKnownTags: false,
     uniqueKeys: sameKey,
@@ -86,6 +101,15 @@ function valueOf(document: Document.Parsed, lines: LineCounter): JsonValue {
     return value;
   } catch (cause) {
     throw new YamlError(errorMessage(cause), startOf(document, lines), { cause });
+  }
+}
+
+function takeAsWritten(document: Document.Parsed, path: readonly string[]): void {
+  if (!isMap(document.contents)) return;
+  const map = document.getIn(path, true);
+  if (!isMap(map)) return;
+  for (const { value } of map.items) {
+    if (isScalar(value) && value.value !== null && value.source !== undefined) value.value = value.source;
   }
 }
 
@@ -118,6 +142,8 @@ const booleanTag: ScalarTag = {
   test: /^(?:y|Y|yes|Yes|YES|true|True|TRUE|on|On|ON|n|N|no|No|NO|false|False|FALSE|off|Off|OFF)$/,
   resolve: (text) => /^(?:y|true|on)/i.test(text),
 };
+
+const booleanOnlyTag: ScalarTag = { ...booleanTag, test: /^(?:true|True|TRUE|false|False|FALSE)$/ };
 
 /** What Go's strconv.ParseInt(s, 0, 64) takes once the underscores are gone, as in go-yaml's resolve.go. */
 const integerTag: ScalarTag = {
