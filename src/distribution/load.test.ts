@@ -7,10 +7,12 @@ import { minimumKubernetesFor } from "./kubernetes-versions.ts";
 import { UnknownReleaseError, embeddedVersions, loadRelease } from "./load.ts";
 import { componentNames } from "./release.ts";
 
-test("embeddedVersions are the 29 releases from 2.2.3 to 2.9.4, oldest first", () => {
-  assert.equal(embeddedVersions.length, 29);
+test("embeddedVersions are the official releases from 2.2.3 on, oldest first", () => {
   assert.deepEqual(embeddedVersions, embeddedVersions.toSorted(compare));
-  assert.deepEqual([embeddedVersions[0], embeddedVersions.at(-1)], ["2.2.3", "2.9.4"]);
+  assert.equal(embeddedVersions.filter((version) => compare(version, "2.9.4") <= 0).length, 29);
+  assert.equal(embeddedVersions[0], "2.2.3");
+  assert.ok(embeddedVersions.includes("2.9.4"));
+  // Its images were published, its manifests never.
   assert.equal(embeddedVersions.includes("2.8.4"), false);
 });
 
