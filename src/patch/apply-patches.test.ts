@@ -144,6 +144,27 @@ test("applyPatches() takes a patch of comments and one of no operations for noth
     ],
   }));
 
+for (const { name, operation, want } of [
+  {
+    name: "adds an annotation to an object that has none",
+    operation: { op: "add", path: "/metadata/annotations/note", value: "x" },
+    want: { name: "crd", annotations: { note: "x" } },
+  },
+  {
+    name: "leaves no empty annotations behind",
+    operation: { op: "add", path: "/metadata/labels", value: { a: "b" } },
+    want: { name: "crd", labels: { a: "b" } },
+  },
+]) {
+  test(`applyPatches() ${name}`, () => {
+    const { resources } = applyPatches(
+      [bare],
+      [{ patch: JSON.stringify([operation]), target: { kind: "ClusterRole" } }],
+    );
+    assert.deepEqual(resources[0]?.object.metadata, want);
+  });
+}
+
 test("applyPatches() makes text of annotations that operations set", () => {
   const patch = '[{"op": "add", "path": "/metadata/annotations", "value": {"port": 80, "on": true}}]';
   const { resources } = applyPatches([role], [{ patch, target: { kind: "ClusterRole" } }]);

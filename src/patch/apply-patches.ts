@@ -128,7 +128,7 @@ function changeMatching(
 }
 
 function applyOperations(resource: PatchResource, operations: readonly JsonPatchOperation[]): PatchResource {
-  const object = asKubeObject(applyJsonPatch(resource.object, operations));
+  const object = asKubeObject(applyJsonPatch(withAnnotations(resource.object), operations));
   const { name, namespace } = resource.object.metadata;
   const renamed = object.metadata.name !== name;
   const moved = object.metadata.namespace !== namespace;
@@ -139,7 +139,13 @@ function applyOperations(resource: PatchResource, operations: readonly JsonPatch
   };
 }
 
-/** What operations may leave; annotations become text, as kustomize writes them back. */
+/** Under kustomize every object has annotations while it is patched (its own bookkeeping), so that operations can add to them. */
+function withAnnotations(object: KubeObject): KubeObject {
+  if (object.metadata.annotations !== undefined) return object;
+  return { ...object, metadata: { ...object.metadata, annotations: {} } };
+}
+
+/** What operations may leave; annotations become text, and go when none are left, as kustomize writes them back. */
 function asKubeObject(value: JsonValue): KubeObject {
   const { apiVersion, kind, metadata } = isJsonObject(value) ? value : {};
   if (typeof apiVersion !== "string" || apiVersion === "" || typeof kind !== "string" || kind === "") {
@@ -153,10 +159,12 @@ function asKubeObject(value: JsonValue): KubeObject {
   ) {
     throw new PatchProblem("the operations leave no metadata.name; keep it");
   }
-  const { annotations, name } = metadata;
-  const object = { ...value, apiVersion, kind, metadata: { ...metadata, name } };
-  if (!isJsonObject(annotations)) return object;
-  return { ...object, metadata: { ...object.metadata, annotations: textsOf(annotations) } };
+  const { annotations, name, ...others } = metadata;
+  const object = { ...value, apiVersion, kind };
+  if (!isJsonObject(annotations)) return { ...object, metadata: { ...metadata, name } };
+  const texts = textsOf(annotations);
+  const kept = Object.keys(texts).length === 0 ? {} : { annotations: texts };
+  return { ...object, metadata: { ...others, name, ...kept } };
 }
 
 function textsOf(annotations: { readonly [key: string]: JsonValue }): { readonly [key: string]: string } {
