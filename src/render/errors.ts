@@ -9,7 +9,8 @@ export class RenderError extends ReasonedError {}
 /** What a rule that needs the release has to say: the field, its value, what is wrong and what to do. */
 export type BuildRule = {
   readonly field: string;
-  readonly value: string;
+  /** Absent where the field says enough. */
+  readonly value?: string;
   readonly problem: string;
   readonly remedy: string;
 };
@@ -18,8 +19,12 @@ export function buildFailed(rule: BuildRule): RenderError {
   return new RenderError({
     reason: "BuildFailed",
     retry: "on-change",
-    message: `Cannot build the instance: ${rule.field} ${rule.value} ${rule.problem}; ${rule.remedy}`,
+    message: `Cannot build the instance: ${subject(rule)} ${rule.problem}; ${rule.remedy}`,
   });
+}
+
+function subject({ field, value }: BuildRule): string {
+  return value === undefined ? field : `${field} ${value}`;
 }
 
 /** `missing` is what was looked for, `where` the object that should have it: "Deployment/source-controller". */

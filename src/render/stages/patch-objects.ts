@@ -1,17 +1,24 @@
+import { applyPatches } from "../../patch/apply-patches.ts";
 import type { Draft, RenderContext } from "../draft.ts";
 import { buildFailed } from "../errors.ts";
 import type { PatchReport } from "../rendering.ts";
 
 export type Patched = { readonly drafts: readonly Draft[]; readonly reports: readonly PatchReport[] };
 
-/** The user's patches, in their order. */
+/** The user's patches, in their order. With `kustomize.strict` one that matches nothing is refused. */
 export function patchObjects(drafts: readonly Draft[], { spec }: RenderContext): Patched {
-  const { patches } = spec.kustomize;
+  const { patches, strict } = spec.kustomize;
   if (patches.length === 0) return { drafts, reports: [] };
-  throw buildFailed({
-    field: "spec.kustomize.patches",
-    value: `[${patches.length}]`,
-    problem: "cannot be applied by this build",
-    remedy: "remove the patches",
+  const { resources, reports } = applyPatches(drafts, patches);
+  const idle = strict ? reports.find(({ matched }) => matched.length === 0) : undefined;
+  if (idle !== undefined) throw matchesNothing(idle.index);
+  return { drafts: resources, reports };
+}
+
+function matchesNothing(index: number): Error {
+  return buildFailed({
+    field: `spec.kustomize.patches[${index}].target`,
+    problem: "matches no object",
+    remedy: "correct the target, remove the patch, or set spec.kustomize.strict to false",
   });
 }

@@ -1,4 +1,5 @@
-import type { Component, Variant } from "../../api/spec.ts";
+import type { Component } from "../../api/spec.ts";
+import { type ComponentImage, explainNoDigest, imagesFor } from "../../distribution/images.ts";
 import { textOf } from "../../kube/fields.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { managerOf } from "../deployment.ts";
@@ -13,45 +14,57 @@ export type ImagePlan = {
   readonly unpinned?: Unpinned;
 };
 
-const variantOf: { readonly [registry: string]: Variant } = {
-  fluxcd: "upstream-alpine",
-  "ghcr.io/fluxcd": "upstream-alpine",
-  "ghcr.io/controlplaneio-fluxcd/alpine": "enterprise-alpine",
-  "ghcr.io/controlplaneio-fluxcd/distroless": "enterprise-distroless",
-  "709825985650.dkr.ecr.us-east-1.amazonaws.com/controlplane/fluxcd": "enterprise-distroless",
-  "ghcr.io/controlplaneio-fluxcd/distroless-fips": "enterprise-distroless-fips",
-};
-
+/** The images of the wanted components. Throws BuildFailed for one without a digest where the spec requires digests. */
 export function planImages(context: RenderContext): ImagePlan {
-  const { spec, release } = context;
-  const { registry } = spec.distribution;
-  const variant = spec.distribution.variant ?? variantOf[registry];
-  const known = variant === undefined ? undefined : release.images[variant];
-  const images = new Map<string, ImageReference>();
-  const unpinned: Component[] = [];
-  for (const component of spec.components) {
-    const image = known?.[component];
-    if (image === undefined) unpinned.push(component);
-    const official = officialImage(context, component);
-    const tag = image?.tag ?? official.tag;
-    const repository = `${registry}/${component}`;
-    images.set(official.repository, { repository, tag, ...(image === undefined ? {} : { digest: image.digest }) });
-  }
-  if (unpinned.length === 0) return { images };
-  const reason = "no digest known";
-  if (spec.distribution.requireDigests) {
-    throw buildFailed({ field: "spec.distribution.requireDigests", value: "true", problem: reason, remedy: "" });
-  }
-  return { images, unpinned: { components: unpinned, reason } };
+  const { registry, variant, requireDigests } = context.spec.distribution;
+  const known = imagesFor(context.release, { registry, variant });
+  const planned = context.spec.components.map((component) => {
+    const image = known[component] ?? missingImage(context, component);
+    return { component, image, official: officialRepository(context, component) };
+  });
+  const images = new Map(planned.map(({ official, image }) => [official, referenceOf(image)]));
+  const unpinned = unpinnedOf(planned);
+  if (unpinned === undefined) return { images };
+  if (requireDigests) throw digestsRequired(unpinned);
+  return { images, unpinned };
 }
 
 export function pinImages(objects: readonly KubeObject[], { images }: ImagePlan): readonly KubeObject[] {
   return objects.map((object) => replaceImages(object, images));
 }
 
-function officialImage({ release }: RenderContext, component: Component): ImageReference {
+function referenceOf(image: ComponentImage): ImageReference {
+  const { repository, tag } = image;
+  return image.kind === "pinned" ? { repository, tag, digest: image.digest } : { repository, tag };
+}
+
+function unpinnedOf(
+  planned: readonly { readonly component: Component; readonly image: ComponentImage }[],
+): Unpinned | undefined {
+  const missing = planned.flatMap(({ component, image }) =>
+    image.kind === "unpinned" ? [{ component, reason: explainNoDigest(image.why) }] : [],
+  );
+  if (missing.length === 0) return undefined;
+  const reasons = new Set(missing.map(({ reason }) => reason));
+  return { reason: [...reasons].join("; "), components: missing.map(({ component }) => component) };
+}
+
+function digestsRequired({ reason, components }: Unpinned): Error {
+  return buildFailed({
+    field: "spec.distribution.requireDigests",
+    value: "true",
+    problem: `cannot be kept, no digest is known for ${components.join(", ")}`,
+    remedy: reason,
+  });
+}
+
+function officialRepository({ release }: RenderContext, component: Component): string {
   const deployment = release.components[component]?.find(({ kind }) => kind === "Deployment");
   const manager = deployment === undefined ? undefined : managerOf(deployment);
   if (manager === undefined) throw notUnderstood(release.version, component, "Deployment with a container manager");
-  return parseImage(textOf(manager["image"]));
+  return parseImage(textOf(manager["image"])).repository;
+}
+
+function missingImage({ release }: RenderContext, component: Component): never {
+  throw notUnderstood(release.version, component, `image named ${component}`);
 }
