@@ -1,7 +1,6 @@
-import { Check } from "typebox/schema";
 import { isJsonObject } from "../std/json.ts";
 import { ReasonedError } from "../std/errors.ts";
-import { problemsOf, type Problem } from "./problems.ts";
+import { problemsOf, type Problem, type ProblemOptions } from "./problems.ts";
 import { reasons } from "./reasons.ts";
 import { fluxInstanceSchema, type FluxInstance } from "./schema/instance.ts";
 
@@ -19,13 +18,24 @@ export class InvalidInstanceError extends ReasonedError {
 }
 
 /**
- * Takes an object from a file or from the API server: checks schema and static rules, fills in nothing.
- * Throws InvalidInstanceError. A field of `spec` that is not known is refused, not ignored: it may be what keeps
- * someone safe.
+ * Takes an object from a file: checks schema and static rules, fills in nothing. Throws InvalidInstanceError.
+ * A field of `spec` that is not known is refused, not ignored: it may be what keeps someone safe.
  */
 export function parseFluxInstance(value: unknown): FluxInstance {
-  const problems = problemsOf(fluxInstanceSchema, value);
-  if (problems.length > 0 || !isFluxInstance(value)) throw new InvalidInstanceError(nameOf(value), problems);
+  return parse(value, { bounds: "hold" });
+}
+
+/**
+ * Takes an object that the API server has stored. As `parseFluxInstance`, but for bounds and patterns: an instance that
+ * was stored before they were tightened goes on working, as at the API server (CRD validation ratcheting, KEP-4008).
+ */
+export function parseStoredFluxInstance(value: unknown): FluxInstance {
+  return parse(value, { bounds: "ignore" });
+}
+
+function parse(value: unknown, options: ProblemOptions): FluxInstance {
+  const problems = problemsOf(fluxInstanceSchema, value, options);
+  if (!isFluxInstance(value, problems)) throw new InvalidInstanceError(nameOf(value), problems);
   return value;
 }
 
@@ -35,8 +45,9 @@ export function describeProblem({ field, message }: Problem): string {
   return /^(is|has|must) /.test(message) ? `${field} ${message}` : `${field}: ${message}`;
 }
 
-function isFluxInstance(value: unknown): value is FluxInstance {
-  return Check(fluxInstanceSchema, value);
+/** The schema's type is that of FluxInstance, so a value without problems is one. */
+function isFluxInstance(_value: unknown, problems: readonly Problem[]): _value is FluxInstance {
+  return problems.length === 0;
 }
 
 function nameOf(value: unknown): string {

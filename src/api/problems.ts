@@ -8,13 +8,33 @@ import { patternMeanings } from "./schema/patterns.ts";
 
 export type { Problem };
 
+/** Keywords that bound a value of the right type. */
+const bounds = new Set([
+  "pattern",
+  "minLength",
+  "maxLength",
+  "minItems",
+  "maxItems",
+  "uniqueItems",
+  "maxProperties",
+  "minimum",
+]);
+
+export type ProblemOptions = {
+  /** "ignore" takes lists and texts of any size and form. */
+  readonly bounds: "hold" | "ignore";
+};
+
 /** Everything in `value` that the schema (up to 100 errors) or a rule refuses; empty when it is good. */
-export function problemsOf(schema: TSchema, value: unknown): readonly Problem[] {
+export function problemsOf(schema: TSchema, value: unknown, options: ProblemOptions): readonly Problem[] {
   // TypeBox stops at 8 errors, and knows no limit but this global one. Nobody else in the house asks it for errors.
   Settings.Set({ maxErrors: 100 });
   const [, errors] = Errors(schema, value);
-  const broken = errors.flatMap((error) => describe(error, value, schema));
-  return [...broken, ...brokenRules(value, { tolerant: broken.length > 0 })];
+  const counted = options.bounds === "hold" ? errors : errors.filter(({ keyword }) => !bounds.has(keyword));
+  const broken = counted.flatMap((error) => describe(error, value, schema));
+  const byRule = brokenRules(value, { tolerant: broken.length > 0 });
+  const blamed = new Set(broken.map(({ field }) => field));
+  return [...broken, ...byRule.filter(({ field }) => !blamed.has(field))];
 }
 
 function describe(error: TLocalizedValidationError, root: unknown, schema: TSchema): readonly Problem[] {
@@ -81,6 +101,7 @@ function unknownField(name: string, known: readonly string[]): string {
 
 function typeName(value: unknown): string {
   if (value === null) return "null";
+  if (value === undefined) return "nothing";
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object") return "a map";
   return `the ${typeof value} ${quote(value)}`;

@@ -3,7 +3,10 @@
  * Only CEL that every implementation has: no Kubernetes functions. Lists and texts it walks are bounded in the schema.
  */
 export type Rule = {
-  /** Path of the node that is `self`: "" is the object, "[]" stands for each item of a list. */
+  /**
+   * Path of the node that is `self`: "" is the object, "[]" stands for each item of a list. The smallest node will do:
+   * the API server does not hold a rule against a stored node that stays as it is.
+   */
   readonly at: string;
   /** The field to blame, below the node. */
   readonly field?: string;
@@ -16,9 +19,8 @@ const anyAlias = (a: string, b: string) => `!has(self.${a}) || !has(self.${b}) |
 
 const distribution: readonly Rule[] = [
   {
-    at: "spec.distribution",
-    field: "registry",
-    rule: "!self.registry.contains('://') && !self.registry.contains(' ')",
+    at: "spec.distribution.registry",
+    rule: "!self.contains('://') && !self.contains(' ')",
     message:
       "distribution.registry must be a registry host and path such as ghcr.io/fluxcd: remove the scheme (https://, oci://) and spaces",
   },

@@ -1,0 +1,242 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { InvalidInstanceError, parseFluxInstance } from "../../src/api/flux-instance.ts";
+import { fluxInstance } from "../../src/api/names.ts";
+import { isTransition, rules } from "../../src/api/rules.ts";
+import { fluxInstanceCrd } from "../../src/api/crd.ts";
+import { isJsonObject } from "../../src/std/json.ts";
+import { parseKubeYaml } from "../../src/std/yaml.ts";
+import type { JsonObject, JsonValue, KubeObject } from "../../src/kube/object.ts";
+import { startControlPlane } from "../support/control-plane.ts";
+import type { ControlPlane } from "../support/control-plane.ts";
+import { goldenAbsent, readGoldenCases } from "../support/golden-cases.ts";
+import { acceptedCases, distribution, instanceOf, refusedCases } from "../support/instance-cases.ts";
+
+const crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+const instances = (version: string, namespace: string) =>
+  `/apis/fluxcd.controlplane.io/${version}/namespaces/${namespace}/fluxinstances`;
+const dryRun = "?dryRun=All&fieldValidation=Strict";
+const sync = { kind: "GitRepository", url: "https://host/fleet", ref: "refs/heads/main", path: "clusters/a" };
+
+let plane: ControlPlane;
+
+before(async () => {
+  plane = await startControlPlane({ variant: "light" });
+  for (const name of ["flux-system", "platform", "gitops"]) {
+    await plane.rest.create("/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name } });
+  }
+  await install(fluxInstanceCrd());
+});
+after(() => plane.stop());
+
+/** Creates or replaces the CRD and waits until its schema is served. */
+async function install(crd: KubeObject): Promise<void> {
+  await plane.rest.apply(`${crds}/${crd.metadata.name}`, crd);
+  for (let left = 200; left > 0; left -= 1) {
+    const live = await plane.rest.get(`${crds}/${crd.metadata.name}`);
+    if (conditionsOf(live).some(({ type, status }) => type === "Established" && status === "True")) return;
+    await sleep(50);
+  }
+  assert.fail("the CRD was not established in 10 s");
+}
+
+function conditionsOf(object: KubeObject): readonly JsonObject[] {
+  const status = isJsonObject(object["status"]) ? object["status"] : {};
+  return Array.isArray(status["conditions"]) ? status["conditions"].filter(isJsonObject) : [];
+}
+
+async function submit(instance: JsonObject, version: string) {
+  const metadata = isJsonObject(instance["metadata"]) ? instance["metadata"] : {};
+  const namespace = typeof metadata["namespace"] === "string" ? metadata["namespace"] : "default";
+  const body = { ...instance, apiVersion: `${fluxInstance.group}/${version}` };
+  return plane.rest.request("POST", `${instances(version, namespace)}${dryRun}`, { body });
+}
+
+function messageOf(body: JsonValue): string {
+  return isJsonObject(body) && typeof body["message"] === "string" ? body["message"] : "";
+}
+
+function problemsOf(instance: JsonValue) {
+  try {
+    parseFluxInstance(instance);
+    return [];
+  } catch (error) {
+    if (error instanceof InvalidInstanceError) return error.problems;
+    throw error;
+  }
+}
+
+for (const { name, instance, field, says } of refusedCases) {
+  test(`${name} is refused by the API server and off-cluster`, async () => {
+    const { server, us } = typeof says === "string" ? { server: says, us: says } : says;
+    assert.ok(isJsonObject(instance));
+    for (const version of ["v1", "v1alpha1"]) {
+      const { status, body } = await submit(instance, version);
+      const message = messageOf(body);
+      assert.ok(status === 422 || status === 400, `${version}: ${status} ${message}`);
+      assert.ok(message.includes(server), `${version}: ${message}`);
+    }
+    const problems = problemsOf(instance);
+    const blamed = problems.filter((problem) => problem.field === field && problem.message.includes(us));
+    assert.equal(blamed.length, 1, JSON.stringify(problems));
+  });
+}
+
+test("every rule that needs no stored object is broken by one of the cases", () => {
+  const said = new Set(refusedCases.flatMap(({ instance }) => problemsOf(instance).map(({ message }) => message)));
+  assert.deepEqual(
+    rules.filter((rule) => !isTransition(rule) && !said.has(rule.message)),
+    [],
+  );
+});
+
+async function assertAccepted(instance: JsonValue): Promise<void> {
+  assert.deepEqual(problemsOf(instance), []);
+  assert.ok(isJsonObject(instance));
+  for (const version of ["v1", "v1alpha1"]) {
+    const { status, body } = await submit(instance, version);
+    assert.equal(status, 201, `${version}: ${messageOf(body)}`);
+  }
+}
+
+for (const { name, instance } of acceptedCases) {
+  test(`${name} gets in at the API server and off-cluster`, () => assertAccepted(instance));
+}
+
+for (const file of ["flux-instance-rfc.yaml", "flux-instance.yaml"]) {
+  test(`examples/${file} gets in at the API server and off-cluster`, async () => {
+    const text = readFileSync(join(import.meta.dirname, "../../examples", file), "utf8");
+    await assertAccepted(parseKubeYaml(text));
+  });
+}
+
+test("every golden instance but the one with an unknown component gets in", { skip: goldenAbsent }, async () => {
+  for (const { name, instanceYaml } of readGoldenCases()) {
+    if (name !== "bad-component") await assertAccepted(parseKubeYaml(instanceYaml));
+  }
+});
+
+test("a stored instance", async (context) => {
+  const path = `${instances("v1", "flux-system")}/flux`;
+  const put = (spec: JsonObject) =>
+    plane.rest.request("PATCH", path, { body: { spec }, contentType: "application/merge-patch+json" });
+
+  await context.test("gets the schema's defaults and no more", async () => {
+    const stored = await plane.rest.create(
+      instances("v1", "flux-system"),
+      instanceOf({ distribution, cluster: {}, sync }),
+    );
+    assert.deepEqual(stored["spec"], {
+      distribution,
+      cluster: { type: "kubernetes", domain: "cluster.local", networkPolicy: true },
+      sync: { ...sync, interval: "1m" },
+      wait: true,
+      migrateResources: true,
+    });
+    assert.deepEqual(problemsOf(stored), []);
+  });
+
+  await context.test("may name its sync, but not rename it", async () => {
+    assert.equal((await put({ sync: { name: "fleet" } })).status, 200);
+    const renamed = await put({ sync: { name: "other" } });
+    assert.equal(renamed.status, 422);
+    assert.match(messageOf(renamed.body), /sync.name cannot be changed/);
+  });
+
+  await context.test("may drop its sync and add it again with another name", async () => {
+    assert.equal((await put({ sync: null })).status, 200);
+    assert.equal((await put({ sync: { ...sync, name: "other" } })).status, 200);
+  });
+
+  await context.test("keeps an unknown status field out and a known one in", async () => {
+    const status = { observedGeneration: 1, plan: { to: "v2.9.4", revision: "r", images: [] }, nonsense: 1 };
+    const body = { status };
+    const written = await plane.rest.request("PATCH", `${path}/status`, {
+      body,
+      contentType: "application/merge-patch+json",
+    });
+    assert.equal(written.status, 200, messageOf(written.body));
+    const { nonsense: _, ...known } = status;
+    assert.deepEqual((await plane.rest.get(path))["status"], known);
+  });
+
+  await context.test("is the same object in both versions", async () => {
+    const old = await plane.rest.get(`${instances("v1alpha1", "flux-system")}/flux`);
+    const { apiVersion: _, ...rest } = await plane.rest.get(path);
+    assert.deepEqual(old, { apiVersion: "fluxcd.controlplane.io/v1alpha1", ...rest });
+  });
+  await plane.rest.delete(path);
+});
+
+test("an instance stored under a looser CRD can still be changed elsewhere", async () => {
+  const path = `${instances("v1", "flux-system")}/flux`;
+  const patch = (spec: JsonObject) =>
+    plane.rest.request("PATCH", path, { body: { spec }, contentType: "application/merge-patch+json" });
+  await install(looseCrd());
+  const shards = ["Shard_1", "a".repeat(41)];
+  const loose = {
+    distribution: { version: "2.x", registry: "https://ghcr.io/fluxcd", imagePullSecret: "My_Secret" },
+    sharding: { shards },
+    storage: { class: "Fast", size: "10 GB" },
+    commonMetadata: { labels: { team: "a b" } },
+    components: ["source-controller", "foo-controller"],
+    sync: { ...sync, url: "git@host:fleet" },
+  };
+  await accepted(() => plane.rest.request("POST", instances("v1", "flux-system"), { body: instanceOf(loose) }));
+  await install(fluxInstanceCrd());
+  await refused(() =>
+    plane.rest.request("POST", `${instances("v1", "platform")}${dryRun}`, {
+      body: { ...instanceOf(loose), metadata: { name: "flux", namespace: "platform" } },
+    }),
+  );
+
+  for (const change of [
+    { wait: false },
+    { distribution: { version: "2.9.x" } },
+    { sharding: { key: "example.com/shard" } },
+    { storage: { class: "slow" } },
+    { commonMetadata: { labels: { owner: "me" } } },
+  ]) {
+    const { status, body } = await patch(change);
+    assert.equal(status, 200, `${JSON.stringify(change)}: ${messageOf(body)}`);
+  }
+  const worse = await patch({ sharding: { shards: [...shards, "B_2"] } });
+  assert.equal(worse.status, 422);
+  assert.match(messageOf(worse.body), /should match/);
+  await plane.rest.delete(path);
+});
+
+/** The CRD with nothing but the shape: no rule, no bound, no pattern. */
+function looseCrd(): KubeObject {
+  const crd: unknown = JSON.parse(JSON.stringify(fluxInstanceCrd()), (key, value: unknown) =>
+    ["x-kubernetes-validations", "pattern", "maxLength", "maxItems", "enum", "x-kubernetes-list-type"].includes(key)
+      ? undefined
+      : value,
+  );
+  const crdText = JSON.stringify(crd).replaceAll(/,?"x-kubernetes-list-map-keys":\["type"\]/g, "");
+  return JSON.parse(crdText);
+}
+
+type Send = () => Promise<{ readonly status: number; readonly body: JsonValue }>;
+
+/** The API server serves a changed CRD a moment after it took it. */
+async function accepted(send: Send): Promise<void> {
+  await eventually(send, (status) => status < 300);
+}
+
+async function refused(send: Send): Promise<void> {
+  await eventually(send, (status) => status === 422);
+}
+
+async function eventually(send: Send, wanted: (status: number) => boolean): Promise<void> {
+  let last: Awaited<ReturnType<Send>> | undefined;
+  for (let left = 200; left > 0; left -= 1) {
+    last = await send();
+    if (wanted(last.status)) return;
+    await sleep(50);
+  }
+  assert.fail(`after 10 s still ${last?.status} ${messageOf(last?.body ?? null)}`);
+}
