@@ -158,7 +158,7 @@ for (const { name, operation, want } of [
 ]) {
   test(`applyPatches() ${name}`, () => {
     const { resources } = applyPatches(
-      [bare],
+      [role],
       [{ patch: JSON.stringify([operation]), target: { kind: "ClusterRole" } }],
     );
     assert.deepEqual(resources[0]?.object.metadata, want);
