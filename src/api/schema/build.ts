@@ -1,4 +1,5 @@
-import { Type, type Static, type TObject, type TProperties, type TSchema, type TUnsafe } from "typebox";
+import * as Type from "typebox";
+import type { Static, TObject, TProperties, TSchema, TUnsafe } from "typebox";
 
 /**
  * Keywords beside JSON Schema's: `absent` is what a missing value means where the API server stores no default (shown

@@ -1,4 +1,4 @@
-import { Type } from "typebox";
+import * as Type from "typebox";
 import { choice, fields, flag, list, text } from "./build.ts";
 import { awsRoleArn, dnsSubdomainOrEmpty, gcpServiceAccount, guid, proxyUrl } from "./patterns.ts";
 

@@ -1,4 +1,4 @@
-import { Type } from "typebox";
+import * as Type from "typebox";
 import type { ObjectMeta } from "../../kube/object.ts";
 import { fluxInstance } from "../names.ts";
 import { choice, fields, openFields, text, textMap } from "./build.ts";

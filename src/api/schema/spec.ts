@@ -1,4 +1,4 @@
-import { Type } from "typebox";
+import * as Type from "typebox";
 import { choice, fields, flag, list, text, textMap, type ValueOf } from "./build.ts";
 import { clusterSchema, component } from "./cluster.ts";
 import { distributionSchema, secretName } from "./distribution.ts";

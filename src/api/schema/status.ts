@@ -1,4 +1,4 @@
-import { Type } from "typebox";
+import * as Type from "typebox";
 import { choice, count, list, openFields, text, textMap, type ValueOf } from "./build.ts";
 
 const time = (description: string) => text(description, { format: "date-time" });
