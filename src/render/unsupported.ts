@@ -1,5 +1,5 @@
-import type { CanonicalSpec } from "../../api/spec.ts";
-import { ReasonedError } from "../../std/errors.ts";
+import type { CanonicalSpec } from "../api/spec.ts";
+import { ReasonedError } from "../std/errors.ts";
 
 /** A field that the API has and this version cannot carry out yet. Carrying on without it would lose what the user asked for. */
 export class UnsupportedFieldError extends ReasonedError {}

@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { releaseOf } from "../../test/support/small-release.ts";
+import type { JsonObject } from "../kube/object.ts";
+import { ReasonedError } from "../std/errors.ts";
+import { targetOf, type Catalogue } from "./target.ts";
+
+const catalogue: Catalogue = { versions: ["2.8.8", "2.9.3", "2.9.4"], load: (version) => releaseOf(version) };
+const distribution = { version: "2.8.x", registry: "ghcr.io/fluxcd" };
+
+function instanceOf(spec: JsonObject): JsonObject {
+  return {
+    apiVersion: "fluxcd.controlplane.io/v1",
+    kind: "FluxInstance",
+    metadata: { name: "flux", namespace: "gitops" },
+    spec: { components: ["source-controller"], ...spec },
+  };
+}
+
+test("targetOf() renders the newest release of the range into the instance's namespace", () => {
+  const { spec, rendering, latestVersion } = targetOf(instanceOf({ distribution }), catalogue);
+  const account = rendering.objects.find(({ kind }) => kind === "ServiceAccount");
+  assert.deepEqual(
+    {
+      range: spec.distribution.version,
+      version: rendering.version,
+      latestVersion,
+      account: account?.metadata.namespace,
+    },
+    { range: "2.8.x", version: "2.8.8", latestVersion: "2.9.4", account: "gitops" },
+  );
+});
+
+for (const { name, spec, want } of [
+  {
+    name: "a field that the schema does not know",
+    spec: { distribution, component: [] },
+    want: "Cannot use FluxInstance gitops/flux: spec.component is no field of FluxInstance: did you mean components?",
+  },
+  {
+    name: "every field that cannot be carried out yet",
+    spec: {
+      distribution,
+      upgrade: { paused: true },
+      driftIgnore: [{ target: { kind: "Deployment" }, paths: ["/spec/replicas"] }],
+    },
+    want: "Cannot build the instance: this version of the operator does not support spec.upgrade.paused: true, spec.driftIgnore; remove them or use a newer operator",
+  },
+  {
+    name: "a range that takes no release",
+    spec: { distribution: { ...distribution, version: "2.7.x" } },
+    want: 'Cannot find a release for version range "2.7.x": there are releases 2.8.8 to 2.9.4, and none that it takes; change spec.distribution.version',
+  },
+  {
+    name: "images without a digest where digests are required",
+    spec: { distribution: { ...distribution, registry: "mirror.example", requireDigests: true } },
+    want: /^Cannot build the instance: spec.distribution.requireDigests true .*source-controller/,
+  },
+]) {
+  test(`targetOf() refuses ${name}`, () => {
+    assert.throws(
+      () => targetOf(instanceOf(spec), catalogue),
+      (error) => {
+        assert.ok(error instanceof ReasonedError);
+        assert.equal(error.reason, "BuildFailed");
+        if (typeof want === "string") assert.equal(error.message, want);
+        else assert.match(error.message, want);
+        return true;
+      },
+    );
+  });
+}
