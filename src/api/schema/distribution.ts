@@ -56,7 +56,7 @@ export const distributionSchema = fields("Which Flux to install and where its im
   imagePullSecret: Type.Optional(secretName("Secret in the instance's namespace with which the images are pulled.")),
   pullSecret: Type.Optional(secretName("Other name of imagePullSecret, from v1alpha1.")),
   source: Type.Optional(
-    choice("Embedded: manifests and digests come from the operator itself, nothing is fetched.", ["Embedded"]),
+    choice("Embedded: manifests and digests come from the operator itself, nothing is downloaded.", ["Embedded"]),
   ),
   artifact: Type.Optional(
     text("OCI artifact with Flux's manifests and image digests, such as oci://host/path:tag.", {
