@@ -97,3 +97,29 @@ for (const { name, distribution, want } of [
     assert.deepEqual(renderInstance(specOf({ distribution }), pinned, flux).images, want);
   });
 }
+
+const patches = [
+  { patch: '[{"op": "add", "path": "/spec/replicas", "value": 2}]', target: { kind: "StatefulSet" } },
+  {
+    patch: '[{"op": "add", "path": "/spec/replicas", "value": 2}]',
+    target: { name: "source-controller", kind: "Deployment" },
+  },
+];
+
+test("renderInstance() reports what every patch matched", () => {
+  const { patches: reports } = renderInstance(specOf({ kustomize: { patches, strict: false } }), pinned, flux);
+  const matched = { group: "apps", kind: "Deployment", namespace: "gitops", name: "source-controller" };
+  assert.deepEqual(reports, [
+    { index: 0, matched: [] },
+    { index: 1, matched: [matched] },
+  ]);
+});
+
+test("renderInstance() refuses a patch that matches nothing where kustomize is strict", () => {
+  assert.throws(() => renderInstance(specOf({ kustomize: { patches, strict: true } }), pinned, flux), {
+    reason: "BuildFailed",
+    message:
+      "Cannot build the instance: spec.kustomize.patches[0].target matches no object; correct the target, remove the " +
+      "patch, or set spec.kustomize.strict to false",
+  });
+});

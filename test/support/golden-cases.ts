@@ -41,8 +41,8 @@ export function comparable(object: KubeObject): JsonObject {
   const { creationTimestamp: _time, annotations, ...others } = metadata;
   const { "controller-gen.kubebuilder.io/version": _generator, ...kept } = annotations ?? {};
   const meta = annotations === undefined ? others : { ...others, annotations: kept };
-  const described = object.kind === "CustomResourceDefinition" ? withoutDescriptions(fields) : fields;
-  return { ...(isJsonObject(described) ? described : {}), metadata: meta };
+  if (object.kind !== "CustomResourceDefinition") return { ...fields, metadata: meta };
+  return { ...fields, spec: strippedSpec(fields["spec"]), metadata: meta };
 }
 
 /** The objects by kind, namespace and name: their order does not count. */
@@ -103,6 +103,18 @@ function withCrdSpec(object: KubeObject, schemas: ReadonlyMap<string, JsonObject
   const schema = schemas.get(digest);
   if (schema === undefined) throw new Error(`Cannot read ${object.metadata.name}: no crds/${digest}.json`);
   return { ...object, spec: schema };
+}
+
+/** The cases of a release share the specs of its CRDs, so each is stripped once. */
+const strippedSpecs = new WeakMap<object, JsonValue>();
+
+function strippedSpec(spec: JsonValue | undefined): JsonValue {
+  if (!isJsonObject(spec)) return null;
+  const known = strippedSpecs.get(spec);
+  if (known !== undefined) return known;
+  const stripped = withoutDescriptions(spec);
+  strippedSpecs.set(spec, stripped);
+  return stripped;
 }
 
 function withoutDescriptions(value: JsonValue): JsonValue {

@@ -19,8 +19,8 @@ export function planImages(context: RenderContext): ImagePlan {
   const { registry, variant, requireDigests } = context.spec.distribution;
   const known = imagesFor(context.release, { registry, variant });
   const planned = context.spec.components.map((component) => {
-    const image = known[component] ?? missingImage(context, component);
-    return { component, image, official: officialRepository(context, component) };
+    const official = officialRepository(context, component);
+    return { component, official, image: known[component] ?? missingImage(context, component) };
   });
   const images = new Map(planned.map(({ official, image }) => [official, referenceOf(image)]));
   const unpinned = unpinnedOf(planned);
