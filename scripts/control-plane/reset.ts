@@ -61,17 +61,21 @@ export async function resetCluster(rest: Rest, options: ResetOptions): Promise<v
   }
 }
 
-/**
- * Gatekeepers first; namespaces once nothing is left in them, so that they can go at once.
- */
+/** Gatekeepers first; what holds other leftovers once those are gone, as it would wait some seconds for them. */
 function inOrder(left: readonly Leftover[]): readonly (readonly Leftover[])[] {
   const gates = left.filter(({ resource }) => gatekeepers.has(resource.name));
-  const occupied = new Set(left.map(({ object }) => object.metadata.namespace));
-  const others = left.filter(
-    ({ object, resource }) =>
-      !gatekeepers.has(resource.name) && !(resource.name === "namespaces" && occupied.has(object.metadata.name)),
-  );
+  const namespaces = new Set(left.map(({ object }) => object.metadata.namespace));
+  const groups = new Set(left.map(({ resource }) => resource.groupPath.split("/")[2]));
+  const others = left.filter(({ object, resource }) => {
+    if (gatekeepers.has(resource.name)) return false;
+    if (resource.name === "namespaces") return !namespaces.has(object.metadata.name);
+    return resource.name !== "customresourcedefinitions" || !groups.has(groupOf(object));
+  });
   return [gates, others];
+}
+
+function groupOf({ spec }: KubeObject): string {
+  return isJsonObject(spec) && typeof spec["group"] === "string" ? spec["group"] : "";
 }
 
 async function leftovers(rest: Rest, { baseline, signal }: ResetOptions): Promise<readonly Leftover[]> {
