@@ -1,48 +1,52 @@
-import { performance } from "node:perf_hooks";
+import { readFileSync, readdirSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { type RenderInput, readRenderInput, render } from "../support/build-from-yaml.ts";
 import { goldenAbsent, readGoldenCases } from "../support/golden-cases.ts";
+import type { Outcome, Row, Sample } from "./row.ts";
 
-type Row = {
-  readonly name: string;
-  run(): Promise<{ readonly value: number; readonly unit: "ms"; readonly detail?: string }>;
-};
+const examples = resolve(import.meta.dirname, "../../examples");
 
-/** Times to render one instance with everything loaded, over all reference cases that render. */
-export const renderRows: readonly Row[] = [
-  {
-    name: "render one instance, warm, p50 over all golden cases",
-    run: () => Promise.resolve(measure(goldenInputs(), { rounds: 20, warmUp: 5 })),
-  },
-  {
-    name: "render an instance of 20 shards, warm, p50",
-    run: () => Promise.resolve(measure([readRenderInput(manyShards())], { rounds: 100, warmUp: 20 })),
-  },
-];
+const common: Row = { measure: "render one instance, warm", unit: "ms", go: 280, goal: 3 };
+const overGoldens: Row = { ...common, note: "over the reference cases that render" };
+const overExamples: Row = { ...common, note: `over examples/: ${goldenAbsent ?? ""}` };
+const sharded: Row = { measure: "render one instance of 20 shards, warm", unit: "ms" };
+
+/** Times to render one instance with everything loaded. */
+export function measureRender(): Outcome {
+  const [row, inputs] = goldenAbsent === undefined ? [overGoldens, goldenInputs()] : [overExamples, exampleInputs()];
+  return {
+    kind: "measured",
+    samples: [
+      ...time(row, inputs, { rounds: 20, warmUp: 5 }),
+      ...time(sharded, [readRenderInput(manyShards())], { rounds: 100, warmUp: 20 }),
+    ],
+  };
+}
 
 function goldenInputs(): readonly RenderInput[] {
-  if (goldenAbsent !== undefined) throw new Error(`Cannot measure rendering: ${goldenAbsent}`);
   return readGoldenCases().flatMap(({ instanceYaml, want }) =>
     want === undefined ? [] : [readRenderInput(instanceYaml)],
   );
 }
 
-function measure(inputs: readonly RenderInput[], { rounds, warmUp }: { rounds: number; warmUp: number }) {
+function exampleInputs(): readonly RenderInput[] {
+  const files = readdirSync(examples).filter((name) => name.startsWith("flux-instance"));
+  return files.map((name) => readRenderInput(readFileSync(join(examples, name), "utf8")));
+}
+
+function time(
+  row: Row,
+  inputs: readonly RenderInput[],
+  { rounds, warmUp }: { rounds: number; warmUp: number },
+): readonly Sample[] {
   for (let round = 0; round < warmUp; round += 1) inputs.forEach(render);
-  const times = Array.from({ length: rounds }, () => inputs.map(timeOf)).flat();
-  const sorted = times.toSorted((left, right) => left - right);
-  const p95 = quantile(sorted, 0.95).toFixed(2);
-  const detail = `p95 ${p95} ms, ${inputs.length} instances, ${times.length} renderings`;
-  return { value: quantile(sorted, 0.5), unit: "ms" as const, detail };
+  return Array.from({ length: rounds }, () => inputs.map((input) => ({ row, value: timeOf(input) }))).flat();
 }
 
 function timeOf(input: RenderInput): number {
-  const start = performance.now();
+  const startMs = performance.now();
   render(input);
-  return performance.now() - start;
-}
-
-function quantile(sorted: readonly number[], share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+  return performance.now() - startMs;
 }
 
 function manyShards(): string {

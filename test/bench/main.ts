@@ -1,0 +1,104 @@
+/** `npm run bench [-- --only install,settle] [--runs 3] [--json] [--profile FOLDER]`: what the operator costs, beside the Go operator. */
+import { mkdir } from "node:fs/promises";
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { measureBuild } from "./build.ts";
+import { applyOnce } from "./kubectl-apply.ts";
+import { liveOnce, stepNames, type StepName } from "./life.ts";
+import { describeMachine, formatMachine } from "./machine.ts";
+import { jsonOf, tableOf } from "./print.ts";
+import { measureRender } from "./render.ts";
+import { resultsOf, type Outcome, type Sample } from "./row.ts";
+import { createWorld } from "./world.ts";
+
+const names = ["render", "build", "kubectl", ...stepNames] as const;
+type Name = (typeof names)[number];
+
+const interrupt = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => interrupt.abort());
+
+try {
+  await main(interrupt.signal);
+} catch (error) {
+  if (!interrupt.signal.aborted) throw error;
+  process.exitCode = 130;
+}
+
+async function main(signal: AbortSignal): Promise<void> {
+  const options = readOptions();
+  const machine = await describeMachine();
+  if (!options.json) console.log(`${formatMachine(machine)}\n`);
+  const outcomes = await measure(options, signal);
+  const results = resultsOf(outcomes.flatMap((outcome) => (outcome.kind === "measured" ? outcome.samples : [])));
+  const skipped = outcomes.flatMap((outcome) => (outcome.kind === "skipped" ? [outcome] : []));
+  if (options.json) {
+    console.log(JSON.stringify({ machine, results: results.map(jsonOf), skipped }, undefined, 2));
+    return;
+  }
+  console.log(tableOf(results));
+  for (const { rows, because } of skipped) {
+    console.log(`\nnot measured: ${rows.map(({ measure }) => measure).join(", ")}: ${because}`);
+  }
+}
+
+type Options = {
+  readonly only: ReadonlySet<Name>;
+  readonly runs: number;
+  readonly json: boolean;
+  readonly profileFolder?: string;
+};
+
+function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      only: { type: "string", multiple: true },
+      runs: { type: "string", default: "3" },
+      json: { type: "boolean", default: false },
+      profile: { type: "string" },
+    },
+  });
+  const runs = Number(values.runs);
+  if (!Number.isInteger(runs) || runs < 1) throw new Error(`Cannot use --runs ${values.runs}: write a whole number`);
+  const wanted = values.only?.flatMap((list) => list.split(",")) ?? [...names];
+  return {
+    only: new Set(wanted.map(readName)),
+    runs,
+    json: values.json,
+    ...(values.profile === undefined ? {} : { profileFolder: resolve(values.profile) }),
+  };
+}
+
+function readName(text: string): Name {
+  const name = names.find((candidate) => candidate === text);
+  if (name === undefined) throw new Error(`Cannot use --only ${text}: write one of ${names.join(", ")}`);
+  return name;
+}
+
+async function measure(options: Options, signal: AbortSignal): Promise<readonly Outcome[]> {
+  const { only } = options;
+  const outcomes: Outcome[] = [];
+  if (only.has("render")) outcomes.push(measureRender());
+  if (only.has("build")) outcomes.push(await measureBuild(signal));
+  const samples = await measureOnCluster(options, signal);
+  return [...outcomes, { kind: "measured", samples }];
+}
+
+/** One cluster for all; each run has an operator of its own and leaves the cluster empty. */
+async function measureOnCluster(options: Options, signal: AbortSignal): Promise<readonly Sample[]> {
+  const { only, runs, profileFolder } = options;
+  const steps = new Set<StepName>(stepNames.filter((name) => only.has(name)));
+  if (steps.size === 0 && !only.has("kubectl")) return [];
+  if (profileFolder !== undefined) await mkdir(profileFolder, { recursive: true });
+  await using world = await createWorld(signal);
+  const samples: Sample[] = [];
+  for (let run = 1; run <= runs; run += 1) {
+    process.stderr.write(`run ${run} of ${runs}\n`);
+    if (steps.size > 0) {
+      samples.push(
+        ...(await liveOnce(world, { steps, ...(profileFolder === undefined ? {} : { profileFolder }) }, signal)),
+      );
+    }
+    if (only.has("kubectl")) samples.push(...(await applyOnce(world, signal)));
+  }
+  return samples;
+}
