@@ -1,5 +1,3 @@
-import { setImmediate } from "node:timers/promises";
-
 import type { Clock } from "./clock.ts";
 
 type Sleeper = { readonly atMs: number; readonly wake: () => void };
@@ -46,15 +44,15 @@ export class TestClock implements Clock {
   /** Lets `ms` pass: wakes sleepers in their order, each with the clock at its own time, and lets what they wake run. */
   async advance(ms: number): Promise<void> {
     const untilMs = this.#nowMs + ms;
-    await setImmediate();
+    await othersRun();
     for (let next = this.#next(untilMs); next !== undefined; next = this.#next(untilMs)) {
       this.#sleepers.delete(next);
       this.#nowMs = Math.max(this.#nowMs, next.atMs);
       next.wake();
-      await setImmediate();
+      await othersRun();
     }
     this.#nowMs = untilMs;
-    await setImmediate();
+    await othersRun();
   }
 
   /** Lets `ms` pass without anybody noticing, as when the process was stopped: due sleepers wake at the next `advance`. */
@@ -68,4 +66,9 @@ export class TestClock implements Clock {
       .toSorted((left, right) => left.atMs - right.atMs)
       .at(0);
   }
+}
+
+/** Lets everything run that is ready to. */
+function othersRun(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
 }
