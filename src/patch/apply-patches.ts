@@ -160,15 +160,18 @@ function asKubeObject(value: JsonValue): KubeObject {
     throw new PatchProblem("the operations leave no metadata.name; keep it");
   }
   const { annotations, name, ...others } = metadata;
-  const object = { ...value, apiVersion, kind };
-  if (!isJsonObject(annotations)) return { ...object, metadata: { ...metadata, name } };
-  const texts = textsOf(annotations);
+  if (annotations !== undefined && annotations !== null && !isJsonObject(annotations)) {
+    throw new PatchProblem("the operations leave metadata.annotations that are no map; keep one");
+  }
+  const texts = textsOf(annotations ?? {});
   const kept = Object.keys(texts).length === 0 ? {} : { annotations: texts };
-  return { ...object, metadata: { ...others, name, ...kept } };
+  return { ...value, apiVersion, kind, metadata: { ...others, name, ...kept } };
 }
 
 function textsOf(annotations: { readonly [key: string]: JsonValue }): { readonly [key: string]: string } {
-  return Object.fromEntries(Object.entries(annotations).map(([key, value]) => [key, scalarText(value)]));
+  return Object.fromEntries(
+    Object.entries(annotations).map(([key, value]) => [key, value === null ? "null" : scalarText(value)]),
+  );
 }
 
 function mergeDocument(resource: PatchResource, document: MergeDocument): PatchResource | undefined {

@@ -13,8 +13,8 @@ export type KeyedListPlace = {
 };
 
 /**
- * Merges two lists by key: first the items of the patch in its order, merged with theirs, then the other items of the
- * target, as kustomize's "prepend" does. Undefined when the patch deletes the list. Throws PatchProblem.
+ * Merges two lists by key, in the order of kustomize's "prepend": first the items of the patch, then the other items of
+ * the target. By several keys, what the target has stays in its place and only new items come first. Undefined when the patch deletes the list. Throws PatchProblem.
  */
 export function mergeKeyedList(
   target: readonly JsonValue[] | undefined,
@@ -34,20 +34,20 @@ function mergeItems(
   patch: readonly JsonValue[],
   place: KeyedListPlace,
 ): readonly JsonValue[] {
-  const rest = [...target];
-  const merged: JsonValue[] = [];
+  const rest: (JsonValue | undefined)[] = [...target];
+  const first: JsonValue[] = [];
   const seen = new Set<string>();
   for (const [index, item] of patch.entries()) {
-    const path = `${place.path}[${index}]`;
-    const id = idOf(item, { ...place, path });
-    if (seen.has(id)) throw new PatchProblem(`${path} repeats ${id}; name each item once`);
+    const at = { ...place, path: `${place.path}[${index}]` };
+    const id = idOf(item, at);
+    if (seen.has(id)) throw new PatchProblem(`${at.path} repeats ${id}; name each item once`);
     seen.add(id);
-    const match = matchingIndex(rest, item, { ...place, path });
-    const [own] = match === undefined ? [] : rest.splice(match, 1);
-    const value = place.mergeItem(own, item, path);
-    if (value !== undefined) merged.push(value);
+    const match = matchingIndex(target, item, at);
+    const value = place.mergeItem(match === undefined ? undefined : target[match], item, at.path);
+    if (match !== undefined) rest[match] = place.keys.length > 1 ? value : undefined;
+    if (value !== undefined && (match === undefined || place.keys.length === 1)) first.push(value);
   }
-  return [...merged, ...rest];
+  return [...first, ...rest.filter((item) => item !== undefined)];
 }
 
 /** "name: manager": the keys of an item as people see them. */

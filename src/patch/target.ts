@@ -70,6 +70,7 @@ export function effectiveNamespace(
 
 function compilePattern(pattern: string | undefined, field: string): (text: string) => boolean {
   if (pattern === undefined || pattern === "") return () => true;
+  if (/^[A-Za-z0-9-]+$/.test(pattern)) return (text) => text === pattern;
   try {
     const compiled = RE2JS.compile(`^(?:${pattern})$`);
     return (text) => compiled.matcher(text).find();
