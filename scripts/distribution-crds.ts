@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { lt } from "semver";
 import { parse } from "yaml";
 
+import { cacheFolder } from "./cache-folder.ts";
 import type { CrdSchema } from "../src/distribution/components/controller.ts";
 import type { ComponentName } from "../src/distribution/release.ts";
 import { isJsonObject } from "../src/std/json.ts";
@@ -146,9 +147,9 @@ function withoutDescriptions(value: JsonValue): JsonValue {
   return Object.fromEntries(kept.map(([key, member]) => [key, withoutDescriptions(member)]));
 }
 
-/** Published module versions never change, so what was generated once holds; `npm ci` empties the cache. */
+/** Published module versions never change, so what was generated once holds. */
 function cachePath(tool: string, component: ComponentName, tag: string): string {
-  return join(root, "node_modules/.cache/flux-crds", tool, `${component}@${tag}.json`);
+  return join(cacheFolder(), "crds", tool, `${component}@${tag}.json`);
 }
 
 async function readCache(

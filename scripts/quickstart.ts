@@ -57,6 +57,7 @@ async function quickstart(signal: AbortSignal): Promise<number> {
   } finally {
     await client.close();
   }
+  console.log("Run it without --once on a terminal to keep the cluster and try it");
   const keep = !values.once && process.stdout.isTTY;
   if (keep) await untilInterrupted(plane, signal);
   return 0;

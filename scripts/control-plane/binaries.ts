@@ -1,6 +1,6 @@
 import { access, constants, mkdir, readdir, rm } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import { cacheFolder } from "../cache-folder.ts";
 import { buildBinary, BuildError } from "./build.ts";
 import type { Variant } from "./control-plane.ts";
 import { downloadBinary, DownloadError, officialHosts, platform } from "./download.ts";
@@ -182,13 +182,8 @@ function cacheFolders(suite: Suite, options: ProvideOptions): { readonly release
   return { released: `${stem}-release`, built: `${stem}-build-${suite.buildKey}` };
 }
 
-function cacheRoot({ cacheFolder = defaultCacheFolder() }: ProvideOptions): string {
-  return join(cacheFolder, "binaries", platform());
-}
-
-function defaultCacheFolder(): string {
-  const { XDG_CACHE_HOME: caches } = process.env;
-  return join(caches === undefined || caches === "" ? join(homedir(), ".cache") : caches, "flux-operator");
+function cacheRoot(options: ProvideOptions): string {
+  return join(options.cacheFolder ?? cacheFolder(), "binaries", platform());
 }
 
 async function firstWithAll(folders: readonly string[], binaries: readonly BinaryName[]): Promise<string | undefined> {

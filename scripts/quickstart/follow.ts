@@ -39,21 +39,21 @@ export async function followInstance(
     display.count(available, deployments.size);
   };
   await Promise.allSettled([
-    follow(client, instanceKind, key.namespace, seeInstance, stop),
-    follow(client, deploymentKind, key.namespace, seeDeployment, stop),
+    follow(client, { gvk: instanceKind, namespace: key.namespace, see: seeInstance }, stop),
+    follow(client, { gvk: deploymentKind, namespace: key.namespace, see: seeDeployment }, stop),
   ]);
   signal.throwIfAborted();
   display.end();
   return result ?? { ready: false, message: `not ready after ${timeoutMs / 1000} s` };
 }
 
-async function follow(
-  client: ApiClient,
-  gvk: GroupVersionKind,
-  namespace: string,
-  see: (object: KubeObject) => void,
-  stop: AbortSignal,
-): Promise<void> {
+type Watched = {
+  readonly gvk: GroupVersionKind;
+  readonly namespace: string;
+  readonly see: (object: KubeObject) => void;
+};
+
+async function follow(client: ApiClient, { gvk, namespace, see }: Watched, stop: AbortSignal): Promise<void> {
   const list = await client.list(gvk, { namespace }, stop);
   for (const item of list.items) see(item);
   const options = { namespace, resourceVersion: list.resourceVersion, timeoutMs: 600_000, idleMs: 120_000 };

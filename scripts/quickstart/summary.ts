@@ -25,8 +25,10 @@ export function summaryOf(instance: KubeObject, deployments: readonly KubeObject
     table(
       ["DEPLOYMENT", "AVAILABLE"],
       deployments.map((deployment) => {
-        const { availableReplicas = 0, replicas = 0 } = fieldsOf(deployment["status"]);
-        return [deployment.metadata.name, `${String(availableReplicas)}/${String(replicas)}`];
+        const [available, wanted] = ["availableReplicas", "replicas"].map((field) =>
+          JSON.stringify(fieldsOf(deployment["status"])[field] ?? 0),
+        );
+        return [deployment.metadata.name, `${available}/${wanted}`];
       }),
     ),
     table(

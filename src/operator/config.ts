@@ -60,7 +60,7 @@ const ignoredFlags = [
 ] as const;
 
 /** Given without a value, they are true, as Go reads switches. */
-const switches = ["--enable-leader-election", "--web-server-only"];
+const switches = new Set(["--enable-leader-election", "--web-server-only"]);
 
 export type ReadConfig = { readonly config: Config; readonly ignored: readonly string[] };
 
@@ -86,10 +86,15 @@ export function readConfig(argv: readonly string[], env: Config["env"]): ReadCon
   return { config, ignored: ignoredFlags.filter((name) => values[name] !== undefined).map((name) => `--${name}`) };
 }
 
+/** The configuration of this process. */
+export function readProcessConfig(): ReadConfig {
+  return readConfig(process.argv.slice(2), process.env);
+}
+
 function parseFlags(argv: readonly string[]): { readonly [name: string]: string | undefined } {
   const ignored = Object.fromEntries(ignoredFlags.map((name) => [name, { type: "string" as const }]));
   try {
-    const args = argv.map((arg) => (switches.includes(arg) ? `${arg}=true` : arg));
+    const args = argv.map((arg) => (switches.has(arg) ? `${arg}=true` : arg));
     const { values } = parseArgs({ args, options: { ...flags, ...ignored }, allowPositionals: false, strict: true });
     return Object.fromEntries(
       Object.entries(values).map(([name, value]) => [name, typeof value === "string" ? value : undefined]),

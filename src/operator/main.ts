@@ -1,7 +1,7 @@
 import { createLogger } from "../runtime/log.ts";
 import { errorMessage } from "../std/errors.ts";
-import { ConfigError, readConfig } from "./config.ts";
-import { operatorVersion } from "./version.ts";
+import { operatorVersion } from "../std/version.ts";
+import { ConfigError, readProcessConfig } from "./config.ts";
 import { runOperator } from "./wire.ts";
 
 try {
@@ -13,7 +13,7 @@ try {
 }
 
 async function main(): Promise<void> {
-  const { config, ignored } = readConfig(process.argv.slice(2), process.env);
+  const { config, ignored } = readProcessConfig();
   const log = createLogger({ level: config.logLevel, encoding: config.logEncoding });
   const stop = new AbortController();
   for (const name of ["SIGTERM", "SIGINT"] as const) {

@@ -30,7 +30,7 @@ import { WorkQueue } from "../runtime/work-queue.ts";
 import { systemClock } from "../std/clock.ts";
 import type { Config } from "./config.ts";
 import { instanceMetric } from "./instance-metric.ts";
-import { operatorVersion } from "./version.ts";
+import { operatorVersion } from "../std/version.ts";
 
 const controllerName = "fluxinstance";
 const base = { clock: systemClock, random: Math.random };

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { releaseOf } from "../../test/support/small-release.ts";
+import { parseFluxInstance } from "../api/flux-instance.ts";
 import type { JsonObject } from "../kube/object.ts";
 import { ReasonedError } from "../std/errors.ts";
 import { targetOf, type Catalogue } from "./target.ts";
@@ -18,7 +19,7 @@ function instanceOf(spec: JsonObject): JsonObject {
 }
 
 test("targetOf() renders the newest release of the range into the instance's namespace", () => {
-  const { spec, rendering, latestVersion } = targetOf(instanceOf({ distribution }), catalogue);
+  const { spec, rendering, latestVersion } = targetOf(parseFluxInstance(instanceOf({ distribution })), catalogue);
   const account = rendering.objects.find(({ kind }) => kind === "ServiceAccount");
   assert.deepEqual(
     {
@@ -59,7 +60,7 @@ for (const { name, spec, want } of [
 ]) {
   test(`targetOf() refuses ${name}`, () => {
     assert.throws(
-      () => targetOf(instanceOf(spec), catalogue),
+      () => targetOf(parseFluxInstance(instanceOf(spec)), catalogue),
       (error) => {
         assert.ok(error instanceof ReasonedError);
         assert.equal(error.reason, "BuildFailed");

@@ -1,5 +1,5 @@
 import { canonicalSpec } from "../api/canonical.ts";
-import { parseFluxInstance } from "../api/flux-instance.ts";
+import type { FluxInstance } from "../api/flux-instance.ts";
 import type { CanonicalSpec } from "../api/spec.ts";
 import { findRelease, latestRelease } from "../distribution/catalog.ts";
 import type { Release } from "../distribution/release.ts";
@@ -27,12 +27,11 @@ export type Target = {
 export class NoReleaseError extends ReasonedError {}
 
 /**
- * What a FluxInstance, as it was written or as the API server has it, is to become: the one computation behind the
- * controller and the CLI. Throws InvalidInstanceError, UnsupportedFieldError, NoReleaseError, and what `renderInstance`
+ * What a FluxInstance is to become: the one computation behind the controller and the CLI, which differ in how strictly they
+ * parse (`parseStoredFluxInstance`, `parseFluxInstance`). Throws UnsupportedFieldError, NoReleaseError, and what `renderInstance`
  * throws; all are ReasonedErrors.
  */
-export function targetOf(written: unknown, catalogue: Catalogue): Target {
-  const { metadata, spec: userSpec } = parseFluxInstance(written);
+export function targetOf({ metadata, spec: userSpec }: FluxInstance, catalogue: Catalogue): Target {
   const { name, namespace = "" } = metadata;
   const spec = canonicalSpec(userSpec, namespace);
   refuseUnsupported(spec);

@@ -1,3 +1,4 @@
+import { parseStoredFluxInstance } from "../../api/flux-instance.ts";
 import type { DeletionPolicy } from "../../api/spec.ts";
 import { fieldsOf, textOf } from "../../kube/fields.ts";
 import { targetOf, type Catalogue, type Target } from "../../render/target.ts";
@@ -22,7 +23,7 @@ export function decide(world: World, catalogue: Catalogue): Decision {
   }
   if (world.settings.reconcile === "disabled") return { kind: "suspend" };
   try {
-    const target = targetOf(world.instance, catalogue);
+    const target = targetOf(parseStoredFluxInstance(world.instance), catalogue);
     return { kind: modeOf(world, target), ...target };
   } catch (error) {
     if (error instanceof ReasonedError) return { kind: "refuse", error };

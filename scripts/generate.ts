@@ -1,0 +1,18 @@
+import { runSteps, type Step } from "./run-steps.ts";
+
+/**
+ * Writes every generated file. With `--check` it only compares, and leaves out what needs Go and minutes unless `--all` is given too:
+ * test/long checks that.
+ */
+const check = process.argv.includes("--check");
+const all = !check || process.argv.includes("--all");
+const flags = check ? ["--check"] : [];
+
+const quick: readonly Step[] = [
+  { name: "generate CRD and API reference", command: ["node", "scripts/generate-crds.ts", ...flags] },
+];
+const slow: readonly Step[] = [
+  { name: "generate distribution", command: ["node", "scripts/generate-distribution.ts", ...flags] },
+  { name: "generate merge keys", command: ["node", "scripts/generate-merge-keys.ts", ...flags] },
+];
+await runSteps(all ? [...quick, ...slow] : quick);

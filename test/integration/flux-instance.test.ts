@@ -1,0 +1,341 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { loadRelease } from "../../src/distribution/load.ts";
+import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
+import type { KubeObject } from "../../src/kube/object.ts";
+import { readinessOf } from "../../src/kube/readiness.ts";
+import { conditionFaults } from "../../src/api/reasons.ts";
+import { readStatus } from "../../src/controllers/flux-instance/status.ts";
+import {
+  condition,
+  isReady,
+  manifest,
+  namespace,
+  startFluxCluster,
+  statusOf,
+  type FluxCluster,
+} from "../support/flux-cluster.ts";
+
+const deploymentKind = { group: "apps", version: "v1", kind: "Deployment" };
+const never = new AbortController().signal;
+const sharded = [
+  "helm-controller",
+  "image-automation-controller",
+  "image-reflector-controller",
+  "kustomize-controller",
+  "source-controller",
+];
+
+let cluster: FluxCluster;
+
+before(async () => {
+  cluster = await startFluxCluster();
+});
+after(async () => {
+  await cluster[Symbol.asyncDispose]();
+});
+
+async function deployments(): Promise<readonly KubeObject[]> {
+  return (await cluster.client.list(deploymentKind, { namespace }, never)).items;
+}
+
+async function deploymentNames(): Promise<readonly string[]> {
+  return (await deployments()).map((deployment) => deployment.metadata.name).toSorted();
+}
+
+function argsOf(deployment: KubeObject): readonly string[] {
+  const podSpec = fieldsOf(fieldsOf(fieldsOf(deployment["spec"])["template"])["spec"]);
+  return listOf(fieldsOf(listOf(podSpec["containers"])[0])["args"]).map(textOf);
+}
+
+/** Names of the Deployments that have `flag`. */
+async function withFlag(flag: string): Promise<readonly string[]> {
+  return (await deployments())
+    .filter((deployment) => argsOf(deployment).includes(flag))
+    .map((deployment) => deployment.metadata.name)
+    .toSorted();
+}
+
+function withShards(names: readonly string[], shards: readonly string[]): readonly string[] {
+  return names.flatMap((name) => [name, ...shards.map((shard) => `${name}-${shard}`)]).toSorted();
+}
+
+/** What runs, apart from the instance's own status: nothing of it may change when something is refused. */
+async function world(): Promise<readonly string[]> {
+  const snapshot = await cluster.snapshot();
+  const others = [...snapshot].filter(([name]) => !name.startsWith("FluxInstance/"));
+  return others.map(([name, at]) => `${name} ${at}`).toSorted();
+}
+
+/** Takes back whatever one of the cases below has broken. */
+async function restore(): Promise<void> {
+  const { kustomize } = fieldsOf((await manifest("examples/flux-instance-rfc.yaml"))["spec"]);
+  await cluster.patchInstance({
+    spec: { distribution: { version: "2.2.x" }, kustomize: kustomize ?? null, upgrade: null },
+  });
+}
+
+describe("FluxInstance, from the RFC's example to its deletion", { concurrency: 1 }, () => {
+  const foreign = new Map<string, string>();
+
+  test("leaves what others have in the cluster alone from the start", async () => {
+    await cluster.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: "apps" } });
+    await cluster.apply({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "settings", namespace: "apps" },
+      data: { colour: "blue" },
+    });
+    await cluster.apply({
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: { name: "web", namespace: "apps" },
+      spec: {
+        selector: { matchLabels: { app: "web" } },
+        template: { metadata: { labels: { app: "web" } }, spec: { containers: [{ name: "web", image: "web:1" }] } },
+      },
+    });
+    await cluster.objectWhen(
+      deploymentKind,
+      "available",
+      (object) => object.metadata.name === "web" && readinessOf(object).status === "Current",
+    );
+    for (const [name, at] of await cluster.snapshot()) foreign.set(name, at.split("@")[0] ?? "");
+  });
+
+  test("becomes ready with the RFC's status", async () => {
+    await cluster.apply(await manifest("examples/flux-instance-rfc.yaml"));
+    const instance = await cluster.instanceWhen("ready", isReady);
+    assert.match(
+      condition(instance, "Ready") ?? "",
+      /^True\/ReconciliationSucceeded: Applied version 2\.2\.3 revision [0-9a-f]{7}$/,
+    );
+    assert.equal(
+      condition(instance, "UpToDate"),
+      "False/NewVersionAvailable: Upgrade to latest version 2.9.4 blocked by semver range 2.2.x",
+    );
+    assert.deepEqual(conditionFaults(readStatus(instance["status"]).conditions), []);
+    const status = statusOf(instance);
+    assert.equal(status["observedGeneration"], instance.metadata.generation);
+    assert.equal(status["latestVersion"], "2.9.4");
+    assert.equal(status["lastAppliedVersion"], "2.2.3");
+    assert.match(textOf(status["lastAppliedRevision"]), /^v2\.2\.3@sha256:[0-9a-f]{64}$/);
+    const facts = loadRelease("2.2.3").images["enterprise-distroless"] ?? {};
+    assert.deepEqual(
+      status["lastAppliedImages"],
+      Object.entries(facts).map(([name, { tag, digest }]) => ({
+        name: `ghcr.io/controlplaneio-fluxcd/distroless/${name}:${tag}`,
+        digest,
+      })),
+    );
+    assert.deepEqual(instance.metadata.finalizers, ["fluxcd.controlplane.io/finalizer"]);
+  });
+
+  test("runs each sharded component and its shards, all available", async () => {
+    const all = await deployments();
+    assert.deepEqual(
+      await deploymentNames(),
+      [...withShards(sharded, ["shard1", "shard2"]), "notification-controller"].toSorted(),
+    );
+    assert.deepEqual(
+      all.filter((deployment) => readinessOf(deployment).status !== "Current").map(({ metadata }) => metadata.name),
+      [],
+    );
+  });
+
+  test("sets the patched flags where the patch selects, and the lockdown where it belongs", async () => {
+    const patched = withShards(["helm-controller", "kustomize-controller"], ["shard1", "shard2"]);
+    assert.deepEqual(await withFlag("--concurrent=10"), patched);
+    assert.deepEqual(await withFlag("--requeue-dependency=10s"), patched);
+    const locked = sharded.filter((name) => name !== "source-controller");
+    assert.deepEqual(
+      await withFlag("--no-cross-namespace-refs=true"),
+      [...withShards(locked, ["shard1", "shard2"]), "notification-controller"].toSorted(),
+    );
+  });
+
+  test("binds the claim for artifacts and uses it", async () => {
+    const claims = { group: "", version: "v1", kind: "PersistentVolumeClaim" };
+    const { items } = await cluster.client.list(claims, { namespace }, never);
+    assert.deepEqual(
+      items.map((claim) => [claim.metadata.name, statusOf(claim)["phase"]]),
+      [["source-controller", "Bound"]],
+    );
+  });
+
+  test("writes nothing but the echo of a request when nothing has changed, also right after a restart", async () => {
+    await cluster.reconcile();
+    await cluster.restartOperator();
+    await cluster.reconcile();
+    const before = { world: await world(), writes: (await cluster.writes()).length };
+    await cluster.reconcile();
+    assert.deepEqual(await world(), before.world);
+    const written = (await cluster.writes()).slice(before.writes);
+    assert.deepEqual(
+      written.map(({ verb, objectRef }) => `${verb} ${objectRef?.resource}/${objectRef?.subresource}`),
+      ["patch fluxinstances/status"],
+    );
+  });
+
+  test("writes nothing at all when it only restarts", async () => {
+    const before = (await cluster.writes()).length;
+    await cluster.restartOperator();
+    await cluster.reconcile();
+    assert.equal((await cluster.writes()).length, before + 1);
+  });
+
+  test("brings back an object that somebody deletes, and a field that somebody edits", async () => {
+    const path = `/api/v1/namespaces/${namespace}/services/webhook-receiver`;
+    const { uid } = (await cluster.plane.rest.get(path)).metadata;
+    await cluster.plane.rest.delete(path);
+    await cluster.objectWhen(
+      { group: "", version: "v1", kind: "Service" },
+      "made anew",
+      ({ metadata }) => metadata.name === "webhook-receiver" && metadata.uid !== uid,
+    );
+    const deployment = `/apis/apps/v1/namespaces/${namespace}/deployments/helm-controller`;
+    await cluster.plane.rest.patch(deployment, { spec: { replicas: 0 } });
+    await cluster.objectWhen(
+      deploymentKind,
+      "scaled back",
+      (object) =>
+        object.metadata.name === "helm-controller" &&
+        fieldsOf(object["spec"])["replicas"] === 1 &&
+        readinessOf(object).status === "Current",
+    );
+    assert.ok(isReady(await cluster.reconcile()));
+  });
+
+  test("converges and prunes when a shard and a component go and the domain changes", async () => {
+    await cluster.patchInstance({
+      spec: {
+        shards: ["shard1"],
+        components: ["source-controller", "kustomize-controller", "helm-controller", "notification-controller"],
+        cluster: { domain: "example.internal" },
+      },
+    });
+    const instance = await cluster.instanceWhen("ready", isReady);
+    const kept = ["helm-controller", "kustomize-controller", "source-controller"];
+    assert.deepEqual(await deploymentNames(), [...withShards(kept, ["shard1"]), "notification-controller"].toSorted());
+    const events = "--events-addr=http://notification-controller.flux-system.svc.example.internal./";
+    assert.deepEqual(await withFlag(events), withShards(kept, ["shard1"]));
+    const inventory = listOf(fieldsOf(statusOf(instance)["inventory"])["entries"]).map((entry) =>
+      textOf(fieldsOf(entry)["id"]),
+    );
+    assert.deepEqual(
+      inventory.filter((id) => id.includes("image-") || id.includes("shard2")),
+      [],
+    );
+    await cluster.gone("CustomResourceDefinition/imagepolicies.image.toolkit.fluxcd.io");
+    await cluster.gone("CustomResourceDefinition/imageupdateautomations.image.toolkit.fluxcd.io");
+  });
+
+  for (const { name, patch, reason, says } of [
+    {
+      name: "a range that matches nothing",
+      patch: { spec: { distribution: { version: "1.x" } } },
+      reason: "BuildFailed",
+      says: ["1.x", "spec.distribution.version"],
+    },
+    {
+      name: "a patch whose path does not exist",
+      patch: {
+        spec: {
+          kustomize: {
+            patches: [
+              {
+                target: { kind: "Deployment", name: "source-controller" },
+                patch: "- op: replace\n  path: /spec/nothing/here\n  value: 1\n",
+              },
+            ],
+          },
+        },
+      },
+      reason: "BuildFailed",
+      says: ["spec.kustomize.patches[0]", "/spec/nothing/here", "source-controller"],
+    },
+    {
+      name: "a field that this version cannot carry out",
+      patch: { spec: { upgrade: { paused: true } } },
+      reason: "BuildFailed",
+      says: ["spec.upgrade.paused"],
+    },
+  ]) {
+    test(`refuses ${name} in a condition that names it, and touches nothing that runs`, async () => {
+      const before = await world();
+      await cluster.patchInstance(patch);
+      const refused = await cluster.instanceWhen("stalled", (object) => condition(object, "Stalled") !== undefined);
+      const ready = condition(refused, "Ready") ?? "";
+      assert.ok(ready.startsWith(`False/${reason}: `), ready);
+      for (const part of says) assert.ok(ready.includes(part), `${ready} does not name ${part}`);
+      assert.deepEqual(conditionFaults(readStatus(refused["status"]).conditions), []);
+      assert.deepEqual(await world(), before);
+      await restore();
+      await cluster.instanceWhen("ready again", isReady);
+      assert.deepEqual(await world(), before);
+    });
+  }
+
+  test("warns of an annotation that it cannot read, and goes on", async () => {
+    const annotation = "fluxcd.controlplane.io/reconcileEvery";
+    await cluster.patchInstance({ metadata: { annotations: { [annotation]: "often" } } });
+    const instance = await cluster.reconcile();
+    assert.match(condition(instance, "Warning") ?? "", /^True\/InvalidAnnotation: .*reconcileEvery.*"often".*10m/);
+    assert.ok(isReady(instance));
+    await cluster.patchInstance({ metadata: { annotations: { [annotation]: "10m" } } });
+    assert.equal(condition(await cluster.reconcile(), "Warning"), undefined);
+  });
+
+  test("tells an instance in another namespace that it does not count, and writes nothing else", async () => {
+    const elsewhere = await manifest("examples/flux-instance-rfc.yaml");
+    await cluster.apply({ ...elsewhere, metadata: { name: "flux", namespace: "apps" } });
+    const told = await cluster.instanceWhen("told", (object) => condition(object, "Ready") !== undefined, "apps");
+    assert.match(condition(told, "Ready") ?? "", /^False\/WrongNamespace: .*flux-system/);
+    assert.deepEqual(conditionFaults(readStatus(told["status"]).conditions), []);
+    assert.equal(told.metadata.finalizers, undefined);
+    await cluster.plane.rest.delete("/apis/fluxcd.controlplane.io/v1/namespaces/apps/fluxinstances/flux");
+  });
+
+  test("goes on hold when told so, and repairs nothing meanwhile", async () => {
+    const annotation = "fluxcd.controlplane.io/reconcile";
+    await cluster.patchInstance({ metadata: { annotations: { [annotation]: "Disabled" } } });
+    await cluster.reconcile();
+    const path = `/api/v1/namespaces/${namespace}/services/webhook-receiver`;
+    await cluster.plane.rest.delete(path);
+    await cluster.reconcile();
+    assert.equal((await cluster.plane.rest.request("GET", path)).status, 404);
+    await cluster.patchInstance({ metadata: { annotations: { [annotation]: "Enabled" } } });
+    await cluster.reconcile();
+    assert.equal((await cluster.plane.rest.request("GET", path)).status, 200);
+  });
+
+  test("upgrades to the next minor once the range allows it", async () => {
+    await cluster.patchInstance({ spec: { distribution: { version: "2.3.x" } } });
+    const instance = await cluster.instanceWhen(
+      "upgraded",
+      (object) => isReady(object) && statusOf(object)["lastAppliedVersion"] === "2.3.0",
+    );
+    assert.equal(
+      condition(instance, "UpToDate"),
+      "False/NewVersionAvailable: Upgrade to latest version 2.9.4 blocked by semver range 2.3.x",
+    );
+  });
+
+  test("removes all that it installed but the namespace when it is deleted, and nothing of others", async () => {
+    await cluster.apply({
+      apiVersion: "source.toolkit.fluxcd.io/v1",
+      kind: "GitRepository",
+      metadata: { name: "app", namespace: "apps", finalizers: ["finalizers.fluxcd.io"] },
+      spec: { interval: "1m0s", url: "https://git.example.com/app" },
+    });
+    await cluster.plane.rest.delete(`/apis/fluxcd.controlplane.io/v1/namespaces/${namespace}/fluxinstances/flux`);
+    await cluster.gone("FluxInstance/flux-system/flux");
+    const left = new Map([...(await cluster.snapshot())].map(([name, at]) => [name, at.split("@")[0]]));
+    for (const [name, uid] of foreign) assert.equal(left.get(name), uid, `${name} is as before`);
+    const more = [...left.keys()].filter((name) => !foreign.has(name) && !leftOnPurpose.test(name));
+    assert.deepEqual(more, []);
+  });
+});
+
+/** The API server keeps service IPs and revisions for a moment; root certificates and default accounts belong to the namespace. */
+const leftOnPurpose = /^(IPAddress|ControllerRevision|PersistentVolume)\//;

@@ -1,0 +1,210 @@
+import { readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { startOperator, type OperatorProcess } from "../../scripts/quickstart/operator-process.ts";
+import { fluxInstanceCrd } from "../../src/api/crd.ts";
+import { createApiClient, type OwnedApiClient } from "../../src/client/create-client.ts";
+import { loadConnection } from "../../src/client/load-connection.ts";
+import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
+import type { GroupVersionKind } from "../../src/kube/gvk.ts";
+import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
+import { nameObject } from "../../src/kube/object-id.ts";
+import { systemClock } from "../../src/std/clock.ts";
+import { isJsonObject } from "../../src/std/json.ts";
+import { parseKubeYaml } from "../../src/std/yaml.ts";
+import { startControlPlane, type ControlPlane } from "./control-plane.ts";
+import type { AuditEvent } from "../../scripts/control-plane/audit.ts";
+
+const root = resolve(import.meta.dirname, "../..");
+export const namespace = "flux-system";
+const instanceKind: GroupVersionKind = { group: "fluxcd.controlplane.io", version: "v1", kind: "FluxInstance" };
+const instancePath = `/apis/fluxcd.controlplane.io/v1/namespaces/${namespace}/fluxinstances/flux`;
+/** Longer than anything takes on a busy machine; a test that waits so long has failed. */
+const patienceMs = 90_000;
+
+/** A full cluster with our CRD, the namespace flux-system and, between `start` and `stop`, the operator as a process. */
+export type FluxCluster = AsyncDisposable & {
+  readonly plane: ControlPlane;
+  readonly client: OwnedApiClient;
+  readonly operator: OperatorProcess;
+  /** Ends the operator by `signal` and starts another. */
+  restartOperator(signal?: NodeJS.Signals): Promise<void>;
+  /** Server-side apply as a user would do it. */
+  apply(object: JsonObject): Promise<KubeObject>;
+  /** JSON merge patch of the instance. */
+  patchInstance(patch: JsonObject): Promise<KubeObject>;
+  instance(): Promise<KubeObject>;
+  /** Waits, on a watch, for the instance in `namespace` to be as `wanted` says. Fails with the last state seen. */
+  instanceWhen(what: string, wanted: (instance: KubeObject) => boolean, inNamespace?: string): Promise<KubeObject>;
+  /** Waits, on a watch, until one object of the kind is as `wanted` says. */
+  objectWhen(gvk: GroupVersionKind, what: string, wanted: (object: KubeObject) => boolean): Promise<KubeObject>;
+  /** Asks for a reconcile and waits for its end. */
+  reconcile(): Promise<KubeObject>;
+  /** Waits until the object of that name in the snapshot is gone. */
+  gone(name: string): Promise<void>;
+  /** Every object in the cluster that does not change by itself: "Kind/namespace/name" -> "uid@resourceVersion". */
+  snapshot(): Promise<ReadonlyMap<string, string>>;
+  /** Writes of the operator so far, leases and events aside. */
+  writes(): Promise<readonly AuditEvent[]>;
+};
+
+export async function startFluxCluster(): Promise<FluxCluster> {
+  const plane = await startControlPlane({ variant: "full" });
+  const connection = await loadConnection({ kubeconfig: plane.kubeconfigPath, env: {}, clock: systemClock });
+  const client = createApiClient({ connection, userAgent: "test", clock: systemClock });
+  await plane.rest.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", fluxInstanceCrd());
+  await plane.rest.create("/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
+  const start = (): OperatorProcess => startOperator({ kubeconfigPath: plane.kubeconfigPath, folder: plane.folder });
+  let operator = start();
+  const never = new AbortController().signal;
+
+  const objectWhen: FluxCluster["objectWhen"] = async (gvk, what, wanted) => {
+    const deadline = AbortSignal.timeout(patienceMs);
+    let last: KubeObject | undefined;
+    try {
+      for await (const object of changesOf(client, gvk, deadline)) {
+        last = object;
+        if (wanted(object)) return object;
+      }
+    } catch (error) {
+      if (!deadline.aborted) throw error;
+    }
+    const tail = operator.log().slice(-15).join("\n");
+    throw new Error(`${gvk.kind} never became ${what}; last seen: ${JSON.stringify(last, undefined, 1)}\n${tail}`);
+  };
+  const cluster: FluxCluster = {
+    plane,
+    client,
+    get operator() {
+      return operator;
+    },
+    restartOperator: async (signal) => {
+      await operator.stop(signal);
+      operator = start();
+    },
+    apply: async (object) => {
+      const typed = object as KubeObject;
+      return await client.apply(typed, { fieldManager: "test" }, never);
+    },
+    patchInstance: (patch) => plane.rest.patch(instancePath, patch),
+    instance: () => plane.rest.get(instancePath),
+    objectWhen,
+    instanceWhen: (what, wanted, inNamespace = namespace) =>
+      objectWhen(instanceKind, what, (object) => object.metadata.namespace === inNamespace && wanted(object)),
+    reconcile: async () => {
+      const at = `${Date.now()}-${Math.random()}`;
+      await cluster.patchInstance({ metadata: { annotations: { "reconcile.fluxcd.io/requestedAt": at } } });
+      return await cluster.instanceWhen("reconciled", (object) => statusOf(object)["lastHandledReconcileAt"] === at);
+    },
+    gone: async (name) => {
+      const deadline = AbortSignal.timeout(patienceMs);
+      while ((await snapshotOf(plane)).has(name)) await systemClock.sleep(100, deadline);
+    },
+    snapshot: () => snapshotOf(plane),
+    writes: async () => (await plane.auditEvents()).filter(isWriteOfOurs),
+    [Symbol.asyncDispose]: async () => {
+      await operator.stop("SIGKILL");
+      await client.close();
+      await plane.stop();
+    },
+  };
+  return cluster;
+}
+
+/** Manifest of a file in the project, as `kubectl apply -f` would read it. */
+export async function manifest(path: string): Promise<KubeObject> {
+  const parsed = parseKubeYaml(await readFile(join(root, path), "utf8"));
+  if (!isJsonObject(parsed)) throw new Error(`${path} has no object`);
+  return parsed as KubeObject;
+}
+
+export function statusOf(object: KubeObject): JsonObject {
+  return fieldsOf(object["status"]);
+}
+
+/** "Ready=True/ReconciliationSucceeded: message", or undefined when there is no such condition. */
+export function condition(object: KubeObject, type: string): string | undefined {
+  const found = listOf(statusOf(object)["conditions"])
+    .map(fieldsOf)
+    .find((entry) => entry["type"] === type);
+  if (found === undefined) return undefined;
+  return `${textOf(found["status"])}/${textOf(found["reason"])}: ${textOf(found["message"])}`;
+}
+
+/** Whether the reconcile of the instance's latest generation has ended well. */
+export function isReady(instance: KubeObject): boolean {
+  return (
+    statusOf(instance)["observedGeneration"] === instance.metadata.generation &&
+    condition(instance, "Ready")?.startsWith("True/") === true
+  );
+}
+
+async function* changesOf(
+  client: OwnedApiClient,
+  gvk: GroupVersionKind,
+  signal: AbortSignal,
+): AsyncGenerator<KubeObject, void, undefined> {
+  while (!signal.aborted) {
+    const { items, resourceVersion } = await client.list(gvk, {}, signal);
+    yield* items;
+    for await (const event of client.watch(gvk, { resourceVersion, timeoutMs: 60_000, idleMs: 120_000 }, signal)) {
+      if (event.kind === "added" || event.kind === "modified") yield event.object;
+    }
+  }
+}
+
+/** Kinds that change without anybody's doing. */
+const restless = new Set([
+  "ComponentStatus",
+  "Event",
+  "Lease",
+  "Node",
+  "EndpointSlice",
+  "Endpoints",
+  "Pod",
+  "ReplicaSet",
+  "APIService",
+]);
+
+async function snapshotOf({ rest }: ControlPlane): Promise<ReadonlyMap<string, string>> {
+  const groups = listOf((await rest.get("/apis"))["groups"])
+    .map((group) => textOf(fieldsOf(fieldsOf(group)["preferredVersion"])["groupVersion"]))
+    .map((version) => `/apis/${version}`);
+  const seen = new Map<string, string>();
+  for (const path of ["/api/v1", ...groups]) {
+    // A group goes with its last definition, so it may be gone by now.
+    const { body } = await rest.request("GET", path);
+    const resources = listOf(fieldsOf(body)["resources"]).map(fieldsOf);
+    for (const resource of resources) {
+      if (!listOf(resource["verbs"]).includes("list") || restless.has(textOf(resource["kind"]))) continue;
+      const objects = await listWhenServed(rest, `${path}/${textOf(resource["name"])}`);
+      for (const object of objects) {
+        const named = nameObject({ ...object, kind: textOf(resource["kind"]), apiVersion: path });
+        seen.set(named, `${object.metadata.uid}@${object.metadata.resourceVersion}`);
+      }
+    }
+  }
+  return seen;
+}
+
+/** For a moment after a definition has changed, its storage answers 429. */
+async function listWhenServed(rest: ControlPlane["rest"], path: string): Promise<readonly KubeObject[]> {
+  for (;;) {
+    const { status } = await rest.request("GET", path);
+    if (status === 404) return [];
+    if (status !== 429) return await rest.list(path);
+    await systemClock.sleep(100, AbortSignal.timeout(patienceMs));
+  }
+}
+
+const writeVerbs = new Set(["create", "update", "patch", "delete", "deletecollection"]);
+
+function isWriteOfOurs(event: AuditEvent): boolean {
+  const resource = event.objectRef?.resource ?? "";
+  return (
+    writeVerbs.has(event.verb) &&
+    (event.userAgent ?? "").startsWith("flux-operator/") &&
+    resource !== "leases" &&
+    resource !== "events" &&
+    !event.requestURI.includes("dryRun=All")
+  );
+}
