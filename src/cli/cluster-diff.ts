@@ -1,0 +1,99 @@
+import { fluxInstance, labels, objectAnnotations } from "../api/names.ts";
+import { inventoryOf, staleObjects, type InventoryEntry } from "../apply/inventory.ts";
+import { Ledger } from "../apply/ledger.ts";
+import { planApply, requestLimit, type PlanDeps } from "../apply/plan-apply.ts";
+import { isKept, isOwned } from "../apply/prune.ts";
+import type { ApiClient } from "../client/api-client.ts";
+import { fieldsOf, listOf, textOf } from "../kube/fields.ts";
+import { parseApiVersion, type GroupVersionKind } from "../kube/gvk.ts";
+import type { KubeObject, ObjectKey } from "../kube/object.ts";
+import { formatObjectId, objectIdOf } from "../kube/object-id.ts";
+import { compareForApply } from "../kube/order.ts";
+import { mapConcurrent } from "../std/concurrent.ts";
+
+/** What an apply would do to one object. */
+export type Difference =
+  | { readonly kind: "created" | "pruned"; readonly object: KubeObject }
+  | { readonly kind: "changed"; readonly object: KubeObject; readonly before: KubeObject; readonly after: KubeObject };
+
+export type ClusterDiff = { readonly differences: readonly Difference[]; readonly unchanged: number };
+
+type Client = Pick<ApiClient, "getOrUndefined" | "apply">;
+
+/**
+ * What would change on the cluster if the instance `key` rendered to `objects`, in the order in which it would: by the plan and
+ * the inventory that the operator itself goes by. Writes nothing. Throws PlanError when the API server refuses an object, and what
+ * ApiClient throws.
+ */
+export async function diffCluster(
+  objects: readonly KubeObject[],
+  key: ObjectKey,
+  client: Client,
+  signal: AbortSignal,
+): Promise<ClusterDiff> {
+  const answers = new Answers(client);
+  const sorted = objects.toSorted(compareForApply);
+  const planned = await planApply(sorted, new Map(), { client: answers, ledger: new Ledger() }, signal);
+  const applied = planned.flatMap(({ object, action }): Difference[] => {
+    if (action === "unchanged") return [];
+    const { before, after } = answers.of(object);
+    if (before === undefined) return [{ kind: "created", object }];
+    return [{ kind: "changed", object, before, after: after ?? object }];
+  });
+  const pruned = await prunedObjects(objects, key, client, signal);
+  return { differences: [...applied, ...pruned], unchanged: planned.length - applied.length };
+}
+
+/** Notes what the API server answers to the plan's questions: the plan itself keeps only the verdict. */
+class Answers implements Pick<PlanDeps["client"], keyof Client> {
+  readonly #client: Client;
+  readonly #before = new Map<string, KubeObject>();
+  readonly #after = new Map<string, KubeObject>();
+
+  constructor(client: Client) {
+    this.#client = client;
+  }
+
+  of(object: KubeObject): { readonly before: KubeObject | undefined; readonly after: KubeObject | undefined } {
+    const id = formatObjectId(objectIdOf(object));
+    return { before: this.#before.get(id), after: this.#after.get(id) };
+  }
+
+  async getOrUndefined(...args: Parameters<Client["getOrUndefined"]>): Promise<KubeObject | undefined> {
+    const live = await this.#client.getOrUndefined(...args);
+    const [gvk, key] = args;
+    if (live !== undefined) this.#before.set(formatObjectId({ ...gvk, ...key }), live);
+    return live;
+  }
+
+  async apply(...args: Parameters<Client["apply"]>): Promise<KubeObject> {
+    const answer = await this.#client.apply(...args);
+    this.#after.set(formatObjectId(objectIdOf(args[0])), answer);
+    return answer;
+  }
+}
+
+const instanceKind: GroupVersionKind = { ...parseApiVersion(fluxInstance.storageApiVersion), kind: fluxInstance.kind };
+
+/** What the live instance manages and `objects` no longer has, but for what a prune would keep. */
+async function prunedObjects(
+  objects: readonly KubeObject[],
+  key: ObjectKey,
+  client: Client,
+  signal: AbortSignal,
+): Promise<readonly Difference[]> {
+  const instance = await client.getOrUndefined(instanceKind, key, signal);
+  const stale = staleObjects(recordedInventory(instance), inventoryOf(objects));
+  const live = await mapConcurrent(stale, requestLimit, (id) => client.getOrUndefined(id, id, signal));
+  const owner = { [labels.ownerName]: key.name, [labels.ownerNamespace]: key.namespace };
+  return live
+    .filter((object) => object !== undefined)
+    .filter((object) => isOwned(object, owner) && !isKept(object, objectAnnotations.prune))
+    .map((object) => ({ kind: "pruned", object }));
+}
+
+function recordedInventory(instance: KubeObject | undefined): readonly InventoryEntry[] {
+  return listOf(fieldsOf(fieldsOf(instance?.["status"])["inventory"])["entries"])
+    .map(fieldsOf)
+    .map(({ id, v }) => ({ id: textOf(id), v: textOf(v) }));
+}

@@ -1,0 +1,24 @@
+import { compareForApply } from "../../../kube/order.ts";
+import { readInstances, type ReadOptions } from "../../input.ts";
+import { printObjects, printReport, printWarnings, type OutputFormat } from "../../print.ts";
+import { buildTargets } from "../../targets.ts";
+import { exitCodes, type Terminal } from "../../terminal.ts";
+
+/** Prints the objects of every FluxInstance in the order of apply; nothing at all when one cannot be built. */
+export async function buildInstances(
+  options: ReadOptions & { readonly output: OutputFormat },
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<number> {
+  const targets = buildTargets(await readInstances(options, terminal, signal));
+  for (const { source, warnings, rendering } of targets) {
+    printWarnings(source, warnings, terminal);
+    printReport(source, rendering, terminal);
+  }
+  const groups = targets.map(({ source, rendering }) => ({
+    source,
+    objects: rendering.objects.toSorted(compareForApply),
+  }));
+  printObjects(groups, options.output, terminal);
+  return exitCodes.done;
+}

@@ -1,0 +1,85 @@
+import { styleText } from "node:util";
+import { createApiClient } from "../../../client/create-client.ts";
+import { loadConnection } from "../../../client/load-connection.ts";
+import { nameObject } from "../../../kube/object-id.ts";
+import { systemClock } from "../../../std/clock.ts";
+import { UnreachableError } from "../../../std/errors.ts";
+import { operatorVersion } from "../../../std/version.ts";
+import { diffCluster, type ClusterDiff, type Difference } from "../../cluster-diff.ts";
+import { InputError, readInstances, type ReadOptions } from "../../input.ts";
+import { diffObjects, newObjectLines } from "../../object-diff.ts";
+import { plural, printReport, printWarnings } from "../../print.ts";
+import { buildTargets, type InstanceTarget } from "../../targets.ts";
+import { exitCodes, type Terminal } from "../../terminal.ts";
+
+export type DiffOptions = ReadOptions & { readonly kubeconfig?: string; readonly context?: string };
+
+/** Prints what applying the one FluxInstance of the files would change on the cluster; nothing on stdout when nothing would. */
+export async function diffInstance(options: DiffOptions, terminal: Terminal, signal: AbortSignal): Promise<number> {
+  const target = await readTarget(options, terminal, signal);
+  printWarnings(target.source, [...target.warnings, ...suspension(target)], terminal);
+  printReport(target.source, target.rendering, terminal);
+  const { kubeconfig, context } = options;
+  const connection = await loadConnection({
+    env: terminal.env,
+    clock: systemClock,
+    ...(kubeconfig !== undefined && { kubeconfig }),
+    ...(context !== undefined && { context }),
+  });
+  const client = createApiClient({ connection, userAgent: `flux-operator-cli/${operatorVersion}`, clock: systemClock });
+  try {
+    const diff = await diffCluster(target.rendering.objects, target.key, client, signal);
+    printDiff(diff, terminal);
+    return diff.differences.length === 0 ? exitCodes.done : exitCodes.differs;
+  } finally {
+    await client.close();
+  }
+}
+
+async function readTarget(options: DiffOptions, terminal: Terminal, signal: AbortSignal): Promise<InstanceTarget> {
+  const [target, ...others] = buildTargets(await readInstances(options, terminal, signal));
+  if (target !== undefined && others.length === 0) return target;
+  const sources = [target, ...others].map((each) => each?.source).join(", ");
+  throw new InputError(`Cannot compare ${sources} with one cluster: a cluster has one FluxInstance; pass one`);
+}
+
+function suspension({ suspended }: InstanceTarget): readonly string[] {
+  if (!suspended) return [];
+  return ["reconciliation is disabled by annotation: the operator changes nothing until it is enabled"];
+}
+
+function printDiff({ differences, unchanged }: ClusterDiff, { stdout, stderr, color }: Terminal): void {
+  const lines = differences.flatMap(linesOf).map((line) => (color ? colored(line) : line));
+  if (lines.length > 0) stdout.write(`${lines.join("\n")}\n`);
+  const count = (kind: Difference["kind"]) => differences.filter((difference) => difference.kind === kind).length;
+  stderr.write(
+    `${plural(unchanged + differences.length, "object")}: ${count("created")} created, ${count("changed")} changed, ${count("pruned")} pruned, ${unchanged} unchanged\n`,
+  );
+}
+
+/** Longer than this are only CRDs; `build instance` prints them. */
+const longestNewObject = 200;
+
+function linesOf(difference: Difference): readonly string[] {
+  const heading = `# ${nameObject(difference.object)} ${difference.kind}`;
+  switch (difference.kind) {
+    case "created": {
+      const lines = newObjectLines(difference.object);
+      if (lines.length > longestNewObject) return [`${heading} (${lines.length} lines)`];
+      return [heading, ...lines];
+    }
+    case "pruned":
+      return [heading];
+    case "changed":
+      return [heading, "--- live", "+++ applied", ...diffObjects(difference.before, difference.after)];
+    default:
+      throw new UnreachableError(difference);
+  }
+}
+
+const colors = { "#": "bold", "@": "cyan", "+": "green", "-": "red" } as const;
+
+function colored(line: string): string {
+  const [mark, style] = Object.entries(colors).find(([start]) => line.startsWith(start)) ?? [];
+  return mark === undefined || style === undefined ? line : styleText(style, line, { validateStream: false });
+}

@@ -1,0 +1,66 @@
+import type { JsonObject, KubeObject } from "../kube/object.ts";
+import { describeObject } from "../kube/object-id.ts";
+import type { Rendering } from "../render/rendering.ts";
+import { ReasonedError } from "../std/errors.ts";
+import type { Terminal } from "./terminal.ts";
+import { yamlText } from "./yaml-text.ts";
+
+export type OutputFormat = "yaml" | "json";
+
+/** Objects under a comment that says where they come from. */
+export type PrintedGroup = { readonly source: string; readonly objects: readonly KubeObject[] };
+
+/** YAML documents separated by `---`, with the sources as comments where there are several; or one v1 List in JSON. */
+export function printObjects(groups: readonly PrintedGroup[], format: OutputFormat, { stdout }: Terminal): void {
+  if (format === "json") {
+    const items = groups.flatMap(({ objects }) => objects);
+    const list: JsonObject = { apiVersion: "v1", kind: "List", metadata: {}, items };
+    stdout.write(`${JSON.stringify(list, null, 2)}\n`);
+    return;
+  }
+  const documents = groups.flatMap(({ source, objects }) =>
+    objects.map((object, index) => {
+      const heading = index === 0 && groups.length > 1 ? `# Source: ${source}\n` : "";
+      return `---\n${heading}${yamlText(object)}`;
+    }),
+  );
+  stdout.write(documents.join(""));
+}
+
+/** What a person wants to know about a rendering beside its objects. */
+export function printReport(source: string, rendering: Rendering, { stderr }: Pick<Terminal, "stderr">): void {
+  const { unpinned, patches } = rendering;
+  if (unpinned !== undefined) {
+    const components = unpinned.components.join(", ");
+    stderr.write(`warning: ${source}: images are not pinned by digest: ${unpinned.reason} (${components})\n`);
+  }
+  for (const { index, matched } of patches) {
+    const patch = `${source}: spec.kustomize.patches[${index}]`;
+    const names = matched.map(describeObject).toSorted();
+    stderr.write(
+      names.length === 0
+        ? `warning: ${patch} matched no object: correct its target, or set spec.kustomize.strict to refuse such patches\n`
+        : `${patch} matched ${plural(names.length, "object")}: ${names.join(", ")}\n`,
+    );
+  }
+}
+
+export function printWarnings(source: string, warnings: readonly string[], { stderr }: Pick<Terminal, "stderr">): void {
+  for (const warning of warnings) stderr.write(`warning: ${source}: ${warning}\n`);
+}
+
+/** An error that has a reason is the user's to solve and is said in its words; any other is a bug and is shown with its stack. */
+export function printError(error: unknown, { stderr }: Pick<Terminal, "stderr">): void {
+  for (const one of error instanceof AggregateError ? error.errors : [error]) {
+    stderr.write(`error: ${wordsOf(one)}\n`);
+  }
+}
+
+function wordsOf(error: unknown): string {
+  if (error instanceof ReasonedError) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+export function plural(count: number, noun: string): string {
+  return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
+}

@@ -1,0 +1,149 @@
+import { Command, type CommanderError, Option } from "commander";
+import { operatorVersion } from "../std/version.ts";
+import { printError } from "./print.ts";
+import { exitCodes, type Terminal } from "./terminal.ts";
+
+/** Runs the command that `args` name (without the program's own name) and answers with the exit code. */
+export async function runCli(args: readonly string[], terminal: Terminal, signal: AbortSignal): Promise<number> {
+  try {
+    await createProgram({ terminal, signal }).parseAsync(args, { from: "user" });
+    return exitCodes.done;
+  } catch (error) {
+    if (error instanceof Exit) return error.code;
+    throw error;
+  }
+}
+
+/** Ends the run; what there is to say has been printed. */
+class Exit extends Error {
+  readonly code: number;
+
+  constructor(code: number) {
+    super(`Exit ${code}`);
+    this.code = code;
+  }
+}
+
+type InstanceOptions = { readonly file: readonly string[]; readonly namespace: string };
+type BuildOptions = InstanceOptions & { readonly output: "yaml" | "json" };
+type DiffOptions = InstanceOptions & { readonly kubeconfig?: string; readonly context?: string };
+type Surroundings = { readonly terminal: Terminal; readonly signal: AbortSignal };
+type Action = () => Promise<number>;
+
+function createProgram(surroundings: Surroundings): Command {
+  const program = new Command("flux-operator")
+    .description("Look at what the Flux operator would do, before it does it.")
+    .version(operatorVersion, "-v, --version", "print the version")
+    .helpCommand(false)
+    .configureHelp({ showGlobalOptions: false })
+    .configureOutput({
+      writeOut: (text) => void surroundings.terminal.stdout.write(text),
+      writeErr: (text) => void surroundings.terminal.stderr.write(text),
+    })
+    .addHelpText("after", programHelp)
+    .showHelpAfterError("Run it with --help to see what it takes.")
+    .exitOverride(exitWith(exitCodes.failed));
+  addBuild(program, surroundings);
+  addDiff(program, surroundings);
+  addVersions(program, surroundings);
+  return program;
+}
+
+const programHelp = `
+Examples:
+  flux-operator build instance -f flux.yaml    all objects of an instance, without a cluster
+  flux-operator diff instance -f flux.yaml     what would change on the cluster
+  flux-operator build instance --help          more about one command`;
+
+function addBuild(program: Command, surroundings: Surroundings): void {
+  const build = program.command("build").description("Print what would be applied (build instance)").helpCommand(false);
+  instanceCommand(build)
+    .description("Print all objects that a FluxInstance renders to, in the order in which they are applied.")
+    .addOption(new Option("-o, --output <format>", "format").choices(["yaml", "json"]).default("yaml"))
+    .addHelpText("after", buildHelp)
+    .action((options: BuildOptions) =>
+      finish(exitCodes.failed, surroundings, async () => {
+        const { buildInstances } = await import("./commands/build/instance.ts");
+        return await buildInstances(options, surroundings.terminal, surroundings.signal);
+      }),
+    );
+}
+
+const buildHelp = `
+The objects are those that the operator applies: same code, same defaults, same image digests.
+No cluster and no network are needed. Warnings, and what each patch matched, go to standard error.
+
+Examples:
+  flux-operator build instance -f flux.yaml
+  flux-operator build instance -f flux.yaml -o json | jq '.items[].metadata.name'
+  kubectl -n flux-system get fluxinstance flux -o yaml | flux-operator build instance -f -
+
+Exit codes: 0 built, 1 something in the input cannot be used (nothing is printed then).`;
+
+function addDiff(program: Command, surroundings: Surroundings): void {
+  const failed = exitCodes.diffFailed;
+  const diff = program
+    .command("diff")
+    .description("Show what would change on the cluster (diff instance)")
+    .helpCommand(false)
+    .exitOverride(exitWith(failed));
+  instanceCommand(diff)
+    .description("Show what applying a FluxInstance would create, change and prune on the cluster.")
+    .option("--kubeconfig <path>", "kubeconfig of the cluster (default: KUBECONFIG, then ~/.kube/config)")
+    .option("--context <name>", "context of the kubeconfig (default: its current context)")
+    .addHelpText("after", diffHelp)
+    .action((options: DiffOptions) =>
+      finish(failed, surroundings, async () => {
+        const { diffInstance } = await import("./commands/diff/instance.ts");
+        return await diffInstance(options, surroundings.terminal, surroundings.signal);
+      }),
+    );
+}
+
+const diffHelp = `
+The API server is asked by server-side dry-run: nothing is written. You need the permissions to apply the objects.
+Data of Secrets is not shown. The counts go to standard error.
+
+Examples:
+  flux-operator diff instance -f flux.yaml
+  flux-operator diff instance -f flux.yaml --context production
+
+Exit codes: 0 nothing would change, 1 something would, 2 it could not be found out.`;
+
+function addVersions(program: Command, { terminal }: Surroundings): void {
+  const list = program.command("list").description("List what can be installed (list versions)").helpCommand(false);
+  list
+    .command("versions")
+    .description("List the Flux versions that can be installed without a network, newest first.")
+    .action(async () => {
+      const { listVersions } = await import("./commands/list/versions.ts");
+      listVersions(terminal);
+    });
+}
+
+function instanceCommand(parent: Command): Command {
+  return parent
+    .command("instance")
+    .requiredOption("-f, --file <file>", 'file with a FluxInstance, "-" for standard input; may be repeated', collect)
+    .option("-n, --namespace <name>", "namespace of a FluxInstance that names none", "flux-system");
+}
+
+function collect(file: string, files: readonly string[] = []): readonly string[] {
+  return [...files, file];
+}
+
+function exitWith(failure: number): (error: CommanderError) => never {
+  return ({ exitCode }) => {
+    throw new Exit(exitCode === 0 ? exitCodes.done : failure);
+  };
+}
+
+/** Exits with the code of `action`; with `failure`, and words on stderr, when it throws. */
+async function finish(failure: number, { terminal, signal }: Surroundings, action: Action): Promise<never> {
+  throw new Exit(
+    await action().catch((error: unknown) => {
+      if (!signal.aborted) printError(error, terminal);
+      return failure;
+    }),
+  );
+}

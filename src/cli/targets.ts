@@ -1,0 +1,55 @@
+import { readAnnotations } from "../api/annotations.ts";
+import { describeProblem, InvalidInstanceError, parseFluxInstance } from "../api/flux-instance.ts";
+import { embeddedVersions, loadRelease } from "../distribution/load.ts";
+import type { ObjectKey } from "../kube/object.ts";
+import { targetOf, type Catalogue, type Target } from "../render/target.ts";
+import { ReasonedError } from "../std/errors.ts";
+import { InputError, type WrittenInstance } from "./input.ts";
+
+/** What one FluxInstance is to become. */
+export type InstanceTarget = Target & {
+  readonly source: string;
+  readonly key: ObjectKey;
+  /** What the annotations say that is not used, and why. */
+  readonly warnings: readonly string[];
+  /** Whether the operator is told to leave it alone. */
+  readonly suspended: boolean;
+};
+
+const catalogue: Catalogue = { versions: embeddedVersions, load: (version) => loadRelease(version) };
+
+/** Builds all of them, as the controller does. Throws an InputError for each that cannot be built, several in an AggregateError. */
+export function buildTargets(instances: readonly WrittenInstance[]): readonly InstanceTarget[] {
+  const targets: InstanceTarget[] = [];
+  const refusals: InputError[] = [];
+  for (const instance of instances) {
+    try {
+      targets.push(buildTarget(instance));
+    } catch (error) {
+      if (!(error instanceof ReasonedError)) throw error;
+      refusals.push(refusalOf(instance, error));
+    }
+  }
+  const [first, ...others] = refusals;
+  if (first !== undefined) throw others.length === 0 ? first : new AggregateError(refusals);
+  return targets;
+}
+
+function buildTarget({ source, document }: WrittenInstance): InstanceTarget {
+  const instance = parseFluxInstance(document);
+  const { metadata } = instance;
+  const { reconcile, warnings } = readAnnotations(metadata.annotations);
+  return {
+    ...targetOf(instance, catalogue),
+    source,
+    key: { namespace: metadata.namespace ?? "", name: metadata.name },
+    warnings: warnings.map(({ message }) => message),
+    suspended: reconcile === "disabled",
+  };
+}
+
+function refusalOf({ source }: WrittenInstance, error: ReasonedError): InputError {
+  if (!(error instanceof InvalidInstanceError)) return new InputError(`${source}: ${error.message}`, error);
+  const problems = error.problems.map((problem) => `\n  ${describeProblem(problem)}`);
+  return new InputError(`${source}: Cannot use this FluxInstance:${problems.join("")}`, error);
+}
