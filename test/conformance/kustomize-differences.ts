@@ -1,4 +1,4 @@
-import type { JsonValue } from "../../src/std/json.ts";
+import { isJsonObject, type JsonValue } from "../../src/std/json.ts";
 import type { KustomizeCase, KustomizeOutcome } from "../support/kustomize.ts";
 
 type Difference = {
@@ -31,7 +31,27 @@ const differences: readonly Difference[] = [
     reason: "kustomize drops items of the object in silence",
     explains: (own, their) => saysNo(own, /by which this list is merged; add it/) && their.kind === "built",
   },
+  {
+    name: "a number or boolean in the place of a quoted text stays what it is",
+    reason: "kustomize keeps the quotes of the text that it replaces, which objects do not have",
+    explains: (own, their) => own.kind === "built" && their.kind === "built" && quotedOnly(own.objects, their.objects),
+  },
 ];
+
+/** Whether the values are equal but for scalars that the other side has as text. Objects may stand in another order. */
+function quotedOnly(own: readonly JsonValue[], their: readonly JsonValue[]): boolean {
+  return own.length === their.length && own.every((object) => their.some((other) => equalButQuoted(object, other)));
+}
+
+function equalButQuoted(own: JsonValue | undefined, their: JsonValue | undefined): boolean {
+  if (isJsonObject(own) && isJsonObject(their)) {
+    return Object.keys({ ...own, ...their }).every((key) => equalButQuoted(own[key], their[key]));
+  }
+  if (Array.isArray(own) && Array.isArray(their)) {
+    return own.length === their.length && own.every((item: JsonValue, index) => equalButQuoted(item, their[index]));
+  }
+  return own === their || ((typeof own === "number" || typeof own === "boolean") && String(own) === their);
+}
 
 /** Why the outcomes may differ; undefined when nothing explains it. */
 export function knownDifference(
