@@ -49,11 +49,14 @@ export function printWarnings(source: string, warnings: readonly string[], { std
   for (const warning of warnings) stderr.write(`warning: ${source}: ${warning}\n`);
 }
 
+/** Who may not read one object often may not read all; ten say enough. */
+const maxErrors = 10;
+
 /** An error that has a reason is the user's to solve and is said in its words; any other is a bug and is shown with its stack. */
 export function printError(error: unknown, { stderr }: Pick<Terminal, "stderr">): void {
-  for (const one of error instanceof AggregateError ? error.errors : [error]) {
-    stderr.write(`error: ${wordsOf(one)}\n`);
-  }
+  const errors: readonly unknown[] = error instanceof AggregateError ? error.errors : [error];
+  for (const one of errors.slice(0, maxErrors)) stderr.write(`error: ${wordsOf(one)}\n`);
+  if (errors.length > maxErrors) stderr.write(`error: and ${errors.length - maxErrors} more of this kind\n`);
 }
 
 function wordsOf(error: unknown): string {
