@@ -1,7 +1,7 @@
 import { cpus, totalmem } from "node:os";
 import { resolve } from "node:path";
 import { readSuite } from "../../scripts/control-plane/versions.ts";
-import { operatorVersion } from "../../src/operator/version.ts";
+import { operatorVersion } from "../../src/std/version.ts";
 
 const tools = resolve(import.meta.dirname, "../../tools");
 

@@ -67,6 +67,12 @@ async function world(): Promise<readonly string[]> {
   return others.map(([name, at]) => `${name} ${at}`).toSorted();
 }
 
+const someTime = "2026-01-01T00:00:00Z";
+const syncPaths = {
+  source: `/apis/source.toolkit.fluxcd.io/v1/namespaces/${namespace}/gitrepositories/${namespace}`,
+  kustomization: `/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/${namespace}/kustomizations/${namespace}`,
+};
+
 /** Takes back whatever one of the cases below has broken. */
 async function restore(): Promise<void> {
   const { kustomize } = fieldsOf((await manifest("examples/flux-instance-rfc.yaml"))["spec"]);
@@ -206,7 +212,51 @@ describe("FluxInstance, from the RFC's example to its deletion", { concurrency: 
     assert.ok(isReady(await cluster.reconcile()));
   });
 
+  test("tells the health of the sync objects apart from Ready", async () => {
+    const sync = {
+      kind: "GitRepository",
+      url: "https://git.example.com/fleet",
+      ref: "refs/heads/main",
+      path: "clusters/one",
+    };
+    await cluster.patchInstance({ spec: { sync } });
+    const waiting = await cluster.instanceWhen("synced or not", (object) => condition(object, "Synced") !== undefined);
+    assert.ok(isReady(waiting));
+    assert.match(
+      condition(waiting, "Synced") ?? "",
+      /^Unknown\/SyncProgressing: .*Kustomization\/flux-system\/flux-system/,
+    );
+    for (const path of Object.values(syncPaths)) {
+      const { generation = 0 } = (await cluster.plane.rest.get(path)).metadata;
+      const ready = { type: "Ready", status: "True", reason: "Succeeded", message: "ok", lastTransitionTime: someTime };
+      await cluster.plane.rest.patch(`${path}/status`, {
+        status: { observedGeneration: generation, conditions: [ready] },
+      });
+    }
+    const synced = await cluster.reconcile();
+    assert.match(condition(synced, "Synced") ?? "", /^True\/SyncSucceeded: /);
+  });
+
+  test("suspends the Kustomization before it deletes it when the sync is removed, so that nothing is pruned", async () => {
+    const before = (await cluster.writes()).length;
+    await cluster.patchInstance({ spec: { sync: null } });
+    const instance = await cluster.instanceWhen("without sync", (object) => condition(object, "Synced") === undefined);
+    assert.ok(isReady(instance));
+    const written = (await cluster.writes()).slice(before);
+    assert.deepEqual(
+      written.filter(({ objectRef }) => objectRef?.resource === "kustomizations").map(({ verb }) => verb),
+      ["patch", "delete"],
+    );
+    assert.equal((await cluster.plane.rest.request("GET", syncPaths.kustomization)).status, 404);
+  });
+
   test("converges and prunes when a shard and a component go and the domain changes", async () => {
+    await cluster.apply({
+      apiVersion: "image.toolkit.fluxcd.io/v1beta2",
+      kind: "ImageRepository",
+      metadata: { name: "web", namespace: "apps", finalizers: ["finalizers.fluxcd.io"] },
+      spec: { interval: "1m0s", image: "registry.example.com/web" },
+    });
     await cluster.patchInstance({
       spec: {
         shards: ["shard1"],

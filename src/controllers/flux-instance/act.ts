@@ -1,10 +1,8 @@
-import { objectAnnotations } from "../../api/names.ts";
 import { applyStages, type ApplyDeps } from "../../apply/apply-set.ts";
 import type { Change } from "../../apply/change-set.ts";
 import { formatUnready, type Unready } from "../../apply/health-board.ts";
 import { inventoryOf, staleObjects, unionInventory, type InventoryEntry } from "../../apply/inventory.ts";
 import { planApply } from "../../apply/plan-apply.ts";
-import { prune } from "../../apply/prune.ts";
 import { waitUntilReady, type WaitOptions, type WaitResult } from "../../apply/wait.ts";
 import type { ApiClient } from "../../client/api-client.ts";
 import type { KubeObject } from "../../kube/object.ts";
@@ -14,8 +12,9 @@ import { ReasonedError, UnreachableError } from "../../std/errors.ts";
 import type { Target } from "./decide.ts";
 import type { LiveIndex } from "./live-index.ts";
 import { parkOverlapping } from "./overlap.ts";
+import { removeObjects } from "./remove.ts";
 import { stagesOf } from "./stages.ts";
-import { ownerLabels, ownerSelector, type World } from "./world.ts";
+import { ownerSelector, type World } from "./world.ts";
 
 export type ActDeps = ApplyDeps & {
   readonly client: Pick<ApiClient, "getOrUndefined" | "apply" | "patch" | "delete" | "list" | "watch">;
@@ -61,8 +60,7 @@ export async function act(
   await parkOverlapping(stale, objects, deps, signal);
   const applied = await applyStages(stagesOf(planned, target.spec.wait), wait, deps, signal);
   throwUnlessHealthy(applied.wait);
-  const options = { owner: ownerLabels(world.key), keepAnnotation: objectAnnotations.prune };
-  const pruned = await prune(stale, options, deps, signal);
+  const pruned = await removeObjects(stale, world, deps, signal);
   deps.ledger.forgetOthers(objects);
   return { changes: [...applied.changes, ...pruned], inventory };
 }

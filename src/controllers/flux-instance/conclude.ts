@@ -7,6 +7,7 @@ import type { Clock } from "../../std/clock.ts";
 import { timestamp } from "../../std/clock.ts";
 import type { Target } from "./decide.ts";
 import type { FluxInstanceStatus } from "./status.ts";
+import type { SyncHealth } from "./sync-health.ts";
 import type { StatusWriter } from "./status-writer.ts";
 import { appliedStatus, failedStatus, outdatedStatus, progressMessage, type Failure, type Moment } from "./verdict.ts";
 import type { ActResult } from "./act.ts";
@@ -57,9 +58,10 @@ export class Conclusion {
     });
   }
 
-  async applied(target: Target, result: ActResult, signal: AbortSignal): Promise<void> {
+  async applied(target: Target, result: ActResult, sync: SyncHealth | undefined, signal: AbortSignal): Promise<void> {
     const changed = effectiveChanges(result.changes).length > 0;
-    const status = appliedStatus(this.#current, target, { inventory: result.inventory, changed }, this.#moment());
+    const applied = { inventory: result.inventory, changed, sync };
+    const status = appliedStatus(this.#current, target, applied, this.#moment());
     await this.#writer.write(status, signal);
     if (changed) this.#event(changeNote(target, result.changes));
     this.#tellUpToDate(status);

@@ -12,6 +12,7 @@ import { decide, type Catalogue, type Decision, type Target } from "./decide.ts"
 import type { Interrupts } from "./interrupts.ts";
 import type { LiveIndex } from "./live-index.ts";
 import { StatusWriter } from "./status-writer.ts";
+import { readSyncHealth, syncRecheckMs } from "./sync-health.ts";
 import { uninstall, type UninstallDeps } from "./uninstall.ts";
 import { elsewhereStatus, intentStatus, suspendedStatus, uninstallingStatus, type Failure } from "./verdict.ts";
 import { worldOf, type World } from "./world.ts";
@@ -124,7 +125,9 @@ async function converge(
       },
       signal,
     );
-    await conclusion.applied(decision, result, signal);
+    const sync = await readSyncHealth(decision.rendering.objects, deps, signal);
+    await conclusion.applied(decision, result, sync, signal);
+    if (sync !== undefined && sync.status !== "True") return { kind: "waiting", retryMs: syncRecheckMs };
     const { reconcileEveryMs } = world.settings;
     return { kind: "settled", ...(reconcileEveryMs === undefined ? {} : { recheckMs: reconcileEveryMs }) };
   } catch (error) {

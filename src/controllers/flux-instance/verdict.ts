@@ -10,6 +10,7 @@ import {
 import { formatDuration } from "../../std/duration.ts";
 import type { Target } from "./decide.ts";
 import type { FluxInstanceStatus, HistoryEntry } from "./status.ts";
+import type { SyncHealth } from "./sync-health.ts";
 import type { World } from "./world.ts";
 
 /** When the reconcile ended, and how long it took. */
@@ -56,11 +57,19 @@ export function progressMessage({ recorded }: World, { rendering }: Target): str
   return `Changing Flux from ${from} to ${rendering.version}`;
 }
 
-/** All is applied, healthy and pruned. `changed` tells whether anything had to be written. */
+export type Applied = {
+  readonly inventory: readonly InventoryEntry[];
+  /** Whether anything had to be written. */
+  readonly changed: boolean;
+  /** Absent without `spec.sync`. */
+  readonly sync: SyncHealth | undefined;
+};
+
+/** All is applied, healthy and pruned. */
 export function appliedStatus(
   world: World,
   target: Target,
-  { inventory, changed }: { readonly inventory: readonly InventoryEntry[]; readonly changed: boolean },
+  { inventory, changed, sync }: Applied,
   moment: Moment,
 ): FluxInstanceStatus {
   const { rendering } = target;
@@ -89,6 +98,7 @@ export function appliedStatus(
       { type: conditionTypes.reconciling },
       { type: conditionTypes.stalled },
       upToDate(target),
+      sync ?? { type: conditionTypes.synced },
       warnings(world),
     ]),
   };
