@@ -1,7 +1,11 @@
 import { enableCompileCache } from "node:module";
+import { isAbsolute, join } from "node:path";
 
-// Before anything is imported: from the second run on, nothing is parsed or stripped of its types again.
-enableCompileCache();
+// Before anything is imported: from the second run on, nothing is compiled or stripped of its types again.
+// In the user's own folder: what lies in Node's default below /tmp might be somebody else's code.
+const { XDG_CACHE_HOME: cacheHome = "", HOME: home = "" } = process.env;
+const cache = [cacheHome, join(home, ".cache")].find(isAbsolute);
+if (cache !== undefined) enableCompileCache(join(cache, "flux-operator", "compiled"));
 const { runCli } = await import("./run.ts");
 
 const interruption = new AbortController();
