@@ -1,4 +1,5 @@
 import { fieldsOf, listOf, textOf } from "../kube/fields.ts";
+import type { KubeObject } from "../kube/object.ts";
 import { UnreachableError } from "../std/errors.ts";
 import { componentNames } from "./release.ts";
 import type { ComponentName, ImageVariant, Release } from "./release.ts";
@@ -96,15 +97,21 @@ function imageOf(
   return { kind: "pinned", repository, tag: image.tag, digest: image.digest };
 }
 
-/** The tag of the manager's image in the component's Deployment; undefined when the release lacks the component. */
-function officialTag(release: Release, component: ComponentName): string | undefined {
-  const deployment = release.components[component]?.find(({ kind }) => kind === "Deployment");
+/** The image of the container `manager` in a component's Deployment; undefined when there is none. */
+export function managerImage(objects: readonly KubeObject[]): string | undefined {
+  const deployment = objects.find(({ kind }) => kind === "Deployment");
   const pod = fieldsOf(fieldsOf(fieldsOf(deployment?.["spec"])["template"])["spec"]);
   const manager = listOf(pod["containers"])
     .map(fieldsOf)
     .find(({ name }) => name === "manager");
-  if (manager === undefined) return undefined;
-  const [named = ""] = textOf(manager["image"]).split("@");
+  return manager === undefined ? undefined : textOf(manager["image"]);
+}
+
+/** The tag of the manager's image; undefined when the release lacks the component. */
+function officialTag(release: Release, component: ComponentName): string | undefined {
+  const image = managerImage(release.components[component] ?? []);
+  if (image === undefined) return undefined;
+  const [named = ""] = image.split("@");
   // A registry's port comes before the last slash, a tag after it.
   return /:([^:/]+)$/.exec(named)?.[1];
 }

@@ -1,0 +1,92 @@
+import { nameObject } from "../kube/object-id.ts";
+import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
+import { errorMessage } from "../std/errors.ts";
+import { isJsonObject } from "../std/json.ts";
+import { parseKubeYamlDocuments } from "../std/yaml.ts";
+import { artifactFailed } from "./artifact-error.ts";
+import { withoutDescriptions } from "./crd-descriptions.ts";
+
+export type ArtifactFile = { readonly path: string; readonly bytes: Uint8Array };
+
+/** The namespace that the official manifests are written for; their objects name it in role bindings only. */
+const officialNamespace = "flux-system";
+
+/** Who generated a CRD says nothing about what it is, and differs between equal ones. */
+const generatorAnnotation = "controller-gen.kubebuilder.io/version";
+
+const clusterKinds: ReadonlySet<string> = new Set(["CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"]);
+
+/**
+ * The objects of a manifest file in its order, as the embedded releases have them: without status, creation time, the
+ * generator's mark and the descriptions of CRDs. Throws ArtifactError for what is no such file.
+ */
+export function readManifest(file: ArtifactFile): readonly KubeObject[] {
+  const documents = readYaml(file);
+  if (documents.length === 0) throw artifactFailed(`${file.path} has no objects`);
+  const objects = documents.map((document, index) => readObject(document, `${file.path}, document ${index + 1}`));
+  for (const object of objects) checkNamespace(object, file.path);
+  return compact(objects);
+}
+
+/** The documents of a YAML file that are not empty. Throws ArtifactError when it is none. */
+export function readYaml({ path, bytes }: ArtifactFile): readonly JsonValue[] {
+  try {
+    return parseKubeYamlDocuments(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw artifactFailed(`${path}: ${errorMessage(cause)}`, cause);
+  }
+}
+
+function readObject(document: JsonValue, where: string): KubeObject {
+  if (!isJsonObject(document)) throw artifactFailed(`${where} is not an object`);
+  const { status: _status, apiVersion, kind, metadata, ...fields } = document;
+  if (typeof apiVersion !== "string" || typeof kind !== "string") {
+    throw artifactFailed(`${where} has no apiVersion and kind`);
+  }
+  if (!isJsonObject(metadata)) throw artifactFailed(`${where} has no metadata`);
+  const { name, creationTimestamp: _time, annotations, labels, ...others } = metadata;
+  if (typeof name !== "string" || name === "") throw artifactFailed(`${where} has no metadata.name`);
+  return {
+    apiVersion,
+    kind,
+    metadata: {
+      ...others,
+      name,
+      ...textMap("labels", labels, where),
+      ...textMap("annotations", withoutMark(annotations), where),
+    },
+    ...(kind === "CustomResourceDefinition" ? withoutDescriptions(fields) : fields),
+  };
+}
+
+function withoutMark(annotations: JsonValue | undefined): JsonValue | undefined {
+  if (!isJsonObject(annotations)) return annotations;
+  const { [generatorAnnotation]: _mark, ...kept } = annotations;
+  return kept;
+}
+
+type TextMap = { readonly [key: string]: string };
+
+/** The field with its map; nothing when the map is empty or absent. */
+function textMap(field: string, value: JsonValue | undefined, where: string): { readonly [field: string]: TextMap } {
+  if (value === undefined || value === null) return {};
+  if (!isTextMap(value)) throw artifactFailed(`${where} has metadata.${field} that are not text`);
+  return Object.keys(value).length === 0 ? {} : { [field]: value };
+}
+
+function isTextMap(value: JsonValue): value is TextMap {
+  return isJsonObject(value) && Object.values(value).every((member) => typeof member === "string");
+}
+
+function checkNamespace(object: KubeObject, path: string): void {
+  const { namespace } = object.metadata;
+  if (namespace === undefined) return;
+  if (namespace === officialNamespace && !clusterKinds.has(object.kind)) return;
+  throw artifactFailed(`${path}: ${nameObject(object)} has a namespace of its own`);
+}
+
+/** Texts cut out of a YAML file keep the whole file in memory; those of a copy by JSON do not. */
+function compact(objects: readonly (KubeObject & JsonObject)[]): readonly KubeObject[] {
+  const copy: readonly KubeObject[] = JSON.parse(JSON.stringify(objects));
+  return copy;
+}
