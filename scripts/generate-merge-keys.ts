@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { canonicalJson, type JsonValue } from "../src/std/json.ts";
 
@@ -56,9 +56,7 @@ const kinds = Object.fromEntries(
 const shapes = Object.fromEntries([...byContent].map(([content, name]) => [name, JSON.parse(content)]));
 const target = join(root, "src/patch/merge-keys-table.ts");
 
-writeFileSync(
-  target,
-  `// Written by scripts/generate-merge-keys.ts; do not edit.
+const text = format(`// Written by scripts/generate-merge-keys.ts; do not edit.
 
 /** A field that leads to merged lists. \`keys\`: it is such a list (no keys: of scalars). \`of\`: the shape of the value or the items. */
 export type FieldShape = { readonly keys?: readonly string[]; readonly of?: string };
@@ -70,6 +68,15 @@ export const kindShapes: { readonly [kind: string]: string } = ${JSON.stringify(
 
 /** "apiVersion/kind" of the built-in kinds without namespace. */
 export const clusterScopedKinds: ReadonlySet<string> = new Set(${JSON.stringify(source.clusterScoped)});
-`,
-);
-execFileSync(join(root, "node_modules/.bin/oxfmt"), [target]);
+`);
+
+if (!process.argv.includes("--check")) writeFileSync(target, text);
+else if (readFileSync(target, "utf8") !== text) {
+  console.error("src/patch/merge-keys-table.ts is not what kustomize says: run npm run generate and commit the result");
+  process.exitCode = 1;
+}
+
+function format(source: string): string {
+  const oxfmt = join(root, "node_modules/.bin/oxfmt");
+  return execFileSync(oxfmt, ["--stdin-filepath", target], { input: source, encoding: "utf8" });
+}
