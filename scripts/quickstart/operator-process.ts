@@ -10,6 +10,8 @@ export type OperatorOptions = {
   readonly folder: string;
   /** The one namespace in which it reconciles; flux-system by default. */
   readonly namespace?: string;
+  /** What is run: src/operator/main.ts by default, or a bundle of it. */
+  readonly main?: string;
   readonly args?: readonly string[];
   readonly env?: { readonly [name: string]: string };
 };
@@ -34,7 +36,7 @@ export function startOperator(options: OperatorOptions): OperatorProcess {
   const { path, args } = dieWithParent({
     path: process.execPath,
     args: [
-      join(root, "src", "operator", "main.ts"),
+      options.main ?? join(root, "src", "operator", "main.ts"),
       `--kubeconfig=${options.kubeconfigPath}`,
       "--metrics-addr=127.0.0.1:0",
       "--health-addr=127.0.0.1:0",

@@ -1,5 +1,5 @@
 import type { Step } from "./life.ts";
-import { residentBytes } from "./process.ts";
+import { procAbsent, residentBytes } from "./process.ts";
 import type { Row } from "./row.ts";
 import { operatorRequests } from "./world.ts";
 
@@ -12,11 +12,14 @@ const installed: Row = {
   note: "VmRSS after an install and an upgrade",
 };
 
+export const memoryRows: readonly Row[] = [idle, installed];
+
 export const idleMemory = memoryStep(idle);
 export const installedMemory = memoryStep(installed);
 
 function memoryStep(row: Row): Step {
   return async ({ world, pid }) => {
+    if (procAbsent !== undefined) return [];
     await operatorRequests(world);
     return [{ row, value: await residentBytes(pid) }];
   };

@@ -7,8 +7,9 @@ export const procAbsent = existsSync("/proc/self/stat") ? undefined : "this syst
 /** Linux reports CPU time in these to every program, whatever its own clock does (sysconf _SC_CLK_TCK). */
 const msPerTick = 10;
 
-/** CPU time that a process and its threads have used, user and system, in milliseconds. */
+/** CPU time that a process and its threads have used, user and system, in milliseconds; 0 where there is no /proc. */
 export async function cpuMs(pid: number): Promise<number> {
+  if (procAbsent !== undefined) return 0;
   const stat = await readFile(`/proc/${pid}/stat`, "utf8");
   // Fields 14 and 15 of proc_pid_stat(5), counted from behind the name, which may hold spaces.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
