@@ -11,7 +11,7 @@ const given = ["--watch-all-namespaces", "--log-level=info", "--log-level-x=1"];
 const gates = ["--feature-gates=A", "--feature-gates=B"];
 const small = smallDeployment("helm-controller", given);
 
-for (const { name, flag, want } of [
+for (const { name, flag, given: own = given, want } of [
   {
     name: "gives a flag without value one",
     flag: "--watch-all-namespaces",
@@ -22,8 +22,17 @@ for (const { name, flag, want } of [
     flag: "--log-level",
     want: ["--watch-all-namespaces", "--log-level=new", "--log-level-x=1"],
   },
+  {
+    name: "takes a value that stands by itself away with it",
+    flag: "--events-addr",
+    given: ["--events-addr", "http://old./", "--log-level=info"],
+    want: ["--events-addr=new", "--log-level=info"],
+  },
 ]) {
-  test(`replaceArg() ${name}`, () => assert.deepEqual(args(replaceArg(small, "2.9.4", flag, "new")), want));
+  test(`replaceArg() ${name}`, () => {
+    const object = smallDeployment("helm-controller", own);
+    assert.deepEqual(args(replaceArg(object, "2.9.4", flag, "new")), want);
+  });
 }
 
 test("appendArgs() adds at the end and keeps repeated flags", () => {

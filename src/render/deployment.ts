@@ -39,12 +39,18 @@ export function replaceArg(object: KubeObject, version: string, flag: string, va
     const args = listOf(container["args"]);
     const index = args.findIndex((arg) => isFlag(arg, flag));
     if (index === -1) throw notUnderstood(version, nameObject(object), `flag ${flag}`);
-    return { ...container, args: args.with(index, `${flag}=${value}`) };
+    const width = args[index] === flag && isValue(args[index + 1]) ? 2 : 1;
+    return { ...container, args: args.toSpliced(index, width, `${flag}=${value}`) };
   });
 }
 
 function isManager(container: JsonValue): boolean {
   return textOf(fieldsOf(container)["name"]) === "manager";
+}
+
+/** Whether what follows a flag is its value, and not the next flag. */
+function isValue(arg: JsonValue | undefined): boolean {
+  return arg !== undefined && !textOf(arg).startsWith("-");
 }
 
 function isFlag(arg: JsonValue, flag: string): boolean {

@@ -29,11 +29,16 @@ function subject({ field, value }: BuildRule): string {
 
 /** `missing` is what was looked for, `where` the object that should have it: "Deployment/source-controller". */
 export function notUnderstood(version: string, where: string, missing: string): RenderError {
+  return unknownShape(version, `${where} has no ${missing}`);
+}
+
+/** `finding` is a clause that names the object and what is new about it. */
+export function unknownShape(version: string, finding: string): RenderError {
   return new RenderError({
     reason: "NeedsNewerOperator",
     retry: "on-change",
     message:
-      `Cannot build Flux ${version}: ${where} has no ${missing}, so this release has a shape that this operator does not know; ` +
+      `Cannot build Flux ${version}: ${finding}, so this release has a shape that this operator does not know; ` +
       "upgrade the operator or choose an older version in spec.distribution.version",
   });
 }

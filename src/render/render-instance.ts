@@ -1,5 +1,6 @@
 import type { CanonicalSpec } from "../api/spec.ts";
 import type { Release } from "../distribution/release.ts";
+import { checkShapes } from "./check-shapes.ts";
 import type { RenderContext, Stage } from "./draft.ts";
 import { renderedImages } from "./images.ts";
 import type { InstanceRef, Rendering } from "./rendering.ts";
@@ -48,6 +49,7 @@ const stages: readonly Stage[] = [
 export function renderInstance(spec: CanonicalSpec, release: Release, instance: InstanceRef): Rendering {
   const context: RenderContext = { spec, release, instance };
   const selected = selectObjects(context);
+  checkShapes(context);
   const plan = planImages(context);
   const built = stages.reduce((drafts, stage) => stage(drafts, context), selected);
   const { drafts, reports } = patchObjects(built, context);

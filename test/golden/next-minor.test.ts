@@ -60,7 +60,10 @@ test("a next minor with reordered flags gets the same flags", () => {
 
 test("a next minor with a container before the controller changes the controller", () => {
   const release = withObjects("Deployment", (object) =>
-    edit(object, [...podSpec, "containers"], (containers) => [{ name: "init", image: "x" }, ...listOf(containers)]),
+    edit(object, [...podSpec, "containers"], (containers) => [
+      { name: "warm-up", image: managerOf(object)?.["image"] ?? "" },
+      ...listOf(containers),
+    ]),
   );
   assert.deepEqual(flagsOf(build(release)), flagsOf(build(base)));
 });
@@ -86,7 +89,7 @@ for (const { name, release, missing } of [
   {
     name: "the container of the controller",
     release: withObjects("Deployment", (object) => setField(object, [...podSpec, "containers"], [{ name: "flux" }])),
-    missing: "source-controller has no Deployment with a container manager",
+    missing: "Deployment/source-controller has no container manager",
   },
   {
     name: "the selector that tells shards apart",

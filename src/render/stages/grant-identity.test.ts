@@ -93,7 +93,33 @@ for (const { name, version, cluster, message } of [
   });
 }
 
-test("grantIdentity() refuses a release that hides the right among others", () => {
-  const hidden = { ...tokens, resources: ["secrets", "serviceaccounts/token"] };
-  assert.throws(() => granted("2.10.0", {}, [leases, hidden]), { reason: "NeedsNewerOperator" });
-});
+for (const { name, cluster, rules, where } of [
+  {
+    name: "hides the right among others",
+    cluster: {},
+    rules: [{ ...tokens, resources: ["secrets", "serviceaccounts/token"] }],
+    where: "ClusterRole/crd-controller",
+  },
+  {
+    name: "grants it by a wildcard",
+    cluster: {},
+    rules: [{ apiGroups: ["*"], resources: ["*"], verbs: ["*"] }],
+    where: "ClusterRole/crd-controller",
+  },
+  {
+    name: "grants it as the token of anything",
+    cluster: {},
+    rules: [{ apiGroups: [""], resources: ["*/token"], verbs: ["create"] }],
+    where: "ClusterRole/crd-controller",
+  },
+  { name: "does not grant it where it is needed", cluster: on, rules: [leases], where: "rbac" },
+]) {
+  test(`grantIdentity() refuses a release that ${name}`, () => {
+    assert.throws(() => granted("2.10.0", cluster, rules), {
+      reason: "NeedsNewerOperator",
+      message:
+        `Cannot build Flux 2.10.0: ${where} has no rule of its own for serviceaccounts/token, so this release has a shape ` +
+        "that this operator does not know; upgrade the operator or choose an older version in spec.distribution.version",
+    });
+  });
+}

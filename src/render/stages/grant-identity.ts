@@ -1,5 +1,5 @@
 import type { ClusterSpec, Component } from "../../api/spec.ts";
-import { fieldsOf, listOf } from "../../kube/fields.ts";
+import { fieldsOf, listOf, textOf } from "../../kube/fields.ts";
 import type { JsonValue, KubeObject } from "../../kube/object.ts";
 import { nameObject } from "../../kube/object-id.ts";
 import { deepEqual } from "../../std/json.ts";
@@ -26,6 +26,7 @@ export function grantIdentity(drafts: readonly Draft[], { spec, release }: Rende
   const { cluster } = spec;
   checkIdentity(cluster, release.version);
   const enabled = cluster.objectLevelWorkloadIdentity;
+  if (enabled) checkTokenRule(drafts, release.version);
   const granted = enabled ? drafts : drafts.map((draft) => withoutTokenRule(draft, release.version));
   if (!isAtLeast(release.version, [2, 7]) && !enabled) return granted;
   const components = isAtLeast(release.version, [2, 7]) ? [...gated, "helm-controller"] : gated;
@@ -53,23 +54,39 @@ function checkIdentity(cluster: ClusterSpec, version: string): void {
   }
 }
 
+/** Identities of their own need tokens, whatever the feature gate says. */
+function checkTokenRule(drafts: readonly Draft[], version: string): void {
+  const roles = drafts.filter(({ object }) => object.kind === "ClusterRole");
+  if (roles.some(({ object }) => listOf(object["rules"]).some(isTokenRule))) return;
+  throw notUnderstood(version, "rbac", tokenRule);
+}
+
+const tokenRule = "rule of its own for serviceaccounts/token";
+
 /** Releases before 2.6 have no such rule; one that hides it among other rights would keep it, so it is refused. */
 function withoutTokenRule(draft: Draft, version: string): Draft {
   if (draft.object.kind !== "ClusterRole") return draft;
   const rules = listOf(draft.object["rules"]);
   const kept = rules.filter((rule) => !isTokenRule(rule));
   if (kept.some(grantsTokens)) {
-    throw notUnderstood(version, nameObject(draft.object), "rule of its own for serviceaccounts/token");
+    throw notUnderstood(version, nameObject(draft.object), tokenRule);
   }
   if (kept.length === rules.length) return draft;
   return { ...draft, object: setField<KubeObject>(draft.object, ["rules"], kept) };
 }
 
+/** The right to make ServiceAccount tokens, and no other. */
 function isTokenRule(rule: JsonValue): boolean {
   const { resources, verbs } = fieldsOf(rule);
   return deepEqual(resources, ["serviceaccounts/token"]) && deepEqual(verbs, ["create"]);
 }
 
+/** Names under which RBAC grants the subresource. */
+const tokenResources: ReadonlySet<string> = new Set(["serviceaccounts/token", "*/token", "*"]);
+
 function grantsTokens(rule: JsonValue): boolean {
-  return listOf(fieldsOf(rule)["resources"]).includes("serviceaccounts/token");
+  const { apiGroups, resources, verbs } = fieldsOf(rule);
+  const ofCore = listOf(apiGroups).some((group) => group === "" || group === "*");
+  const creates = listOf(verbs).some((verb) => verb === "create" || verb === "*");
+  return ofCore && creates && listOf(resources).some((resource) => tokenResources.has(textOf(resource)));
 }

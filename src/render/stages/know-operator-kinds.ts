@@ -9,7 +9,7 @@ import { notUnderstood } from "../errors.ts";
 const operatorKinds = ["FluxInstance", "ResourceSet", "ResourceSetInputProvider"];
 
 /** CRDs that list the kinds they accept, and the field of `spec` with that list. */
-const kindLists: { readonly [crd: string]: string } = {
+export const kindLists: { readonly [crd: string]: string } = {
   "alerts.notification.toolkit.fluxcd.io": "eventSources",
   "receivers.notification.toolkit.fluxcd.io": "resources",
 };

@@ -17,6 +17,8 @@ const rbac = [
   object("ClusterRoleBinding", "crd-controller", binding("crd-controller", "flux-system")),
   object("ClusterRoleBinding", "cluster-reconciler", binding("cluster-admin", "flux-system")),
   object("ClusterRoleBinding", "elsewhere", binding("cluster-admin", "other")),
+  object("RoleBinding", "leader", binding("leader", "flux-system")),
+  object("Role", "leader"),
 ];
 const context = {
   spec: specOf(),
@@ -34,6 +36,11 @@ for (const { name, given, want } of [
     name: "follows the new name of the role, and moves subjects into the namespace",
     given: rbac[1],
     want: object("ClusterRoleBinding", "crd-controller-gitops", binding("crd-controller-gitops", "gitops")),
+  },
+  {
+    name: "follows the new name of a role of one namespace",
+    given: rbac[4],
+    want: object("RoleBinding", "leader-gitops", binding("leader-gitops", "gitops")),
   },
   {
     name: "leaves the names of roles that are not the release's",

@@ -5,7 +5,7 @@ import type { Draft, RenderContext } from "../draft.ts";
 import { edit, setField } from "../edit.ts";
 
 /** The namespace that the official manifests are written for. */
-const officialNamespace = "flux-system";
+export const officialNamespace = "flux-system";
 
 /**
  * Gives what `rbac.yaml` brings the suffix "-<namespace>", so that several namespaces can be told apart, and points the
@@ -38,5 +38,7 @@ function moveSubject(subject: JsonValue, namespace: string): JsonValue {
 }
 
 function roleNames(release: Release): ReadonlySet<string> {
-  return new Set(release.rbac.filter(({ kind }) => kind === "ClusterRole").map(({ metadata }) => metadata.name));
+  return new Set(
+    release.rbac.filter(({ kind }) => kind === "ClusterRole" || kind === "Role").map(({ metadata }) => metadata.name),
+  );
 }

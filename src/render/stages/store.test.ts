@@ -57,6 +57,14 @@ for (const { name, kind, want } of [
   test(`store() ${name}`, () => assert.deepEqual(stored(kind), want));
 }
 
+test("store() refuses a release that is told to keep artifacts elsewhere", () => {
+  const object = smallDeployment("source-controller", ["--storage-path=/artifacts"]);
+  assert.throws(() => stored("ephemeral", [{ object, component: "source-controller" }]), {
+    reason: "NeedsNewerOperator",
+    message: /Deployment\/source-controller keeps artifacts elsewhere, --storage-path=\/artifacts, so this release/,
+  });
+});
+
 test("store() refuses a release that keeps artifacts elsewhere", () => {
   const object = setField(smallDeployment("source-controller", []), [...podSpec, "containers"], [{ name: "manager" }]);
   assert.throws(() => stored("ephemeral", [{ object, component: "source-controller" }]), {

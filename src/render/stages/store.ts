@@ -1,11 +1,11 @@
 import type { StorageSpec } from "../../api/spec.ts";
 import { fieldsOf, listOf, textOf } from "../../kube/fields.ts";
-import type { JsonValue, KubeObject } from "../../kube/object.ts";
+import type { JsonObject, JsonValue, KubeObject } from "../../kube/object.ts";
 import { nameObject } from "../../kube/object-id.ts";
 import { editManager, podSpec } from "../deployment.ts";
 import { type ControllerDraft, type Draft, isController, type RenderContext } from "../draft.ts";
 import { edit, readField, setField } from "../edit.ts";
-import { notUnderstood } from "../errors.ts";
+import { notUnderstood, unknownShape } from "../errors.ts";
 
 const artifactPath = "/data";
 
@@ -46,10 +46,20 @@ function claimVolume(name: string, claimName: string): JsonValue {
   return { name, persistentVolumeClaim: { claimName } };
 }
 
+/** A release that keeps artifacts elsewhere would leave the claim empty. */
+function checkStoragePath(container: JsonObject, object: KubeObject, version: string): void {
+  const flag = listOf(container["args"])
+    .map(textOf)
+    .find((arg) => arg.startsWith("--storage-path="));
+  if (flag === undefined || flag === `--storage-path=${artifactPath}`) return;
+  throw unknownShape(version, `${nameObject(object)} keeps artifacts elsewhere, ${flag}`);
+}
+
 /** Mounts the volume `name` where the artifacts are; `replaced` is the volume that was mounted there. */
 function mountOnClaim(object: KubeObject, version: string, name: string): { object: KubeObject; replaced: JsonValue } {
   let replaced: JsonValue | undefined;
   const mounted = editManager(object, version, (container) => {
+    checkStoragePath(container, object, version);
     const volumeMounts = listOf(container["volumeMounts"]).map((mount) => {
       if (fieldsOf(mount)["mountPath"] !== artifactPath) return mount;
       replaced = fieldsOf(mount)["name"];

@@ -1,4 +1,4 @@
-import type { SyncSpec } from "../../api/spec.ts";
+import type { Component, SyncSpec } from "../../api/spec.ts";
 import type { JsonObject } from "../../kube/object.ts";
 import { parseDurationMs } from "../../std/duration.ts";
 import { UnreachableError } from "../../std/errors.ts";
@@ -6,7 +6,23 @@ import type { Draft, RenderContext } from "../draft.ts";
 import { buildFailed } from "../errors.ts";
 import { isAtLeast } from "../version.ts";
 
+const kustomizeGroup = "kustomize.toolkit.fluxcd.io";
 const sourceGroup = "source.toolkit.fluxcd.io";
+
+export type SyncKind = {
+  readonly component: Component;
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+};
+
+/** The kinds that `sync` writes, and the components that must serve them. */
+export function syncKinds({ kind }: SyncSpec, release: string): readonly SyncKind[] {
+  return [
+    { component: "source-controller", group: sourceGroup, version: sourceVersion(kind, release), kind },
+    { component: "kustomize-controller", group: kustomizeGroup, version: "v1", kind: "Kustomization" },
+  ];
+}
 
 /** Adds the source and the Kustomization of `spec.sync`. */
 export function sync(drafts: readonly Draft[], context: RenderContext): readonly Draft[] {
@@ -21,7 +37,7 @@ export function sync(drafts: readonly Draft[], context: RenderContext): readonly
     spec: { ...sourceSpec(wanted), ...commonSourceSpec(wanted) },
   };
   const kustomization = {
-    apiVersion: "kustomize.toolkit.fluxcd.io/v1",
+    apiVersion: `${kustomizeGroup}/v1`,
     kind: "Kustomization",
     metadata,
     spec: {
