@@ -43,7 +43,7 @@ export async function planApply(
   const planned = await mapConcurrent(objects, requestLimit, async (object): Promise<PlannedObject> => {
     const meta = live.get(formatObjectId(objectIdOf(object)));
     if (deps.ledger.isSettled(object, meta)) return { object, action: "unchanged" };
-    const result = await dryRun(object, deps, signal);
+    const result = await dryRun(object, meta !== undefined, deps, signal);
     if (typeof result === "string") return { object, action: result };
     refused.push(result);
     return { object, action: "blind" };
@@ -56,12 +56,12 @@ type Refusal = { readonly object: KubeObject; readonly error: ApiError };
 
 async function dryRun(
   object: KubeObject,
+  isKnown: boolean,
   { client, ledger }: PlanDeps,
   signal: AbortSignal,
 ): Promise<PlannedObject["action"] | Refusal> {
-  const live = await client.getOrUndefined(gvkOf(object), keyOf(object), signal);
   try {
-    const answer = await client.apply(object, { fieldManager, dryRun: true }, signal);
+    const [answer, live] = await ask(object, isKnown, client, signal);
     if (live === undefined) return "create";
     if (wouldChange(live, answer)) return "configure";
     ledger.record(object, live);
@@ -69,8 +69,24 @@ async function dryRun(
   } catch (error) {
     if (error instanceof NoSuchKindError) return "blind";
     if (!(error instanceof ApiError) || !isVerdict(error)) throw error;
-    return live === undefined && error.status === 404 ? "blind" : { object, error };
+    return error.status === 404 ? "blind" : { object, error };
   }
+}
+
+type Answer = readonly [dryRun: KubeObject, live: KubeObject | undefined];
+
+/** What nobody has seen yet most likely does not exist: then the dry-run alone tells, since it answers without a resourceVersion. */
+async function ask(
+  object: KubeObject,
+  isKnown: boolean,
+  client: PlanDeps["client"],
+  signal: AbortSignal,
+): Promise<Answer> {
+  const dry = client.apply(object, { fieldManager, dryRun: true }, signal);
+  const get = (): Promise<KubeObject | undefined> => client.getOrUndefined(gvkOf(object), keyOf(object), signal);
+  if (isKnown) return await Promise.all([dry, get()]);
+  const answer = await dry;
+  return [answer, answer.metadata.resourceVersion === undefined ? undefined : await get()];
 }
 
 /** 4xx about the object itself, as opposed to a server that is busy or a permission that we lack. */
