@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ArtifactError } from "./artifact-error.ts";
-import { artifactCatalogue, openArtifact } from "./from-artifact.ts";
+import { artifactCatalogue, isReleaseFile, openArtifact } from "./from-artifact.ts";
 
 type Texts = { readonly [path: string]: string | Uint8Array | undefined };
 
@@ -254,5 +254,15 @@ for (const { name, change, finding } of [
 }
 
 test("openArtifact() refuses YAML nested beyond what can be read", () => {
-  assert.throws(() => open({ ...whole, [rbac]: "[".repeat(20_000) }).release("2.9.4"), ArtifactError);
+  assert.throws(() => open({ ...whole, [rbac]: "[".repeat(5_000) }).release("2.9.4"), ArtifactError);
 });
+
+for (const { path, want } of [
+  { path: "flux/v2.9.4/rbac.yaml", want: true },
+  { path: "flux-images/v2.9.4/upstream-alpine.yaml", want: true },
+  { path: "flux-operator/install.yaml", want: false },
+  { path: "flux-vex/v2.9.json", want: false },
+  { path: "flux/v2.9.4/old/rbac.yaml", want: false },
+]) {
+  test(`isReleaseFile() is ${want} for ${path}`, () => assert.equal(isReleaseFile(path), want));
+}

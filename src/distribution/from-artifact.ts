@@ -32,16 +32,21 @@ export type ArtifactCatalogue = {
 /** As many as are kept of the embedded ones. */
 const keptReleases = 4;
 
-/** Official component manifests, by release: "flux/v2.9.4/source-controller.yaml". */
+const releaseFile = /^flux(?:-images)?\/v[^/]+\/[^/]+\.yaml$/;
 const manifestPath = /^flux\/v([^/]+)\/[^/]+\.yaml$/;
 
+/** Whether a file of an artifact is one that `openArtifact` may read: all others need not be kept when it is unpacked. */
+export function isReleaseFile(path: string): boolean {
+  return releaseFile.test(path);
+}
+
 /**
- * Opens the files of an artifact, by path from its root with forward slashes: "flux/v2.9.4/rbac.yaml". Files beside the
- * releases are not held on to, those of unknown components and variants are passed over.
+ * Opens the files of an artifact, by path from its root with forward slashes: "flux/v2.9.4/rbac.yaml". Files beside those
+ * of releases are not held on to, those of unknown components and variants are passed over.
  * Throws ArtifactError when there is no release at all.
  */
 export function openArtifact(files: ReadonlyMap<string, Uint8Array>): Artifact {
-  const ours = new Map([...files].filter(([path]) => path.startsWith("flux/") || path.startsWith("flux-images/")));
+  const ours = new Map([...files].filter(([path]) => isReleaseFile(path)));
   const versions = versionsOf(ours.keys());
   if (versions.length === 0) throw artifactFailed("it has no manifests of Flux at flux/v<version>/<component>.yaml");
   const kept = new Map<string, Release>();
