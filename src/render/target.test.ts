@@ -71,3 +71,42 @@ for (const { name, spec, want } of [
     );
   });
 }
+
+for (const { name, range, want } of [
+  {
+    name: "a range that is none",
+    range: "two",
+    want: {
+      reason: "BuildFailed",
+      retry: "on-change",
+      message: /^Cannot read version range "two": .*; change spec.distribution.version$/,
+    },
+  },
+  {
+    name: "a release that the artifact does not have yet, and looks again",
+    range: "2.9.5",
+    want: {
+      reason: "ArtifactFailed",
+      retry: "backoff",
+      message:
+        'Cannot find a release for version range "2.9.5": the artifact does not have Flux 2.9.5 yet, its newest is 2.9.4; ' +
+        "use a newer artifact or remove spec.distribution.artifact",
+    },
+  },
+  {
+    name: "a release that nobody knows yet",
+    range: "2.10.x",
+    want: {
+      reason: "NeedsNewerOperator",
+      retry: "on-change",
+      message:
+        'Cannot find a release for version range "2.10.x": there are releases 2.8.8 to 2.9.4, and none that it takes; a later ' +
+        "one needs a newer operator or a newer artifact",
+    },
+  },
+]) {
+  test(`targetOf() refuses ${name}`, () => {
+    const instance = parseFluxInstance(instanceOf({ distribution: { ...distribution, version: range } }));
+    assert.throws(() => targetOf(instance, { ...catalogue, known: ["2.9.4", "2.9.5"] }), want);
+  });
+}

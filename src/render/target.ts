@@ -1,9 +1,9 @@
 import { canonicalSpec } from "../api/canonical.ts";
 import type { FluxInstance } from "../api/flux-instance.ts";
 import type { CanonicalSpec } from "../api/spec.ts";
-import { findRelease, latestRelease } from "../distribution/catalog.ts";
+import { type FoundRelease, findRelease, latestRelease, type NoReleaseReason } from "../distribution/catalog.ts";
 import type { Release } from "../distribution/release.ts";
-import { ReasonedError } from "../std/errors.ts";
+import { ReasonedError, type Retry } from "../std/errors.ts";
 import { renderInstance } from "./render-instance.ts";
 import type { Rendering } from "./rendering.ts";
 import { refuseUnsupported } from "./unsupported.ts";
@@ -12,6 +12,8 @@ import { refuseUnsupported } from "./unsupported.ts";
 export type Catalogue = {
   /** Without a leading v, oldest first. */
   readonly versions: readonly string[];
+  /** Versions known from elsewhere, where these are an artifact's: one that they lack is told from one that does not exist. */
+  readonly known?: readonly string[];
   load(version: string): Release;
 };
 
@@ -35,11 +37,20 @@ export function targetOf({ metadata, spec: userSpec }: FluxInstance, catalogue: 
   const { name, namespace = "" } = metadata;
   const spec = canonicalSpec(userSpec, namespace);
   refuseUnsupported(spec);
-  const found = findRelease(spec.distribution.version, catalogue.versions);
-  if (found.kind !== "found") {
-    const message = `${found.message}; change spec.distribution.version`;
-    throw new NoReleaseError({ reason: "BuildFailed", retry: "on-change", message });
-  }
+  const found = findRelease(spec.distribution.version, catalogue.versions, { known: catalogue.known ?? [] });
+  if (found.kind !== "found") throw noRelease(found);
   const rendering = renderInstance(spec, catalogue.load(found.version), { name, namespace });
   return { spec, rendering, latestVersion: latestRelease(catalogue.versions) ?? found.version };
+}
+
+/** An artifact may have the release at the next look; a range of which no release is known waits for another one. */
+const outcomes = {
+  "no-such-version": { reason: "BuildFailed", retry: "on-change", remedy: "; change spec.distribution.version" },
+  "not-in-artifact": { reason: "ArtifactFailed", retry: "backoff", remedy: "" },
+  "needs-newer-operator": { reason: "NeedsNewerOperator", retry: "on-change", remedy: "" },
+} as const satisfies Record<NoReleaseReason, { reason: string; retry: Retry; remedy: string }>;
+
+function noRelease(found: Exclude<FoundRelease, { readonly kind: "found" }>): NoReleaseError {
+  const { remedy, ...outcome } = outcomes[found.kind === "none" ? found.why : "no-such-version"];
+  return new NoReleaseError({ ...outcome, message: found.message + remedy });
 }
