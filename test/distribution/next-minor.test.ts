@@ -1,16 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { major } from "semver";
-import { type FindOptions, findRelease } from "../../src/distribution/catalog.ts";
-import { openArtifact } from "../../src/distribution/from-artifact.ts";
-import { embeddedVersions, loadRelease } from "../../src/distribution/load.ts";
+import { loadRelease } from "../../src/distribution/load.ts";
 import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../../src/kube/object.ts";
-import { nameObject } from "../../src/kube/object-id.ts";
 import { editManager, podSpec } from "../../src/render/deployment.ts";
 import { edit, readField, setField } from "../../src/render/edit.ts";
-import { renderInstance } from "../../src/render/render-instance.ts";
-import { artifactFiles } from "../support/artifact-of.ts";
 import {
   base,
   build,
@@ -19,9 +13,7 @@ import {
   changedArgs,
   changedManager,
   changedVersions,
-  newest,
   type Objects,
-  spec,
 } from "../support/next-minor.ts";
 import { specOf } from "../support/small-release.ts";
 
@@ -261,33 +253,4 @@ test("a next minor is refused only by those who ask for the component that is no
   );
   const without = specOf({ components: ["kustomize-controller"] });
   assert.deepEqual(build(release, {}, without), build(base, {}, without));
-});
-
-const beside = openArtifact(artifactFiles(newest, base, { ...base, version: "3.0.0" }));
-const older = (version: string) => major(version) < 3;
-
-for (const { range, options = {}, want } of [
-  { range: "2.x", want: "2.10.0" },
-  { range: "2.9.x", want: "2.9.4" },
-  { range: "*", want: "2.10.0" },
-  { range: ">=2", want: "2.10.0" },
-  { range: ">=2.9 <4", want: "2.10.0" },
-  { range: "3.x", want: "3.0.0" },
-  { range: "2.x || 3.x", want: "3.0.0" },
-  { range: "2.x || 3.x", options: { supports: older }, want: "2.10.0" },
-  { range: "3.x", options: { supports: older }, want: "needs-newer-operator" },
-  { range: "2.8.x", options: { known: embeddedVersions }, want: "not-in-artifact" },
-  { range: "2.11.x", options: { known: embeddedVersions }, want: "no-such-version" },
-  { range: "2.1.x", options: { known: embeddedVersions }, want: "no-such-version" },
-  { range: "4.x", options: { known: embeddedVersions }, want: "needs-newer-operator" },
-] satisfies readonly { range: string; options?: FindOptions; want: string }[]) {
-  test(`findRelease() takes of 2.9.4, 2.10.0 and 3.0.0 in an artifact for ${range}: ${want}`, () => {
-    const found = findRelease(range, beside.versions, options);
-    assert.equal(found.kind === "found" ? found.version : found.kind === "none" && found.why, want);
-  });
-}
-
-test("a next major is built like a next minor where the range names it", () => {
-  const { objects } = renderInstance(spec, beside.release("3.0.0"), { name: "flux", namespace: "flux-system" });
-  assert.deepEqual(objects.map(nameObject).toSorted(), Object.keys(expected).toSorted());
 });
