@@ -59,18 +59,18 @@ async function applyStage(stage: Stage, deps: ApplyDeps, signal: AbortSignal): P
   return changes;
 }
 
-/** Kinds on which others of the same stage rely go before them. */
-const leadingKinds = new Set(["Namespace", "ClusterRole.rbac.authorization.k8s.io", "ServiceAccount"]);
+/** Kinds on which others of the same stage rely go before them: namespaces, then roles and accounts, then all else. */
+const waveOfKind: { readonly [groupKind: string]: number } = {
+  Namespace: 0,
+  "ClusterRole.rbac.authorization.k8s.io": 1,
+  ServiceAccount: 1,
+};
+const lastWave = 2;
 
 function waves(objects: readonly PlannedObject[]): readonly (readonly PlannedObject[])[] {
   const sorted = objects.toSorted((left, right) => compareForApply(left.object, right.object));
-  const byWave = Map.groupBy(sorted, ({ object }) => {
-    const key = groupKindKey(gvkOf(object));
-    return leadingKinds.has(key) ? key : "others";
-  });
-  const others = byWave.get("others") ?? [];
-  byWave.delete("others");
-  return [...byWave.values(), others];
+  const byWave = Map.groupBy(sorted, ({ object }) => waveOfKind[groupKindKey(gvkOf(object))] ?? lastWave);
+  return [...byWave].toSorted(([left], [right]) => left - right).map(([, wave]) => wave);
 }
 
 async function applyWave(

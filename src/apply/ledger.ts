@@ -1,6 +1,6 @@
 import { canonicalJson, deepEqual } from "../std/json.ts";
 import { sha256Hex } from "../std/digest.ts";
-import type { KubeObject, ObjectMeta } from "../kube/object.ts";
+import type { KubeObject, ManagedFieldsEntry, ObjectMeta } from "../kube/object.ts";
 import { formatObjectId, objectIdOf, type ObjectId } from "../kube/object-id.ts";
 
 /**
@@ -39,14 +39,22 @@ export class Ledger {
   }
 }
 
-/**
- * An object with a generation may get a new status meanwhile; without one (ServiceAccounts, roles, bindings) any write counts.
- */
+/** An object may get a new status meanwhile, and the marks that the controllers of Kubernetes leave on it. */
 function isAsSeen(seen: ObjectMeta, live: ObjectMeta): boolean {
   if (seen.uid !== live.uid || live.deletionTimestamp !== undefined) return false;
-  if (seen.resourceVersion === live.resourceVersion) return true;
+  if (seen.resourceVersion === live.resourceVersion || sameWriters(seen, live)) return true;
   if (live.generation === undefined || live.generation !== seen.generation) return false;
   return deepEqual(live.labels ?? {}, seen.labels ?? {}) && deepEqual(lasting(live), lasting(seen));
+}
+
+/** Whether nobody has written anything but status between the two: any other write leaves its mark in managedFields. */
+function sameWriters(seen: ObjectMeta, live: ObjectMeta): boolean {
+  const [before, after] = [contentWriters(seen), contentWriters(live)];
+  return before !== undefined && after !== undefined && deepEqual(before, after);
+}
+
+function contentWriters({ managedFields }: ObjectMeta): readonly ManagedFieldsEntry[] | undefined {
+  return managedFields?.filter(({ subresource }) => subresource !== "status");
 }
 
 /** Annotations but for those that the controllers of Kubernetes keep on Deployments and claims. */

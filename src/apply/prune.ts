@@ -1,10 +1,10 @@
 import type { ApiClient } from "../client/api-client.ts";
-import { isConflict } from "../client/api-error.ts";
+import { isConflict, isNotFound, NoSuchKindError } from "../client/api-error.ts";
 import type { Clock } from "../std/clock.ts";
 import { mapConcurrent } from "../std/concurrent.ts";
 import { ReasonedError } from "../std/errors.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { describeObject } from "../kube/object-id.ts";
+import { describeObject, formatObjectId, objectIdOf } from "../kube/object-id.ts";
 import type { Change } from "./change-set.ts";
 import type { ManagedObject } from "./inventory.ts";
 import { requestLimit } from "./plan-apply.ts";
@@ -88,24 +88,59 @@ export function isKept(live: KubeObject, keepAnnotation: string): boolean {
 /** Objects that are still there when the time is over. */
 export class StillThereError extends ReasonedError {}
 
-/** How often a deletion is looked at; a watch per object would cost more than it saves for the second that this takes. */
-const pollMs = 250;
+/** How often deletions are looked at, with one list a kind; a watch would cost more than it saves for the seconds that they take. */
+const pollMs = 150;
 
-/** Resolves when none of `objects` exists any more; throws StillThereError naming those that do, with the finalizers that hold them. */
+export type GoneOptions = { readonly owner: OwnerLabels; readonly timeoutMs: number };
+
+/**
+ * Resolves when none of `objects`, which carry the owner labels, exists any more; throws StillThereError naming those that do, with the
+ * finalizers that hold them.
+ */
 export async function waitUntilGone(
   objects: readonly ManagedObject[],
-  timeoutMs: number,
-  deps: { readonly client: Pick<ApiClient, "getOrUndefined">; readonly clock: Clock },
+  { owner, timeoutMs }: GoneOptions,
+  deps: { readonly client: Pick<ApiClient, "list">; readonly clock: Clock },
   signal: AbortSignal,
 ): Promise<void> {
   const startMs = deps.clock.monotonicMs();
   let left = objects;
   for (;;) {
-    const seen = await mapConcurrent(left, requestLimit, (id) => deps.client.getOrUndefined(id, id, signal));
-    left = left.filter((_, index) => seen[index] !== undefined);
+    const lists = await mapConcurrent(wavesByKind(left), requestLimit, (kind) =>
+      stillListed(kind, owner, deps, signal),
+    );
+    const seen = lists.flat();
+    left = seen.map(({ id }) => id);
     if (left.length === 0) return;
-    if (deps.clock.monotonicMs() - startMs >= timeoutMs) throw stillThere(seen.filter((live) => live !== undefined));
+    if (deps.clock.monotonicMs() - startMs >= timeoutMs) throw stillThere(seen.map(({ live }) => live));
     await deps.clock.sleep(pollMs, signal);
+  }
+}
+
+type Listed = { readonly id: ManagedObject; readonly live: KubeObject };
+
+async function stillListed(
+  kind: readonly ManagedObject[],
+  owner: OwnerLabels,
+  { client }: { readonly client: Pick<ApiClient, "list"> },
+  signal: AbortSignal,
+): Promise<readonly Listed[]> {
+  const [first] = kind;
+  if (first === undefined) return [];
+  const labelSelector = Object.entries(owner)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(",");
+  try {
+    const { items } = await client.list(first, { labelSelector, metadataOnly: true }, signal);
+    const live = new Map(items.map((item) => [formatObjectId(objectIdOf(item)), item]));
+    return kind.flatMap((id) => {
+      const found = live.get(formatObjectId(id));
+      return found === undefined ? [] : [{ id, live: found }];
+    });
+  } catch (error) {
+    // With its definition, the kind is gone too.
+    if (error instanceof NoSuchKindError || isNotFound(error)) return [];
+    throw error;
   }
 }
 

@@ -1,6 +1,7 @@
 import { deepEqual } from "../std/json.ts";
 import { fieldsOf, listOf, textOf } from "../kube/fields.ts";
 import type { JsonObject, KubeObject } from "../kube/object.ts";
+import { readinessOf } from "../kube/readiness.ts";
 
 /** Why a Deployment's pods do not get ready. `terminal`: waiting does not help. */
 export type Stuck = { readonly message: string; readonly terminal: boolean };
@@ -26,6 +27,7 @@ export function stuckReason(deployment: KubeObject, pods: readonly KubeObject[])
   const selector = fieldsOf(fieldsOf(fieldsOf(deployment["spec"])["selector"])["matchLabels"]);
   const own = pods
     .filter((pod) => pod.metadata.namespace === deployment.metadata.namespace && matches(pod, selector))
+    .filter((pod) => readinessOf(pod).status !== "Current")
     .filter((pod) => pod.metadata.deletionTimestamp === undefined && isMadeFrom(pod, template));
   const troubles = own.flatMap(troubleOf);
   return troubles.find((trouble) => trouble.terminal) ?? troubles[0];

@@ -66,7 +66,6 @@ export class Transport {
     this.#host = server.host;
     const pool = {
       connect: connector(options.connection),
-      allowH2: false,
       pipelining: 1,
       // Below the 90 s after which the API server closes idle connections, so that we seldom write into a closing one.
       keepAliveTimeout: 60_000,
@@ -196,6 +195,8 @@ function connector(connection: Connection): buildConnector.connector {
 function tlsOptions(tls: TlsMaterial): buildConnector.BuildOptions {
   const { ca, cert, key, serverName } = tls;
   return {
+    // HTTP/2 would carry all watches over one connection, and costs more memory and CPU in Node.
+    allowH2: false,
     rejectUnauthorized: !tls.insecure,
     keepAlive: true,
     ...(ca === undefined ? {} : { ca }),

@@ -10,6 +10,7 @@ import { Interrupts, wishOf } from "../controllers/flux-instance/interrupts.ts";
 import {
   createLiveIndex,
   deploymentKind,
+  keepWhole,
   keysOfDrift,
   managedSelector,
   watchedKinds,
@@ -131,6 +132,7 @@ function watchManaged({ client, log, metrics }: Parts, queue: WorkQueue, ledger:
       gvk,
       selection: { labelSelector: managedSelector, metadataOnly: gvk.kind !== deploymentKind.kind },
       routes: [{ queue, keysOf: (change) => keysOfDrift(change, ledger) }],
+      keep: keepWhole,
       onCorrections: (changes) => metrics.corrected(gvk.kind, changes),
       log,
     }),

@@ -28,6 +28,11 @@ export const watchedKinds: readonly GroupVersionKind[] = [
 
 export const managedSelector = `${labels.managedBy}=${operatorName}`;
 
+/** What is kept of a watched object: all, for managedFields tell a new status from a change by somebody else. */
+export function keepWhole(object: KubeObject): KubeObject {
+  return object;
+}
+
 /** The live objects that we manage, as the watches know them. */
 export type LiveIndex = {
   /** Metadata of the objects of one instance. */

@@ -37,9 +37,10 @@ export async function removeObjects(
   const others = objects.filter(({ kind }) => kind !== "Deployment");
   await mapConcurrent(objects.filter(isKustomization), requestLimit, (id) => suspend(id, deps, signal));
   const stopped = await prune(controllers, { ...options, propagationPolicy: "Foreground" }, deps, signal);
-  await waitUntilGone(deletedOf(controllers, stopped), world.settings.reconcileTimeoutMs, deps, signal);
+  const gone = { owner: options.owner, timeoutMs: world.settings.reconcileTimeoutMs };
+  await waitUntilGone(deletedOf(controllers, stopped), gone, deps, signal);
   const definitions = others.filter(({ kind }) => kind === "CustomResourceDefinition");
-  for (const definition of definitions) await releaseResources(definition, deps, signal);
+  await mapConcurrent(definitions, requestLimit, (definition) => releaseResources(definition, deps, signal));
   return [...stopped, ...(await prune(others, options, deps, signal))];
 }
 

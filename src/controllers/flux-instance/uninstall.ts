@@ -1,11 +1,13 @@
 import type { DeletionPolicy } from "../../api/spec.ts";
 import { managedObjects, type ManagedObject } from "../../apply/inventory.ts";
 import type { Ledger } from "../../apply/ledger.ts";
+import { requestLimit } from "../../apply/plan-apply.ts";
 import { waitUntilGone } from "../../apply/prune.ts";
 import { formatApiVersion } from "../../kube/gvk.ts";
 import { isBuiltInGroup } from "../../kube/object-id.ts";
+import { mapConcurrent } from "../../std/concurrent.ts";
 import { deletedOf, releaseResources, removeObjects, type RemoveDeps } from "./remove.ts";
-import type { World } from "./world.ts";
+import { ownerLabels, type World } from "./world.ts";
 
 export type UninstallDeps = RemoveDeps & { readonly ledger: Ledger };
 
@@ -20,7 +22,8 @@ export async function uninstall(
   const objects = managedObjects(world.recorded.inventory?.entries ?? []);
   const going = objects.filter((object) => policy === "Uninstall" || !isResource(object));
   const changes = await removeObjects(going, world, deps, signal);
-  await waitUntilGone(deletedOf(going, changes), world.settings.reconcileTimeoutMs, deps, signal);
+  const gone = { owner: ownerLabels(world.key), timeoutMs: world.settings.reconcileTimeoutMs };
+  await waitUntilGone(deletedOf(going, changes), gone, deps, signal);
   if (policy === "KeepResources") await releaseKept(objects, deps, signal);
   deps.ledger.clear();
 }
@@ -28,7 +31,7 @@ export async function uninstall(
 /** What stays loses Flux's finalizers, since nobody is left who would take them off when it is deleted. */
 async function releaseKept(objects: readonly ManagedObject[], deps: UninstallDeps, signal: AbortSignal): Promise<void> {
   const definitions = objects.filter(({ kind }) => kind === "CustomResourceDefinition");
-  for (const definition of definitions) await releaseResources(definition, deps, signal);
+  await mapConcurrent(definitions, requestLimit, (definition) => releaseResources(definition, deps, signal));
 }
 
 /** What KeepResources keeps: definitions, custom resources and claims. */
