@@ -11,6 +11,9 @@ export type ArtifactFile = { readonly path: string; readonly bytes: Uint8Array }
 /** The namespace that the official manifests are written for; their objects name it in role bindings only. */
 const officialNamespace = "flux-system";
 
+/** Official files have up to 0.22 MiB. Parsing 1 MiB takes a second, in which nothing else is done, and 0.1 GiB. */
+const maxFileBytes = 1024 * 1024;
+
 /** Who generated a CRD says nothing about what it is, and differs between equal ones. */
 const generatorAnnotation = "controller-gen.kubebuilder.io/version";
 
@@ -28,8 +31,9 @@ export function readManifest(file: ArtifactFile): readonly KubeObject[] {
   return compact(objects);
 }
 
-/** The documents of a YAML file that are not empty. Throws ArtifactError when it is none. */
+/** The documents of a YAML file that are not empty. Throws ArtifactError when it is none, or larger than 1 MiB. */
 export function readYaml({ path, bytes }: ArtifactFile): readonly JsonValue[] {
+  if (bytes.length > maxFileBytes) throw artifactFailed(`${path} is larger than ${maxFileBytes} bytes`);
   try {
     return parseKubeYamlDocuments(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (cause) {

@@ -253,9 +253,18 @@ for (const { name, change, finding } of [
   });
 }
 
-test("openArtifact() refuses YAML nested beyond what can be read", () => {
-  assert.throws(() => open({ ...whole, [rbac]: "[".repeat(5_000) }).release("2.9.4"), ArtifactError);
-});
+const ten = (item: string) => `[${Array.from({ length: 10 }, () => item).join(", ")}]`;
+const doubled = Array.from({ length: 9 }, (_, index) => `a${index + 1}: &a${index + 1} ${ten(`*a${index}`)}\n`);
+
+for (const { name, text } of [
+  { name: "nested beyond what can be read", text: "[".repeat(5_000) },
+  { name: "of aliases that grow tenfold nine times", text: `a0: &a0 ${ten("x")}\n${doubled.join("")}` },
+  { name: "larger than a manifest ever was", text: " ".repeat(1024 * 1024 + 1) },
+]) {
+  test(`openArtifact() refuses YAML ${name}`, () => {
+    assert.throws(() => open({ ...whole, [rbac]: text }).release("2.9.4"), ArtifactError);
+  });
+}
 
 for (const { path, want } of [
   { path: "flux/v2.9.4/rbac.yaml", want: true },
