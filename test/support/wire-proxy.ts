@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { Agent as PlainAgent, createServer, request as httpRequest } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Agent, request as httpsRequest } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
@@ -37,7 +37,7 @@ export type SeenRequest = {
   readonly authorization: string | undefined;
 };
 
-/** Plain HTTP in front of a real API server, where a test breaks the wire. */
+/** Plain HTTP in front of a real API server or registry, where a test breaks the wire. */
 export type WireProxy = AsyncDisposable & {
   /** "http://127.0.0.1:<port>" */
   readonly server: string;
@@ -57,12 +57,15 @@ export type WireProxy = AsyncDisposable & {
 
 export async function startWireProxy(upstream: {
   readonly server: string;
-  readonly caPem: string;
+  /** Needed for an upstream with https. */
+  readonly caPem?: string;
 }): Promise<WireProxy> {
   const rules: { rule: FaultRule; left: number }[] = [];
   const requests: SeenRequest[] = [];
   const sockets = new Set<Socket>();
-  const agent = new Agent({ keepAlive: true, ca: upstream.caPem });
+  const agent = upstream.server.startsWith("https:")
+    ? new Agent({ keepAlive: true, ca: upstream.caPem })
+    : new PlainAgent({ keepAlive: true });
   let socketsAccepted = 0;
 
   const server = createServer((request, response) => {
@@ -120,7 +123,7 @@ function matches({ method, path }: FaultRule, seen: SeenRequest): boolean {
 type Forwarding = {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  readonly agent: Agent;
+  readonly agent: Agent | PlainAgent;
   readonly server: string;
   readonly fault: Fault | undefined;
 };
@@ -134,7 +137,8 @@ function forward({ request, response, agent, server, fault }: Forwarding): void 
     return;
   }
   const { host: _, connection: __, ...headers } = request.headers;
-  const upstream = httpsRequest(
+  const send = agent instanceof Agent ? httpsRequest : httpRequest;
+  const upstream = send(
     `${server}${request.url ?? ""}`,
     { method: request.method ?? "GET", headers, agent },
     (answer) => {

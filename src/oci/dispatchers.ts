@@ -1,0 +1,114 @@
+import { X509Certificate } from "node:crypto";
+import { createSecureContext, getCACertificates } from "node:tls";
+import { Agent, ProxyAgent } from "undici";
+import type { Dispatcher } from "undici";
+
+import { canonicalJson } from "../std/json.ts";
+import { sha256Hex } from "../std/digest.ts";
+import { proxyFor } from "./proxy.ts";
+import type { ProxySettings } from "./proxy.ts";
+import { RegistryError } from "./registry-error.ts";
+
+/** PEM texts. */
+export type RegistryTls = {
+  /** Trusted beside the authorities of the system: blobs often come from another host than the registry. */
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+};
+
+/** For hosts that need not know who we are. */
+export function withoutIdentity({ ca }: RegistryTls): RegistryTls {
+  return ca === undefined ? {} : { ca };
+}
+
+/** Connection pools by what they were opened with: proxy and certificates. The few that were used last are kept. */
+export class Dispatchers {
+  readonly #proxy: ProxySettings;
+  readonly #kept = new Map<string, Dispatcher>();
+  readonly #closing = new Set<Promise<void>>();
+
+  constructor(proxy: ProxySettings) {
+    this.#proxy = proxy;
+  }
+
+  /** Throws RegistryError of kind `credentials` if certificates or proxy cannot be used. */
+  for(url: URL, tls: RegistryTls): Dispatcher {
+    const proxy = proxyFor(url, this.#proxy);
+    const key = sha256Hex(canonicalJson({ ...tls, ...(proxy === undefined ? {} : { proxy }) }));
+    const dispatcher = this.#kept.get(key) ?? openDispatcher(tls, proxy);
+    this.#kept.delete(key);
+    this.#kept.set(key, dispatcher);
+    const oldest = this.#kept.entries().next();
+    if (this.#kept.size > keptDispatchers && oldest.done !== true) this.#retire(...oldest.value);
+    return dispatcher;
+  }
+
+  async close(): Promise<void> {
+    const open = [...this.#kept.values()];
+    this.#kept.clear();
+    await Promise.all([...open.map((dispatcher) => dispatcher.destroy()), ...this.#closing]);
+  }
+
+  /** Requests under way are let finish. */
+  #retire(key: string, dispatcher: Dispatcher): void {
+    this.#kept.delete(key);
+    const closing = dispatcher.close().finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
+  }
+}
+
+const keptDispatchers = 8;
+
+/** Between two signs of life; how long all may take is the caller's to say. */
+const silenceMs = 15_000;
+
+function openDispatcher(tls: RegistryTls, proxy: string | undefined): Dispatcher {
+  const connect = { ...tlsOptions(tls), timeout: 10_000 };
+  const options = {
+    headersTimeout: silenceMs,
+    bodyTimeout: silenceMs,
+    connections: 8,
+    keepAliveTimeout: 10_000,
+    keepAliveMaxTimeout: 60_000,
+    maxHeaderSize: 32 * 1024,
+    allowH2: false,
+  };
+  if (proxy === undefined) return new Agent({ ...options, connect });
+  if (!URL.canParse(proxy)) throw unusable("the proxy's address is no URL");
+  return new ProxyAgent({ ...options, uri: proxy, requestTls: connect, proxyTls: { timeout: 10_000 } });
+}
+
+function tlsOptions({ ca, cert, key }: RegistryTls): { ca?: string[]; cert?: string; key?: string } {
+  if ((cert === undefined) !== (key === undefined)) throw unusable("a client certificate needs both cert and key");
+  if (ca !== undefined) checkAuthority(ca);
+  try {
+    createSecureContext(definedOnly({ cert, key }));
+  } catch (cause) {
+    throw unusable("the client certificate and its key cannot be read, or do not belong together", cause);
+  }
+  return {
+    ...(ca === undefined ? {} : { ca: [...getCACertificates("default"), ca] }),
+    ...definedOnly({ cert, key }),
+  };
+}
+
+/** Node passes over a CA that it cannot read. */
+function checkAuthority(ca: string): void {
+  try {
+    new X509Certificate(ca).toString();
+  } catch (cause) {
+    throw unusable("the CA certificate is no PEM certificate", cause);
+  }
+}
+
+function definedOnly({ cert, key }: { cert: string | undefined; key: string | undefined }): {
+  cert?: string;
+  key?: string;
+} {
+  return cert === undefined || key === undefined ? {} : { cert, key };
+}
+
+function unusable(why: string, cause?: unknown): RegistryError {
+  return new RegistryError({ kind: "credentials", message: `Cannot connect to the registry: ${why}`, cause });
+}

@@ -1,0 +1,252 @@
+import type { Random } from "../std/backoff.ts";
+import type { Clock } from "../std/clock.ts";
+import { withinDeadline } from "../std/deadline.ts";
+import { sha256Digest } from "../std/digest.ts";
+import { Authenticator } from "./auth.ts";
+import type { AuthTarget } from "./auth.ts";
+import { Dispatchers } from "./dispatchers.ts";
+import type { RegistryTls } from "./dispatchers.ts";
+import { anonymous, findCredentials } from "./docker-config.ts";
+import { Exchange } from "./exchange.ts";
+import type { ExchangeAnswer, Limits } from "./exchange.ts";
+import { refusalText, statusFailure } from "./failures.ts";
+import { defaultLayerLimits, untar } from "./layer.ts";
+import type { Files, LayerLimits } from "./layer.ts";
+import { ManifestError, chooseLayer, choosePlatform, manifestMediaTypes, parseManifest } from "./manifest.ts";
+import type { Descriptor, Manifest } from "./manifest.ts";
+import type { ProxySettings } from "./proxy.ts";
+import { apiHost, formatReference, isDigest, parseReference, targetName } from "./reference.ts";
+import type { Reference } from "./reference.ts";
+import { RegistryError } from "./registry-error.ts";
+
+export type RegistryDeps = {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** "flux-operator/0.1.0" */
+  readonly userAgent: string;
+  readonly proxy?: ProxySettings;
+};
+
+/** How one registry is reached. */
+export type RegistryAccess = RegistryTls & {
+  /** The text of a `.dockerconfigjson`; anonymous without. */
+  readonly dockerConfig?: string;
+  /** Plain HTTP instead of TLS. */
+  readonly insecure?: boolean;
+  /** For all of it, retries included; 60 s by default. */
+  readonly timeoutMs?: number;
+};
+
+export type PullOptions = RegistryAccess & {
+  /** Which files are wanted; all by default. */
+  readonly keep?: (path: string) => boolean;
+  readonly limits?: Partial<LayerLimits>;
+};
+
+/** What a reference names now: the digest of the manifest or index itself, which is what to compare and to pin. */
+export type Resolved = { readonly digest: string; readonly mediaType: string };
+
+export type Pulled = Resolved & {
+  readonly files: Files;
+  /** The tarball as it came. */
+  readonly layer: { readonly digest: string; readonly sizeBytes: number };
+};
+
+const defaultTimeoutMs = 60_000;
+const maxManifestBytes = 4 * 1024 * 1024;
+
+/**
+ * Reads artifacts from OCI registries. One for the whole process: it shares connections, tokens, and the knowledge of who wants to be left
+ * alone. Source: OCI distribution specification 1.1. All methods throw RegistryError, LayerError, or the signal's reason.
+ */
+export class Registry {
+  readonly #clock: Clock;
+  readonly #dispatchers: Dispatchers;
+  readonly #exchange: Exchange;
+  readonly #authenticator: Authenticator;
+
+  constructor({ clock, random, userAgent, proxy = {} }: RegistryDeps) {
+    this.#clock = clock;
+    this.#dispatchers = new Dispatchers(proxy);
+    this.#exchange = new Exchange({ dispatchers: this.#dispatchers, clock, random, userAgent });
+    this.#authenticator = new Authenticator({ exchange: this.#exchange, clock });
+  }
+
+  /** What `reference` ("oci://host/repository:tag") names now. One request where the registry answers HEAD with a digest, as most do. */
+  async resolve(reference: string, access: RegistryAccess, signal: AbortSignal): Promise<Resolved> {
+    return await this.#within({ verb: "resolve", reference, access }, signal, async (session) => {
+      const head = await this.#send(session, { ...manifestOf(session), method: "HEAD" });
+      const digest = head.header("docker-content-digest");
+      const mediaType = mediaTypeOf(head);
+      if (head.status === 200 && digest !== undefined && isDigest(digest) && mediaType !== undefined) {
+        checkPinned(session, digest);
+        return { digest, mediaType };
+      }
+      // Some proxies do not know HEAD, and the answer to it never says what is wrong.
+      const { digest: computed, manifest } = await this.#manifest(session);
+      return { digest: computed, mediaType: manifest.mediaType };
+    });
+  }
+
+  /** The files of the artifact that `reference` names. Every body is held against its digest before it is looked into. */
+  async pull(reference: string, options: PullOptions, signal: AbortSignal): Promise<Pulled> {
+    return await this.#within({ verb: "pull", reference, access: options }, signal, async (session) => {
+      const { digest, manifest } = await this.#manifest(session);
+      const layer = await this.#layer(session, manifest);
+      const limits = { ...defaultLayerLimits, ...options.limits };
+      if (layer.sizeBytes > limits.tarballBytes)
+        throw failed(session, "too-large", `its layer has more than ${limits.tarballBytes} bytes`);
+      const tarball = await this.#blob(session, { path: `blobs/${layer.digest}`, accept: "*/*", descriptor: layer });
+      const source = `artifact ${formatReference(session.reference)}`;
+      const { keep } = options;
+      const files = await untar(
+        tarball,
+        { source, limits, ...(keep === undefined ? {} : { keep }) },
+        session.limits.signal,
+      );
+      const { sizeBytes } = layer;
+      return { digest, mediaType: manifest.mediaType, files, layer: { digest: layer.digest, sizeBytes } };
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#dispatchers.close();
+  }
+
+  async #within<T>(
+    { verb, reference, access }: Wish,
+    signal: AbortSignal,
+    work: (session: Session) => Promise<T>,
+  ): Promise<T> {
+    const parsed = parseReference(reference);
+    const action = `${verb} ${formatReference(parsed)}`;
+    const { timeoutMs = defaultTimeoutMs, dockerConfig, insecure = false } = access;
+    const { host, repository } = parsed;
+    const credentials = dockerConfig === undefined ? anonymous : findCredentials(dockerConfig, { host, repository });
+    const origin = `${insecure ? "http" : "https"}://${apiHost(host)}`;
+    const deadlineMs = this.#clock.monotonicMs() + timeoutMs;
+    const reason = (): RegistryError =>
+      new RegistryError({
+        kind: "timeout",
+        message: `Cannot ${action}: ${host} takes longer than ${timeoutMs / 1000} s`,
+      });
+    return await withinDeadline({ timeoutMs, reason, clock: this.#clock }, signal, (own) => {
+      const target: AuthTarget = { origin, repository, credentials, tls: tlsOf(access), action };
+      return work({ reference: parsed, action, target, limits: { signal: own, deadlineMs } });
+    });
+  }
+
+  /** The manifest or index that the reference itself names. */
+  async #manifest(session: Session): Promise<{ digest: string; manifest: Manifest }> {
+    const answer = await this.#get(session, { ...manifestOf(session), maxBytes: maxManifestBytes });
+    const digest = sha256Digest(answer.body);
+    const announced = answer.header("docker-content-digest");
+    if (announced !== undefined && isDigest(announced) && announced !== digest)
+      throw failed(session, "digest-mismatch", `its manifest is not ${announced}, as the registry says, but ${digest}`);
+    checkPinned(session, digest);
+    return { digest, manifest: readManifest(session, answer.body, mediaTypeOf(answer)) };
+  }
+
+  async #layer(session: Session, manifest: Manifest): Promise<Descriptor> {
+    if (manifest.kind === "manifest") return orFailed(session, () => chooseLayer(manifest.layers));
+    const descriptor = orFailed(session, () => choosePlatform(manifest.manifests));
+    if (descriptor.sizeBytes > maxManifestBytes)
+      throw failed(session, "too-large", `its manifest has more than ${maxManifestBytes} bytes`);
+    const path = `manifests/${descriptor.digest}`;
+    const body = await this.#blob(session, { path, accept: manifestMediaTypes.join(", "), descriptor });
+    const chosen = readManifest(session, body, descriptor.mediaType);
+    if (chosen.kind === "index") throw failed(session, "unsupported", "it is an index inside an index");
+    return orFailed(session, () => chooseLayer(chosen.layers));
+  }
+
+  /** The content of a descriptor, size and digest checked. */
+  async #blob(session: Session, { path, accept, descriptor }: Blob): Promise<Uint8Array> {
+    const { digest, sizeBytes } = descriptor;
+    const { body } = await this.#get(session, { path, accept, maxBytes: sizeBytes });
+    if (body.length < sizeBytes)
+      throw failed(session, "truncated", `${digest} ends before the ${sizeBytes} bytes that the manifest gives it`);
+    const actual = sha256Digest(body);
+    if (actual !== digest) throw failed(session, "digest-mismatch", `what came as ${digest} is ${actual}`);
+    return body;
+  }
+
+  async #get(session: Session, request: Ask): Promise<ExchangeAnswer> {
+    const answer = await this.#send(session, { ...request, method: "GET" });
+    if (answer.status < 300) return answer;
+    throw refusal(session, answer);
+  }
+
+  /** Answers one challenge, of the registry itself only: where it sends us to has no claim on our credentials. */
+  async #send(
+    session: Session,
+    { path, accept, maxBytes, method }: Ask & { method: "GET" | "HEAD" },
+  ): Promise<ExchangeAnswer> {
+    const { target, action, limits } = session;
+    const url = new URL(`/v2/${target.repository}/${path}`, target.origin);
+    const request = { method, url, headers: { accept }, action, maxBytes, tls: target.tls };
+    const answer = await this.#exchange.send({ ...request, authorization: this.#authenticator.known(target) }, limits);
+    if (answer.status !== 401 || answer.url.origin !== target.origin) return answer;
+    const authorization = await this.#authenticator.answer(answer, target, limits);
+    return await this.#exchange.send({ ...request, authorization }, limits);
+  }
+}
+
+type Wish = { readonly verb: "pull" | "resolve"; readonly reference: string; readonly access: RegistryAccess };
+type Ask = { readonly path: string; readonly accept: string; readonly maxBytes: number };
+type Blob = { readonly path: string; readonly accept: string; readonly descriptor: Descriptor };
+
+/** One call, from its start to its deadline. */
+type Session = {
+  readonly reference: Reference;
+  readonly action: string;
+  readonly target: AuthTarget;
+  readonly limits: Limits;
+};
+
+function manifestOf({ reference }: Session): Ask {
+  const path = `manifests/${targetName(reference.target)}`;
+  return { path, accept: manifestMediaTypes.join(", "), maxBytes: maxManifestBytes };
+}
+
+function tlsOf({ ca, cert, key }: RegistryAccess): RegistryTls {
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+  };
+}
+
+function mediaTypeOf(answer: ExchangeAnswer): string | undefined {
+  return answer.header("content-type")?.split(";")[0]?.trim();
+}
+
+function checkPinned(session: Session, digest: string): void {
+  const { target } = session.reference;
+  if (target.kind === "digest" && target.digest !== digest)
+    throw failed(session, "digest-mismatch", `the registry answers with ${digest}`);
+}
+
+function readManifest(session: Session, body: Uint8Array, contentType: string | undefined): Manifest {
+  return orFailed(session, () => parseManifest(body, contentType));
+}
+
+function orFailed<T>(session: Session, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof ManifestError) throw failed(session, cause.kind, cause.message, cause);
+    throw cause;
+  }
+}
+
+function refusal({ action, target }: Session, { status, url, body }: ExchangeAnswer): RegistryError {
+  const pullSecret = target.credentials.kind === "anonymous" ? "give a pull secret" : "check the pull secret";
+  const next = status === 404 ? "check repository and tag" : pullSecret;
+  const hint = status === 401 || status === 403 || status === 404 ? next : undefined;
+  const said = [refusalText(body), hint].filter((part) => part !== undefined).join("; ");
+  return statusFailure({ action, host: url.host, status, ...(said === "" ? {} : { said }) });
+}
+
+function failed({ action }: Session, kind: RegistryError["kind"], why: string, cause?: unknown): RegistryError {
+  return new RegistryError({ kind, message: `Cannot ${action}: ${why}`, cause });
+}
