@@ -151,7 +151,7 @@ function stillThere(objects: readonly KubeObject[]): StillThereError {
     return `${describeObject(id)}${held.length === 0 ? "" : ` (held by finalizer ${held.join(", ")})`}`;
   });
   return new StillThereError({
-    reason: "UninstallFailed",
+    reason: "ReconciliationFailed",
     retry: "backoff",
     message: `Cannot go on before these objects are gone: ${names.toSorted().slice(0, 10).join(", ")}`,
   });

@@ -99,10 +99,11 @@ export class Conclusion {
     }
   }
 
-  #warnIfNew(type: string, failure: Failure): void {
-    const before = findCondition(this.#world.recorded.conditions, type);
+  #warnIfNew(conditionType: string, failure: Failure): void {
+    const before = findCondition(this.#world.recorded.conditions, conditionType);
     if (before?.reason === failure.reason && before.message === failure.message) return;
-    this.#event({ type: "Warning", reason: failure.reason, message: failure.message });
+    const type = failure.reason === reasons.healthCheckCanceled ? "Normal" : "Warning";
+    this.#event({ type, reason: failure.reason, message: failure.message });
   }
 
   #event(note: EventNote): void {

@@ -8,8 +8,10 @@ import { isConflict, isNotFound } from "../../client/api-error.ts";
 import { fieldsOf, listOf, textOf } from "../../kube/fields.ts";
 import type { GroupVersionKind } from "../../kube/gvk.ts";
 import type { KubeObject } from "../../kube/object.ts";
+import { describeObject } from "../../kube/object-id.ts";
 import type { Clock } from "../../std/clock.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";
+import { ReasonedError } from "../../std/errors.ts";
 import { ownerLabels, type World } from "./world.ts";
 
 export type RemoveDeps = {
@@ -39,9 +41,24 @@ export async function removeObjects(
   const stopped = await prune(controllers, { ...options, propagationPolicy: "Foreground" }, deps, signal);
   const gone = { owner: options.owner, timeoutMs: world.settings.reconcileTimeoutMs };
   await waitUntilGone(deletedOf(controllers, stopped), gone, deps, signal);
+  refuseWhileKept(stopped, others);
   const definitions = others.filter(({ kind }) => kind === "CustomResourceDefinition");
   await mapConcurrent(definitions, requestLimit, (definition) => releaseResources(definition, deps, signal));
   return [...stopped, ...(await prune(others, options, deps, signal))];
+}
+
+/** Something stays that must go before the rest may. */
+export class RemovalError extends ReasonedError {}
+
+/** A controller that runs on would delete what its resources have applied, once their definitions go. */
+function refuseWhileKept(controllers: readonly Change[], others: readonly ManagedObject[]): void {
+  const kept = controllers.filter(({ action }) => action === "kept").map(({ id }) => describeObject(id));
+  if (kept.length === 0 || !others.some(({ kind }) => kind === "CustomResourceDefinition")) return;
+  throw new RemovalError({
+    reason: "ReconciliationFailed",
+    retry: "backoff",
+    message: `Cannot remove Flux's definitions while ${kept.toSorted().join(", ")} may still run: it carries the annotation ${objectAnnotations.prune} or lacks our owner labels; delete it, or take the annotation off`,
+  });
 }
 
 /** Those of `objects` that were deleted, and not kept. */
