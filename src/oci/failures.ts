@@ -73,6 +73,8 @@ export function networkFailure(
     );
     return { error, transient: false };
   }
+  if (code === "UND_ERR_HEADERS_OVERFLOW")
+    return { error: failed("too-large", `${host} sends more headers than anybody needs`), transient: false };
   if (code === "EPROTO" || code === "ERR_SSL_WRONG_VERSION_NUMBER" || code === "ERR_SSL_PACKET_LENGTH_TOO_LONG") {
     const error = failed("unreachable", `${host} does not speak TLS; allow plain HTTP if that is meant`);
     return { error, transient: false };

@@ -59,12 +59,15 @@ export async function untar(tarball: Uint8Array, options: ReadOptions, signal: A
   if (tarball.length > reading.limits.tarballBytes)
     throw refuse(reading, `it is larger than ${reading.limits.tarballBytes} bytes`);
   const parser = extract();
+  let damage: unknown;
+  parser.on("error", (error) => (damage = error));
   const feeding = feed(parser, unpack(tarball, reading), { reading, signal });
   try {
     for await (const entry of parser) await readEntry(entry, reading);
   } catch (error) {
     if (signal.aborted) throw signal.reason;
-    throw error instanceof LayerError ? error : damaged(reading, error);
+    if (error instanceof LayerError || damage === undefined) throw error;
+    throw damage instanceof LayerError ? damage : damaged(reading, damage);
   } finally {
     parser.destroy(null);
     await feeding;
