@@ -1,15 +1,13 @@
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { homedir, tmpdir } from "node:os";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { goTool } from "../../scripts/go-tool.ts";
 import type { JsonValue } from "../../src/std/json.ts";
 import { formatYaml, parseKubeYamlDocuments } from "../../src/std/yaml.ts";
 
 const run = promisify(execFile);
-const module = join(import.meta.dirname, "../../tools/kustomize");
-const program = "sigs.k8s.io/kustomize/kustomize/v5";
 
 /** One patch entry of a kustomization; the target is left out when undefined. */
 export type KustomizePatch = { readonly patch: string; readonly target?: { readonly [field: string]: string } };
@@ -20,25 +18,12 @@ export type KustomizeOutcome =
   | { readonly kind: "built"; readonly objects: readonly JsonValue[] }
   | { readonly kind: "refused"; readonly message: string };
 
-/** Path of the kustomize that tools/kustomize pins; built on first use, then kept by version below the user's cache. */
-export async function kustomizeBinary(signal: AbortSignal): Promise<string> {
-  const version = /kustomize\/kustomize\/v5 (v\S+)/.exec(await readFile(join(module, "go.mod"), "utf8"))?.[1];
-  const cache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "flux-operator", "kustomize");
-  const binary = join(cache, `kustomize-${version}-${process.arch}`);
-  if (existsSync(binary)) return binary;
-  await mkdir(cache, { recursive: true });
-  const building = `${binary}.${process.pid}`;
-  await run("nice", ["go", "build", "-o", building, program], { cwd: module, signal });
-  await rename(building, binary);
-  return binary;
-}
-
 /** Builds each case in a process of its own, two at a time: one that is refused would take a shared build with it. */
 export async function kustomizeBuild(
   cases: readonly KustomizeCase[],
   signal: AbortSignal,
 ): Promise<readonly KustomizeOutcome[]> {
-  const binary = await kustomizeBinary(signal);
+  const binary = await goTool("kustomize", signal);
   const directory = await mkdtemp(join(tmpdir(), "kustomize-"));
   const outcomes: KustomizeOutcome[] = [];
   const queue = cases.entries();

@@ -1,0 +1,12 @@
+/** Builds or finds all that the integration tests run, so that no test waits minutes for a compiler. Nothing to do when all is cached. */
+import { provideBinaries } from "./control-plane/binaries.ts";
+import { terminalProgress } from "./control-plane/progress.ts";
+import { goTool, goTools, type GoToolName } from "./go-tool.ts";
+
+const progress = terminalProgress(process.stderr);
+await provideBinaries({ variant: "full", progress, assetsFolder: process.env["KUBEBUILDER_ASSETS"] });
+const names = Object.keys(goTools) as GoToolName[];
+for (const name of names) {
+  const signal = new AbortController().signal;
+  await progress.step(`provide ${name}`, () => goTool(name, signal));
+}
