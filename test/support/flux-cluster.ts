@@ -92,8 +92,16 @@ export async function startFluxCluster(): Promise<FluxCluster> {
       objectWhen(instanceKind, what, (object) => object.metadata.namespace === inNamespace && wanted(object)),
     reconcile: async () => {
       const at = `${Date.now()}-${Math.random()}`;
+      const echoes = await echoesOf(plane);
       await cluster.patchInstance({ metadata: { annotations: { "reconcile.fluxcd.io/requestedAt": at } } });
-      return await cluster.instanceWhen("reconciled", (object) => statusOf(object)["lastHandledReconcileAt"] === at);
+      const instance = await cluster.instanceWhen(
+        "reconciled",
+        (object) => statusOf(object)["lastHandledReconcileAt"] === at,
+      );
+      // A watch may tell of a write before the audit log does.
+      const deadline = AbortSignal.timeout(patienceMs);
+      while ((await echoesOf(plane)) === echoes) await systemClock.sleep(20, deadline);
+      return instance;
     },
     gone: async (name) => {
       const deadline = AbortSignal.timeout(patienceMs);
@@ -194,6 +202,12 @@ async function listWhenServed(rest: ControlPlane["rest"], path: string): Promise
     if (status !== 429) return await rest.list(path);
     await systemClock.sleep(100, AbortSignal.timeout(patienceMs));
   }
+}
+
+/** How many writes of the instance's status are in the audit log. */
+async function echoesOf(plane: ControlPlane): Promise<number> {
+  const written = (await plane.auditEvents()).filter(isWriteOfOurs);
+  return written.filter(({ objectRef }) => objectRef?.subresource === "status").length;
 }
 
 const writeVerbs = new Set(["create", "update", "patch", "delete", "deletecollection"]);
