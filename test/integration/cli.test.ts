@@ -158,7 +158,7 @@ test("diff instance", async (context) => {
     const kubeconfig = await plane.kubeconfigFor({ user: "nobody" });
     const { exitCode, stdout, stderr } = await diff(exampleText, ["--kubeconfig", kubeconfig]);
     assert.deepEqual({ exitCode, stdout }, { exitCode: 2, stdout: "" });
-    assert.match(stderr, /error: Cannot get \S+: .* is forbidden: User "nobody" cannot get resource/);
+    assert.match(stderr, /error: Cannot apply \S+: .* is forbidden: User "nobody" cannot patch resource/);
     assert.equal(lastLine(stderr), `error: and ${wanted.length - 10} more of this kind`);
   });
 
