@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { apiError } from "../../test/support/table-client.ts";
+import { ConnectionError, NoSuchKindError } from "../client/api-error.ts";
+import type { KubeObject } from "../kube/object.ts";
+import { formatObjectId, objectIdOf } from "../kube/object-id.ts";
+import { Ledger } from "./ledger.ts";
+import { planApply, PlanError, type PlanDeps } from "./plan-apply.ts";
+
+const signal = new AbortController().signal;
+
+function wanted(name: string): KubeObject {
+  return { apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace: "a" }, data: { of: name } };
+}
+
+function asLive(object: KubeObject, data = object["data"]): KubeObject {
+  return { ...object, metadata: { ...object.metadata, uid: "1", resourceVersion: "5" }, data: data ?? {} };
+}
+
+type Server = {
+  readonly live?: readonly KubeObject[];
+  /** What is thrown at the dry-run of the object of that name. */
+  readonly refuse?: { readonly [name: string]: Error };
+};
+
+/** Answers a dry-run as server-side apply does: what it would store, with a resourceVersion if there is an object already. */
+function depsOf({ live = [], refuse = {} }: Server): PlanDeps & { readonly asked: string[] } {
+  const asked: string[] = [];
+  const find = (name: string): KubeObject | undefined => live.find((object) => object.metadata.name === name);
+  return {
+    asked,
+    ledger: new Ledger(),
+    client: {
+      getOrUndefined: async (_gvk, { name }) => find(name),
+      apply: async (object, options) => {
+        assert.equal(options.dryRun, true, "a plan writes nothing");
+        const { name } = object.metadata;
+        asked.push(name);
+        const error = refuse[name];
+        if (error !== undefined) throw error;
+        const found = find(name);
+        if (found === undefined) return { ...object, metadata: { ...object.metadata, uid: "new" } };
+        return { ...found, data: object["data"] ?? {} };
+      },
+    },
+  };
+}
+
+function metadataOf(objects: readonly KubeObject[]): ReadonlyMap<string, KubeObject["metadata"]> {
+  return new Map(objects.map((object) => [formatObjectId(objectIdOf(object)), object.metadata]));
+}
+
+async function plan(objects: readonly KubeObject[], server: Server, isKnown: boolean): Promise<readonly string[]> {
+  const live = metadataOf(isKnown ? (server.live ?? []) : []);
+  const planned = await planApply(objects, live, depsOf(server), signal);
+  return planned.map(({ object, action }) => `${object.metadata.name} ${action}`);
+}
+
+const edited = asLive(wanted("x"), { of: "somebody" });
+for (const { name, server, want } of [
+  { name: "creates what is not there", server: {}, want: "create" },
+  { name: "configures what would change", server: { live: [edited] }, want: "configure" },
+  { name: "leaves alone what would not", server: { live: [asLive(wanted("x"))] }, want: "unchanged" },
+  {
+    name: "is blind to a kind that is not served yet",
+    server: { refuse: { x: new NoSuchKindError("ConfigMap") } },
+    want: "blind",
+  },
+  {
+    name: "is blind to a namespace that does not exist yet",
+    server: { refuse: { x: apiError(404, "NotFound", 'namespaces "a" not found') } },
+    want: "blind",
+  },
+]) {
+  for (const isKnown of [true, false]) {
+    test(`planApply() ${name}, ${isKnown ? "as the watches know" : "unknown to the watches"}`, async () =>
+      assert.deepEqual(await plan([wanted("x")], server, isKnown), [`x ${want}`]));
+  }
+}
+
+test("planApply() keeps the order of the objects", async () => {
+  const server = { live: [asLive(wanted("b")), asLive(wanted("c"), { of: "somebody" })] };
+  const objects = ["c", "a", "b"].map(wanted);
+  assert.deepEqual(await plan(objects, server, false), ["c configure", "a create", "b unchanged"]);
+});
+
+test("planApply() does not ask about what the ledger vouches for, also after it has found it unchanged itself", async () => {
+  const live = asLive(wanted("x"));
+  const deps = depsOf({ live: [live] });
+  const object = wanted("x");
+  await planApply([object], metadataOf([live]), deps, signal);
+  const again = await planApply([object], metadataOf([live]), deps, signal);
+  assert.deepEqual({ action: again[0]?.action, asked: deps.asked }, { action: "unchanged", asked: ["x"] });
+});
+
+test("planApply() asks again about what somebody has written since", async () => {
+  const live = asLive(wanted("x"));
+  const deps = depsOf({ live: [live] });
+  await planApply([wanted("x")], metadataOf([live]), deps, signal);
+  const moved = { ...live, metadata: { ...live.metadata, resourceVersion: "6" } };
+  await planApply([wanted("x")], metadataOf([moved]), deps, signal);
+  assert.deepEqual(deps.asked, ["x", "x"]);
+});
+
+test("planApply() does not vouch for what it would change", async () => {
+  const deps = depsOf({ live: [edited] });
+  const object = wanted("x");
+  await planApply([object], metadataOf([edited]), deps, signal);
+  assert.equal(deps.ledger.isSettled(object, edited.metadata), false);
+});
+
+const invalid = apiError(422, "Invalid", "data: Invalid value");
+for (const { name, refuse, message } of [
+  {
+    name: "names the object that is refused",
+    refuse: { x: invalid },
+    message: "Cannot apply ConfigMap/a/x: the API server refuses it: data: Invalid value; nothing was changed",
+  },
+  {
+    name: "says what the server answered when it gave no message",
+    refuse: { x: apiError(422, "Invalid", "") },
+    message:
+      "Cannot apply ConfigMap/a/x: the API server refuses it: Cannot ask: API server answered 422; nothing was changed",
+  },
+]) {
+  test(`planApply() ${name}`, async () =>
+    await assert.rejects(
+      plan(["w", "x", "y", "z"].map(wanted), { refuse }, false),
+      (thrown) =>
+        thrown instanceof PlanError &&
+        thrown.message === message &&
+        thrown.reason === "ReconciliationFailed" &&
+        thrown.retry === "backoff",
+    ));
+}
+
+test("planApply() asks about all objects, and tells the first refusal by name and how many more there are", async () => {
+  const deps = depsOf({
+    refuse: { z: apiError(400, "BadRequest", "z is bad"), b: invalid, y: apiError(409, "Conflict", "y is taken") },
+  });
+  await assert.rejects(
+    planApply(["z", "y", "b", "a"].map(wanted), new Map(), deps, signal),
+    (thrown) =>
+      thrown instanceof PlanError &&
+      thrown.cause === invalid &&
+      thrown.message ===
+        "Cannot apply ConfigMap/a/b: the API server refuses it: data: Invalid value (and 2 more objects); nothing was changed",
+  );
+  assert.deepEqual(deps.asked.toSorted(), ["a", "b", "y", "z"]);
+});
+
+for (const { name, error } of [
+  { name: "a permission that we lack", error: apiError(403, "Forbidden") },
+  { name: "credentials that are not accepted", error: apiError(401, "Unauthorized") },
+  { name: "too many requests", error: apiError(429, "TooManyRequests") },
+  { name: "a server that is slow", error: apiError(408, "Timeout") },
+  { name: "a webhook that does not answer", error: apiError(500, "InternalError") },
+  { name: "a server that is away", error: new ConnectionError("apply", "refused") },
+]) {
+  test(`planApply() takes ${name} for no verdict about the object`, async () =>
+    await assert.rejects(plan([wanted("x"), wanted("y")], { refuse: { x: error } }, false), error));
+}
+
+test("planApply() throws when it may not read", async () => {
+  const forbidden = apiError(403, "Forbidden");
+  const live = asLive(wanted("x"));
+  const deps = depsOf({ live: [live] });
+  const client = { ...deps.client, getOrUndefined: () => Promise.reject(forbidden) };
+  await assert.rejects(planApply([wanted("x")], metadataOf([live]), { ...deps, client }, signal), forbidden);
+});
