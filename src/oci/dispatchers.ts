@@ -33,10 +33,10 @@ export class Dispatchers {
   }
 
   /** Throws RegistryError of kind `credentials` if certificates or proxy cannot be used. */
-  for(url: URL, tls: RegistryTls): Dispatcher {
+  for(url: URL, { tls, action }: { tls: RegistryTls; action: string }): Dispatcher {
     const proxy = proxyFor(url, this.#proxy);
     const key = sha256Hex(canonicalJson({ ...tls, ...(proxy === undefined ? {} : { proxy }) }));
-    const dispatcher = this.#kept.get(key) ?? openDispatcher(tls, proxy);
+    const dispatcher = this.#kept.get(key) ?? openDispatcher({ tls, proxy, action });
     this.#kept.delete(key);
     this.#kept.set(key, dispatcher);
     const oldest = this.#kept.entries().next();
@@ -50,10 +50,11 @@ export class Dispatchers {
     await Promise.all([...open.map((dispatcher) => dispatcher.destroy()), ...this.#closing]);
   }
 
-  /** Requests under way are let finish. */
+  /** Requests under way are let finish; those that fail have told whoever sent them. */
   #retire(key: string, dispatcher: Dispatcher): void {
     this.#kept.delete(key);
-    const closing = dispatcher.close().finally(() => this.#closing.delete(closing));
+    const forget = (): void => void this.#closing.delete(closing);
+    const closing = dispatcher.close().then(forget, forget);
     this.#closing.add(closing);
   }
 }
@@ -63,8 +64,10 @@ const keptDispatchers = 8;
 /** Between two signs of life; how long all may take is the caller's to say. */
 const silenceMs = 15_000;
 
-function openDispatcher(tls: RegistryTls, proxy: string | undefined): Dispatcher {
-  const connect = { ...tlsOptions(tls), timeout: 10_000 };
+type Opening = { readonly tls: RegistryTls; readonly proxy: string | undefined; readonly action: string };
+
+function openDispatcher({ tls, proxy, action }: Opening): Dispatcher {
+  const connect = { ...tlsOptions(tls, action), timeout: 10_000 };
   const options = {
     headersTimeout: silenceMs,
     bodyTimeout: silenceMs,
@@ -75,17 +78,18 @@ function openDispatcher(tls: RegistryTls, proxy: string | undefined): Dispatcher
     allowH2: false,
   };
   if (proxy === undefined) return new Agent({ ...options, connect });
-  if (!URL.canParse(proxy)) throw unusable("the proxy's address is no URL");
+  if (!URL.canParse(proxy)) throw unusable(action, "the proxy's address is no URL");
   return new ProxyAgent({ ...options, uri: proxy, requestTls: connect, proxyTls: { timeout: 10_000 } });
 }
 
-function tlsOptions({ ca, cert, key }: RegistryTls): { ca?: string[]; cert?: string; key?: string } {
-  if ((cert === undefined) !== (key === undefined)) throw unusable("a client certificate needs both cert and key");
-  if (ca !== undefined) checkAuthority(ca);
+function tlsOptions({ ca, cert, key }: RegistryTls, action: string): { ca?: string[]; cert?: string; key?: string } {
+  if ((cert === undefined) !== (key === undefined))
+    throw unusable(action, "a client certificate needs both cert and key");
+  if (ca !== undefined) checkAuthority(ca, action);
   try {
     createSecureContext(definedOnly({ cert, key }));
   } catch (cause) {
-    throw unusable("the client certificate and its key cannot be read, or do not belong together", cause);
+    throw unusable(action, "the client certificate and its key cannot be read, or do not belong together", cause);
   }
   return {
     ...(ca === undefined ? {} : { ca: [...getCACertificates("default"), ca] }),
@@ -94,11 +98,11 @@ function tlsOptions({ ca, cert, key }: RegistryTls): { ca?: string[]; cert?: str
 }
 
 /** Node passes over a CA that it cannot read. */
-function checkAuthority(ca: string): void {
+function checkAuthority(ca: string, action: string): void {
   try {
     new X509Certificate(ca).toString();
   } catch (cause) {
-    throw unusable("the CA certificate is no PEM certificate", cause);
+    throw unusable(action, "the CA certificate is no PEM certificate", cause);
   }
 }
 
@@ -109,6 +113,6 @@ function definedOnly({ cert, key }: { cert: string | undefined; key: string | un
   return cert === undefined || key === undefined ? {} : { cert, key };
 }
 
-function unusable(why: string, cause?: unknown): RegistryError {
-  return new RegistryError({ kind: "credentials", message: `Cannot connect to the registry: ${why}`, cause });
+function unusable(action: string, why: string, cause?: unknown): RegistryError {
+  return new RegistryError({ kind: "credentials", message: `Cannot ${action}: ${why}`, cause });
 }

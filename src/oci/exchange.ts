@@ -114,18 +114,20 @@ export class Exchange {
   #request(request: ExchangeRequest, url: URL, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
     const { method, headers, authorization, body, tls } = request;
     const sameOrigin = url.origin === request.url.origin;
-    return this.#deps.dispatchers.for(url, sameOrigin ? tls : withoutIdentity(tls)).request({
-      origin: url.origin,
-      path: url.pathname + url.search,
-      method,
-      headers: {
-        "user-agent": this.#deps.userAgent,
-        ...headers,
-        ...(sameOrigin && authorization !== undefined ? { authorization } : {}),
-      },
-      body: body ?? null,
-      signal,
-    });
+    return this.#deps.dispatchers
+      .for(url, { tls: sameOrigin ? tls : withoutIdentity(tls), action: request.action })
+      .request({
+        origin: url.origin,
+        path: url.pathname + url.search,
+        method,
+        headers: {
+          "user-agent": this.#deps.userAgent,
+          ...headers,
+          ...(sameOrigin && authorization !== undefined ? { authorization } : {}),
+        },
+        body: body ?? null,
+        signal,
+      });
   }
 
   async #read(response: Dispatcher.ResponseData, { request, url }: Hop): Promise<Outcome> {

@@ -94,6 +94,9 @@ const unreachable: Readonly<Record<string, string>> = {
   ETIMEDOUT: "HOST does not answer",
   UND_ERR_CONNECT_TIMEOUT: "HOST does not answer",
   UND_ERR_HEADERS_TIMEOUT: "HOST does not answer",
+  UND_ERR_ABORTED: "the proxy does not let us through to HOST",
+  UND_ERR_PRX_CONN: "the proxy does not let us through to HOST",
+  UND_ERR_PRX_TLS: "the proxy's certificate is not trusted on the way to HOST",
 };
 
 function isCertificateProblem(code: string): boolean {

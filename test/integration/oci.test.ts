@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import type { IncomingHttpHeaders, Server } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { connect } from "node:net";
 import type { AddressInfo } from "node:net";
@@ -52,11 +52,10 @@ before(async () => {
   folder = await mkdtemp(join(tmpdir(), "oci-"));
   tokens = await startTokenServer({ users: { reader: user.password }, refreshTokens: ["refresh"], open: ["org/open"] });
   const { realm, service, issuer, jwks } = tokens;
-  [open, basic, bearer] = await Promise.all([
-    startRegistry({ kind: "open" }, signal),
-    startRegistry({ kind: "htpasswd", htpasswd }, signal),
-    startRegistry({ kind: "token", realm, service, issuer, jwks }, signal),
-  ]);
+  // The first builds the registry if need be.
+  open = await startRegistry({ kind: "open" }, signal);
+  basic = await startRegistry({ kind: "htpasswd", htpasswd }, signal);
+  bearer = await startRegistry({ kind: "token", realm, service, issuer, jwks }, signal);
   const tarball = join(folder, "small.tgz");
   await writeFile(tarball, gzipSync(await tarOf(small)));
   const plain = join(folder, "small.tar");
@@ -481,10 +480,7 @@ test("TLS with a CA and a client certificate", async (t) => {
       response.writeHead(403).end();
       return;
     }
-    const answer = await fetch(`http://${open.host}${request.url}`, {
-      headers: { accept: request.headers.accept ?? "" },
-    });
-    response.writeHead(200, { "content-type": answer.headers.get("content-type") ?? "" }).end(await answer.bytes());
+    await forwardToOpen(request, response);
   });
   await listening(server);
   const host = hostOfServer(server);
@@ -505,17 +501,17 @@ test("TLS with a CA and a client certificate", async (t) => {
     {
       name: "refuses a CA that is none",
       access: { ca: "nonsense" },
-      want: "credentials, backoff: Cannot connect to the registry: the CA certificate is no PEM certificate",
+      want: "credentials, backoff: Cannot resolve oci://HOST/org/app:v1: the CA certificate is no PEM certificate",
     },
     {
       name: "refuses a certificate without its key",
       access: { cert: client.certPem },
-      want: "credentials, backoff: Cannot connect to the registry: a client certificate needs both cert and key",
+      want: "credentials, backoff: Cannot resolve oci://HOST/org/app:v1: a client certificate needs both cert and key",
     },
     {
       name: "refuses a key of another certificate",
       access: { cert: client.certPem, key: authority.keyPem },
-      want: "credentials, backoff: Cannot connect to the registry: the client certificate and its key cannot be read, or do not belong together",
+      want: "credentials, backoff: Cannot resolve oci://HOST/org/app:v1: the client certificate and its key cannot be read, or do not belong together",
     },
   ] satisfies readonly { name: string; access: RegistryAccess; want: string }[]) {
     await t.test(name, async () => {
@@ -540,19 +536,18 @@ test("TLS with a CA and a client certificate", async (t) => {
 });
 
 test("a proxy is used for hosts that are not exempt", async () => {
+  const authority = createAuthority("of the registry");
+  const subject = { kind: "server", commonName: "registry", names: ["registry.test"] } as const;
+  const { certPem, keyPem } = issueCertificate(authority, subject);
+  const secure = await listening(createTlsServer({ key: keyPem, cert: certPem }, forwardToOpen));
   const asked: string[] = [];
   const proxy = createServer(async (request, response) => {
     asked.push(request.url ?? "");
-    const { pathname } = new URL(request.url ?? "");
-    const answer = await fetch(`http://${open.host}${pathname}`, { headers: { accept: request.headers.accept ?? "" } });
-    response
-      .writeHead(answer.status, { "content-type": answer.headers.get("content-type") ?? "" })
-      .end(await answer.bytes());
+    await forwardToOpen(request, response);
   });
   proxy.on("connect", (request, socket) => {
     asked.push(`CONNECT ${request.url}`);
-    const [host = "", port = ""] = open.host.split(":");
-    const upstream = connect(Number(port), host, () => {
+    const upstream = connect(Number(hostOfServer(secure).split(":")[1]), "127.0.0.1", () => {
       socket.write("HTTP/1.1 200 OK\r\n\r\n");
       upstream.pipe(socket).pipe(upstream);
     });
@@ -564,9 +559,10 @@ test("a proxy is used for hosts that are not exempt", async () => {
   await using registry = registryOf({ http: url, https: url, noProxy: ["other.test"] });
   const pulled = await registry.pull("oci://registry.test/org/app:v1", { insecure: true }, signal);
   assert.deepEqual(texts(pulled.files), smallFiles);
-  await outcomeOf(registry.pull("oci://registry.test/org/app:v1", { timeoutMs: 20_000 }, signal));
+  const resolved = await registry.resolve("oci://registry.test/org/app:v1", { ca: authority.certPem }, signal);
+  assert.equal(resolved.digest, pushed.image);
   await outcomeOf(registry.pull(`oci://${open.host}/org/app:v1`, { insecure: true }, signal));
-  await closed(proxy);
+  await Promise.all([closed(proxy), closed(secure)]);
   assert.deepEqual(asked.slice(0, 3), [
     "http://registry.test/v2/org/app/manifests/v1",
     `http://registry.test/v2/org/app/blobs/${layerDigest}`,
@@ -624,6 +620,18 @@ async function getManifest(tag: string): Promise<Uint8Array> {
 
 async function layerLength(): Promise<number> {
   return (await readFile(join(folder, "small.tgz"))).length;
+}
+
+/** Answers as the open registry does; the request may be one to a proxy. */
+async function forwardToOpen(
+  { url = "", method = "", headers }: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { pathname } = new URL(url, "http://unused");
+  const options = { method, headers: { accept: headers.accept ?? "" } };
+  const answer = await fetch(`http://${open.host}${pathname}`, options);
+  const passed = ["content-type", "docker-content-digest"].map((name) => [name, answer.headers.get(name) ?? ""]);
+  response.writeHead(answer.status, Object.fromEntries(passed)).end(await answer.bytes());
 }
 
 function isVersion(path: string): boolean {

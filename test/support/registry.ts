@@ -29,14 +29,17 @@ export type RegistryProcess = AsyncDisposable & {
   readonly host: string;
 };
 
-/** A real registry (github.com/distribution/distribution) on a free port, with a fresh folder. */
+/** A real registry (github.com/distribution/distribution) on a free port, that keeps all in memory. */
 export async function startRegistry(auth: RegistryAuth, signal: AbortSignal): Promise<RegistryProcess> {
-  const binary = await goTool("registry", "github.com/distribution/distribution/v3/cmd/registry", signal);
+  const binary = await goTool(
+    { name: "registry", module: "github.com/distribution/distribution/v3", program: "." },
+    signal,
+  );
   const folder = await mkdtemp(join(tmpdir(), "registry-"));
   const configuration = {
     version: "0.1",
     log: { level: "info", formatter: "json", accesslog: { disabled: true } },
-    storage: { filesystem: { rootdirectory: join(folder, "data") } },
+    storage: { inmemory: {} },
     http: { addr: "127.0.0.1:0", secret: "of this test" },
     ...(await authConfiguration(auth, folder)),
   };
@@ -91,7 +94,7 @@ export async function pushIndex(images: readonly string[], to: string, signal: A
 type Login = { readonly host: string; readonly login: PushOptions["login"] };
 
 async function crane(args: readonly string[], { host, login }: Login, signal: AbortSignal): Promise<string> {
-  const binary = await goTool("crane", "github.com/google/go-containerregistry/cmd/crane", signal);
+  const binary = await goTool({ name: "crane", module: craneModule, program: `${craneModule}/cmd/crane` }, signal);
   const folder = await mkdtemp(join(tmpdir(), "crane-"));
   try {
     const auth = login && Buffer.from(`${login.username}:${login.password}`).toString("base64");
@@ -122,19 +125,28 @@ async function authConfiguration(auth: RegistryAuth, folder: string): Promise<{ 
   return { auth: { token: { realm, service, issuer, jwks, signingalgorithms: ["ES256"] } } };
 }
 
-/** Path of the program that tools/<name> pins; built on first use, then kept by version below the user's cache. */
-async function goTool(name: string, program: string, signal: AbortSignal): Promise<string> {
-  const module = join(tools, name);
-  const root = program.slice(0, program.indexOf("/cmd/"));
-  const version = new RegExp(`${root} (v\\S+)`).exec(await readFile(join(module, "go.mod"), "utf8"))?.[1];
-  if (version === undefined) throw new Error(`tools/${name}/go.mod does not name ${root}`);
+const craneModule = "github.com/google/go-containerregistry";
+
+type GoTool = {
+  /** Its folder below tools/. */
+  readonly name: string;
+  /** What go.mod there pins. */
+  readonly module: string;
+  readonly program: string;
+};
+
+/** Path of a program that tools/ pins; built on first use, then kept by version below the user's cache. */
+async function goTool({ name, module, program }: GoTool, signal: AbortSignal): Promise<string> {
+  const cwd = join(tools, name);
+  const version = new RegExp(`${module} (v\\S+)`).exec(await readFile(join(cwd, "go.mod"), "utf8"))?.[1];
+  if (version === undefined) throw new Error(`tools/${name}/go.mod does not name ${module}`);
   const cache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "flux-operator", name);
   const binary = join(cache, `${name}-${version}-${process.arch}`);
   if (existsSync(binary)) return binary;
   await mkdir(cache, { recursive: true });
   const building = `${binary}.${process.pid}`;
   const env = { ...process.env, CGO_ENABLED: "0" };
-  await run("nice", ["go", "build", "-ldflags=-s -w", "-o", building, program], { cwd: module, signal, env });
+  await run("nice", ["go", "build", "-ldflags=-s -w", "-o", building, program], { cwd, signal, env });
   await rename(building, binary);
   return binary;
 }
