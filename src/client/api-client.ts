@@ -20,6 +20,16 @@ export type ListOptions = Selection & {
 
 export type ObjectList = { readonly items: readonly KubeObject[]; readonly resourceVersion: string };
 
+export type PageOptions = Selection & {
+  /** Objects at most; 0 means all. */
+  readonly pageSize: number;
+  /** `next` of the page before. */
+  readonly continue?: string;
+};
+
+/** One page of a consistent list; `next` is undefined on the last. */
+export type ObjectPage = ObjectList & { readonly next: string | undefined };
+
 export type WatchOptions = Selection & {
   /** Changes after this version are reported. */
   readonly resourceVersion: string;
@@ -84,6 +94,8 @@ export type ApiClient = {
   getOrUndefined(gvk: GroupVersionKind, key: ObjectKey, signal: AbortSignal): Promise<KubeObject | undefined>;
   /** All pages of a consistent list. Items carry apiVersion and kind. */
   list(gvk: GroupVersionKind, options: ListOptions, signal: AbortSignal): Promise<ObjectList>;
+  /** For lists that are too long to be held. A `next` lives for minutes: when it is too old, ApiError for which `isExpired`. */
+  listPage(gvk: GroupVersionKind, options: PageOptions, signal: AbortSignal): Promise<ObjectPage>;
   create(object: KubeObject, options: WriteOptions, signal: AbortSignal): Promise<KubeObject>;
   /** Server-side apply with strict field validation. `managedFields` of the given object must be absent. */
   apply(object: KubeObject, options: ApplyOptions, signal: AbortSignal): Promise<KubeObject>;

@@ -11,8 +11,10 @@ import type {
   DeleteResult,
   ListOptions,
   ObjectList,
+  ObjectPage,
   ObjectPatch,
   ObjectRef,
+  PageOptions,
   Selection,
   ServerVersion,
   WatchEvent,
@@ -75,6 +77,17 @@ class RawClient implements OwnedApiClient {
       if (!isExpired(error)) throw error;
       return await this.#listPages(gvk, { ...options, pageSize: 0 }, signal);
     }
+  }
+
+  async listPage(gvk: GroupVersionKind, options: PageOptions, signal: AbortSignal): Promise<ObjectPage> {
+    const action = `list ${gvk.kind}`;
+    const resource = await this.#resource(gvk, signal);
+    const headers = options.metadataOnly === true ? { accept: partialList } : {};
+    const limit = options.pageSize === 0 ? undefined : options.pageSize;
+    const query = { ...selectorQuery(options), limit, continue: options.continue };
+    const path = resourcePath(resource, { namespace: options.namespace }, query);
+    const answer = await this.#send({ method: "GET", path, headers, action, idempotent: true }, gvk, signal);
+    return toPage(answer, { gvk, action });
   }
 
   async create(object: KubeObject, options: WriteOptions, signal: AbortSignal): Promise<KubeObject> {
@@ -158,16 +171,10 @@ class RawClient implements OwnedApiClient {
   }
 
   async #listPages(gvk: GroupVersionKind, options: ListOptions, signal: AbortSignal): Promise<ObjectList> {
-    const action = `list ${gvk.kind}`;
-    const resource = await this.#resource(gvk, signal);
-    const headers = options.metadataOnly === true ? { accept: partialList } : {};
-    const limit = options.pageSize ?? 500;
     const items: KubeObject[] = [];
     for (let next: string | undefined; ;) {
-      const query = { ...selectorQuery(options), limit: limit === 0 ? undefined : limit, continue: next };
-      const path = resourcePath(resource, { namespace: options.namespace }, query);
-      const answer = await this.#send({ method: "GET", path, headers, action, idempotent: true }, gvk, signal);
-      const page = toPage(answer, { gvk, action });
+      const rest = next === undefined ? {} : { continue: next };
+      const page = await this.listPage(gvk, { ...options, pageSize: options.pageSize ?? 500, ...rest }, signal);
       items.push(...page.items);
       next = page.next;
       if (next === undefined) return { items, resourceVersion: page.resourceVersion };

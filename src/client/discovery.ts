@@ -1,5 +1,6 @@
 import { formatApiVersion, groupKindKey } from "../kube/gvk.ts";
 import type { GroupKind, GroupVersionKind } from "../kube/gvk.ts";
+import { sha256Hex } from "../std/digest.ts";
 import { isJsonObject } from "../std/json.ts";
 import { isNotFound } from "./api-error.ts";
 import { builtInKinds } from "./built-in-kinds.ts";
@@ -9,6 +10,8 @@ import type { Transport } from "./transport.ts";
 export type ApiResource = GroupVersionKind & {
   readonly plural: string;
   readonly namespaced: boolean;
+  /** Tells which version is stored, where the server says so: see `storageHash`. */
+  readonly storageVersionHash?: string;
 };
 
 /**
@@ -96,13 +99,19 @@ export class Discovery {
   }
 }
 
+/** The `storageVersionHash` of a kind that is stored in this version. Source: apiserver endpoints/discovery/storageversionhash.go. */
+export function storageHash({ group, version, kind }: GroupVersionKind): string {
+  return Buffer.from(sha256Hex(`${group}/${version}/${kind}`).slice(0, 16), "hex").toString("base64");
+}
+
 /** Empty for what is no kind of its own: subresources such as "deployments/scale". */
 function readResource(
   entry: unknown,
   gv: { readonly group: string; readonly version: string },
 ): readonly ApiResource[] {
   if (!isJsonObject(entry)) return [];
-  const { name, kind, namespaced } = entry;
+  const { name, kind, namespaced, storageVersionHash: hash } = entry;
   if (typeof name !== "string" || typeof kind !== "string" || name.includes("/")) return [];
-  return [{ group: gv.group, version: gv.version, kind, plural: name, namespaced: namespaced === true }];
+  const stored = typeof hash === "string" ? { storageVersionHash: hash } : {};
+  return [{ group: gv.group, version: gv.version, kind, plural: name, namespaced: namespaced === true, ...stored }];
 }

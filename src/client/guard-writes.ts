@@ -13,6 +13,7 @@ export function guardWrites(client: ApiClient, check: () => void): ApiClient {
     get: (...args) => client.get(...args),
     getOrUndefined: (...args) => client.getOrUndefined(...args),
     list: (...args) => client.list(...args),
+    listPage: (...args) => client.listPage(...args),
     watch: (...args) => client.watch(...args),
     serverVersion: (...args) => client.serverVersion(...args),
     create: guarded((...args) => client.create(...args)),

@@ -2,6 +2,7 @@ import { formatApiVersion } from "../kube/gvk.ts";
 import type { GroupVersionKind } from "../kube/gvk.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { isJsonObject } from "../std/json.ts";
+import type { ObjectPage } from "./api-client.ts";
 import { ConnectionError } from "./api-error.ts";
 
 /**
@@ -16,14 +17,7 @@ export function toKubeObject(value: unknown, { gvk, action }: { gvk: GroupVersio
   return { ...value, apiVersion: formatApiVersion(gvk), kind: gvk.kind } as KubeObject;
 }
 
-/** One page of a list. `next` continues it. */
-export type Page = {
-  readonly items: readonly KubeObject[];
-  readonly resourceVersion: string;
-  readonly next: string | undefined;
-};
-
-export function toPage(value: unknown, of: { gvk: GroupVersionKind; action: string }): Page {
+export function toPage(value: unknown, of: { gvk: GroupVersionKind; action: string }): ObjectPage {
   if (!isJsonObject(value) || !isJsonObject(value["metadata"]))
     throw new ConnectionError(of.action, "the answer is no list");
   const { resourceVersion, continue: next } = value["metadata"];

@@ -13,6 +13,7 @@ import {
 import type { Connection } from "../../src/client/connection.ts";
 import { createApiClient } from "../../src/client/create-client.ts";
 import type { OwnedApiClient } from "../../src/client/create-client.ts";
+import { storageHash } from "../../src/client/discovery.ts";
 import { loadConnection } from "../../src/client/load-connection.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 import { systemClock } from "../../src/std/clock.ts";
@@ -216,10 +217,9 @@ test("discovery finds custom kinds once they are served, and forgets what is not
   assert.equal(await client.getOrUndefined(gvk, key, never), undefined);
   await client.apply(crd("one.example.com", ["v1", "v1beta1"]), { fieldManager }, never);
   await eventually(() => client.discovery.find(gvk, never));
-  assert.deepEqual(await client.discovery.findPreferred(gvk, never), { ...gvk, plural: "things", namespaced: true });
-  assert.deepEqual(await client.discovery.resourcesOf("one.example.com", never), [
-    { ...gvk, plural: "things", namespaced: true },
-  ]);
+  const resource = { ...gvk, plural: "things", namespaced: true, storageVersionHash: storageHash(gvk) };
+  assert.deepEqual(await client.discovery.findPreferred(gvk, never), resource);
+  assert.deepEqual(await client.discovery.resourcesOf("one.example.com", never), [resource]);
   const thing = {
     apiVersion: "one.example.com/v1",
     kind: "Thing",
