@@ -56,6 +56,8 @@ export const eventReasons = {
   outdatedVersion: "OutdatedVersion",
   /** Images that could not be pinned to a digest. */
   unpinnedImages: "UnpinnedImages",
+  /** Objects could not be moved to the storage version, which the next upgrade may need. */
+  migrationFailed: "MigrationFailed",
 } as const;
 
 export type EventReason = Reason | (typeof eventReasons)[keyof typeof eventReasons];

@@ -16,6 +16,8 @@ export type Stage = {
   readonly name: string;
   readonly objects: readonly PlannedObject[];
   readonly waitFor: readonly KubeObject[];
+  /** Done when the stage is ready, before the next one starts. */
+  readonly afterwards?: (signal: AbortSignal) => Promise<void>;
 };
 
 export type ApplyDeps = WaitDeps & {
@@ -45,6 +47,7 @@ export async function applyStages(
     changes.push(...(await applyStage(stage, deps, signal)));
     const result = await waitUntilReady(stage.waitFor, wait, deps, signal);
     if (result.kind !== "ready") return { changes, wait: result };
+    await stage.afterwards?.(signal);
   }
   return { changes, wait: { kind: "ready" } };
 }
@@ -85,7 +88,10 @@ async function applyWave(
     } catch (error) {
       throw error instanceof ApiError ? notApplied(object, error) : error;
     }
-    return { id: objectIdOf(object), action: action === "configure" ? "configured" : "created" };
+    return {
+      id: objectIdOf(object),
+      action: action === "configure" || action === "migrate" ? "configured" : "created",
+    };
   });
 }
 

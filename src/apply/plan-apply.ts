@@ -5,6 +5,7 @@ import { errorMessage, ReasonedError } from "../std/errors.ts";
 import { gvkOf } from "../kube/gvk.ts";
 import type { KubeObject, ObjectKey, ObjectMeta } from "../kube/object.ts";
 import { formatObjectId, nameObject, objectIdOf } from "../kube/object-id.ts";
+import { isDefinition, migrationOf } from "./bridge.ts";
 import { wouldChange } from "./compare.ts";
 import type { Ledger } from "./ledger.ts";
 
@@ -14,11 +15,13 @@ export const requestLimit = 8;
 
 /**
  * What an apply of one object would do. `blind` objects cannot be dry-run yet, because the plan itself brings their kind or
- * their namespace.
+ * their namespace. `migrate` definitions cannot be applied before `migrate` has been there: objects may lie in a version that goes.
  */
 export type PlannedObject = {
   readonly object: KubeObject;
-  readonly action: "create" | "configure" | "unchanged" | "blind";
+  readonly action: "create" | "configure" | "unchanged" | "blind" | "migrate";
+  /** As the API server has it; absent where there is none, and where the ledger spares the question. */
+  readonly live?: KubeObject;
 };
 
 /** Metadata of the live objects that carry our owner labels, by inventory id. */
@@ -44,7 +47,7 @@ export async function planApply(
     const meta = live.get(formatObjectId(objectIdOf(object)));
     if (deps.ledger.isSettled(object, meta)) return { object, action: "unchanged" };
     const result = await dryRun(object, meta !== undefined, deps, signal);
-    if (typeof result === "string") return { object, action: result };
+    if ("action" in result) return result;
     refused.push(result);
     return { object, action: "blind" };
   });
@@ -59,17 +62,18 @@ async function dryRun(
   isKnown: boolean,
   { client, ledger }: PlanDeps,
   signal: AbortSignal,
-): Promise<PlannedObject["action"] | Refusal> {
+): Promise<PlannedObject | Refusal> {
   try {
     const [answer, live] = await ask(object, isKnown, client, signal);
-    if (live === undefined) return "create";
-    if (wouldChange(live, answer)) return "configure";
+    if (live === undefined) return { object, action: "create" };
+    if (wouldChange(live, answer)) return { object, action: "configure", live };
     ledger.record(object, live);
-    return "unchanged";
+    return { object, action: "unchanged", live };
   } catch (error) {
-    if (error instanceof NoSuchKindError) return "blind";
+    if (error instanceof NoSuchKindError) return { object, action: "blind" };
     if (!(error instanceof ApiError) || !isVerdict(error)) throw error;
-    return error.status === 404 ? "blind" : { object, error };
+    if (error.status === 404) return { object, action: "blind" };
+    return isAboutStoredVersions(object, error) ? await dryRunBridge(object, client, signal) : { object, error };
   }
 }
 
@@ -87,6 +91,32 @@ async function ask(
   if (isKnown) return await Promise.all([dry, get()]);
   const answer = await dry;
   return [answer, answer.metadata.resourceVersion === undefined ? undefined : await get()];
+}
+
+/** Nothing else is wrong with the definition: the API server names every fault. */
+function isAboutStoredVersions(object: KubeObject, { causes }: ApiError): boolean {
+  return (
+    isDefinition(object) &&
+    causes.length > 0 &&
+    causes.every(({ field = "" }) => field.startsWith("status.storedVersions"))
+  );
+}
+
+async function dryRunBridge(
+  object: KubeObject,
+  client: PlanDeps["client"],
+  signal: AbortSignal,
+): Promise<PlannedObject | Refusal> {
+  try {
+    const live = await client.getOrUndefined(gvkOf(object), keyOf(object), signal);
+    if (live === undefined) return { object, action: "create" };
+    const bridge = migrationOf(live, object)?.bridge;
+    if (bridge !== undefined) await client.apply(bridge, { fieldManager, dryRun: true }, signal);
+    return { object, action: "migrate", live };
+  } catch (error) {
+    if (!(error instanceof ApiError) || !isVerdict(error)) throw error;
+    return { object, error };
+  }
 }
 
 /** 4xx about the object itself, as opposed to a server that is busy or a permission that we lack. */

@@ -38,7 +38,8 @@ export async function diffCluster(
     if (action === "unchanged") return [];
     const { before, after } = answers.of(object);
     if (before === undefined) return [{ kind: "created", object }];
-    return [{ kind: "changed", object, before, after: after ?? object }];
+    // The answer about a definition that cannot be applied at once is not about its final shape.
+    return [{ kind: "changed", object, before, after: action === "migrate" ? object : (after ?? object) }];
   });
   const pruned = await prunedObjects(objects, key, client, signal);
   return { differences: [...applied, ...pruned], unchanged: planned.length - applied.length };

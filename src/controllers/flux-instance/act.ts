@@ -1,33 +1,44 @@
-import { applyStages, type ApplyDeps } from "../../apply/apply-set.ts";
+import { applyStages, type ApplyDeps, type Stage } from "../../apply/apply-set.ts";
 import type { Change } from "../../apply/change-set.ts";
 import { formatUnready, type Unready } from "../../apply/health-board.ts";
 import { inventoryOf, staleObjects, unionInventory, type InventoryEntry } from "../../apply/inventory.ts";
-import { planApply } from "../../apply/plan-apply.ts";
+import { isDefinition } from "../../apply/bridge.ts";
+import { migrate, rewriteStrays, settleStorage, type MigrationProgress } from "../../apply/migrate.ts";
+import { planApply, type PlannedObject } from "../../apply/plan-apply.ts";
 import { waitUntilReady, type WaitOptions, type WaitResult } from "../../apply/wait.ts";
 import type { ApiClient } from "../../client/api-client.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { objectIdOf } from "../../kube/object-id.ts";
 import { readinessOf } from "../../kube/readiness.ts";
-import { ReasonedError, UnreachableError } from "../../std/errors.ts";
+import { errorMessage, ReasonedError, UnreachableError } from "../../std/errors.ts";
 import type { Target } from "./decide.ts";
 import type { LiveIndex } from "./live-index.ts";
+import { isForced, knownDefinitions, migrationMessage, planMigration } from "./migration.ts";
 import { parkOverlapping } from "./overlap.ts";
 import { removeObjects } from "./remove.ts";
 import { stagesOf } from "./stages.ts";
 import { ownerSelector, type World } from "./world.ts";
 
 export type ActDeps = ApplyDeps & {
-  readonly client: Pick<ApiClient, "getOrUndefined" | "apply" | "patch" | "delete" | "list" | "watch">;
+  readonly client: Pick<
+    ApiClient,
+    "getOrUndefined" | "apply" | "patch" | "delete" | "list" | "listPage" | "watch" | "discovery"
+  >;
   readonly liveIndex: Pick<LiveIndex, "deployment">;
 };
 
 /** Called before the first write, with all that may exist from now on. */
 export type RecordIntent = (inventory: readonly InventoryEntry[]) => Promise<void>;
 
+/** Told about work that takes long, in words that change seldom. */
+export type ReportProgress = (message: string) => Promise<void>;
+
 export type ActResult = {
   /** What was changed; empty when all was as it should be. */
   readonly changes: readonly Change[];
   readonly inventory: readonly InventoryEntry[];
+  /** What went wrong without harm to what was wanted. */
+  readonly warnings: readonly string[];
 };
 
 /** The applied objects do not become healthy. */
@@ -35,34 +46,75 @@ export class HealthError extends ReasonedError {}
 /** A newer wish ended the wait. */
 export class InterruptedError extends ReasonedError {}
 
+type ActContext = ActDeps & {
+  readonly recordIntent: RecordIntent;
+  readonly reportProgress: ReportProgress;
+  readonly interrupt: AbortSignal;
+};
+
 /** Makes the cluster what `target` says, in the order of the law (ARCHITECTURE.md). Throws ReasonedError; what was done until then stays. */
 export async function act(
   target: Target,
   world: World,
-  {
-    recordIntent,
-    interrupt,
-    ...deps
-  }: ActDeps & { readonly recordIntent: RecordIntent; readonly interrupt: AbortSignal },
+  { recordIntent, reportProgress, interrupt, ...deps }: ActContext,
   signal: AbortSignal,
 ): Promise<ActResult> {
   const { objects } = target.rendering;
   const inventory = inventoryOf(objects);
   const recorded = world.recorded.inventory?.entries ?? [];
   const planned = await planApply(objects, world.live, deps, signal);
+  const migrations = await planMigration(planned, { target, world }, deps, signal);
   const stale = staleObjects(recorded, inventory);
   const wait = waitOptions(world, interrupt);
   if (stale.length === 0 && planned.every(({ action }) => action === "unchanged")) {
     await verifyHealth(target, wait, deps, signal);
-    return { changes: [], inventory };
+    return { changes: [], inventory, warnings: await tidyStorage(target, world, deps, signal) };
   }
   await recordIntent(unionInventory(recorded, inventory));
+  const onProgress = (progress: MigrationProgress): Promise<void> => reportProgress(migrationMessage(progress));
+  await migrate(migrations, { interrupt, onProgress }, deps, signal);
+  if (interrupt.aborted) throw interrupted();
   await parkOverlapping(stale, objects, deps, signal);
-  const applied = await applyStages(stagesOf(planned, target.spec.wait), wait, deps, signal);
+  const stages = withoutStrays(stagesOf(planned, target.spec.wait), { planned, target, world }, deps);
+  const applied = await applyStages(stages, wait, deps, signal);
   throwUnlessHealthy(applied.wait);
   const pruned = await removeObjects(stale, world, deps, signal);
   deps.ledger.forgetOthers(objects);
-  return { changes: [...applied.changes, ...pruned], inventory };
+  const warnings = await tidyStorage(target, world, deps, signal);
+  return { changes: [...applied.changes, ...pruned], inventory, warnings };
+}
+
+/** Controllers of the old version write until the versions that they know are gone, so there is a last look after that. */
+function withoutStrays(
+  stages: readonly Stage[],
+  { planned, target, world }: { planned: readonly PlannedObject[]; target: Target; world: World },
+  deps: ActDeps,
+): readonly Stage[] {
+  if (!movesStorage(target, world)) return stages;
+  const afterwards = (signal: AbortSignal): Promise<void> => rewriteStrays(knownDefinitions(planned), deps, signal);
+  return stages.map((stage) => (stage.name === "definitions" ? { ...stage, afterwards } : stage));
+}
+
+/** Only the next upgrade would need this, so its failure takes nothing from the success of this one. */
+async function tidyStorage(
+  target: Target,
+  world: World,
+  deps: ActDeps,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  if (!movesStorage(target, world)) return [];
+  try {
+    await settleStorage(target.rendering.objects.filter(isDefinition), deps, signal);
+    return [];
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof ReasonedError) && !(error instanceof AggregateError)) throw error;
+    return [errorMessage(error)];
+  }
+}
+
+function movesStorage({ spec, rendering }: Target, world: World): boolean {
+  return spec.migrateResources && (isForced(world) || world.recorded.lastAppliedVersion !== rendering.version);
 }
 
 function waitOptions(world: World, interrupt: AbortSignal): WaitOptions {
@@ -90,14 +142,18 @@ function throwUnlessHealthy(result: WaitResult): void {
     case "timeout":
       throw unhealthy(result.unready, "not ready in time");
     case "interrupted":
-      throw new InterruptedError({
-        reason: "HealthCheckCanceled",
-        retry: "backoff",
-        message: "Stopped waiting for health: a newer reconciliation was requested",
-      });
+      throw interrupted();
     default:
       throw new UnreachableError(result);
   }
+}
+
+function interrupted(): InterruptedError {
+  return new InterruptedError({
+    reason: "HealthCheckCanceled",
+    retry: "backoff",
+    message: "Stopped waiting for health: a newer reconciliation was requested",
+  });
 }
 
 function unhealthy(unready: readonly Unready[], what: string): HealthError {

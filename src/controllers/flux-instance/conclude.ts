@@ -9,7 +9,15 @@ import type { Target } from "./decide.ts";
 import type { FluxInstanceStatus } from "./status.ts";
 import type { SyncHealth } from "./sync-health.ts";
 import type { StatusWriter } from "./status-writer.ts";
-import { appliedStatus, failedStatus, outdatedStatus, progressMessage, type Failure, type Moment } from "./verdict.ts";
+import {
+  appliedStatus,
+  failedStatus,
+  outdatedStatus,
+  progressedStatus,
+  progressMessage,
+  type Failure,
+  type Moment,
+} from "./verdict.ts";
 import type { ActResult } from "./act.ts";
 import type { World } from "./world.ts";
 
@@ -58,12 +66,22 @@ export class Conclusion {
     });
   }
 
+  /** Says what takes so long, where there is no failure to be read instead. */
+  async progressed(message: string, signal: AbortSignal): Promise<void> {
+    const status = progressedStatus(this.#current, message, this.nowIso);
+    await this.#writer.write(status, signal);
+    this.#current = { ...this.#current, recorded: status };
+  }
+
   async applied(target: Target, result: ActResult, sync: SyncHealth | undefined, signal: AbortSignal): Promise<void> {
     const changed = effectiveChanges(result.changes).length > 0;
     const applied = { inventory: result.inventory, changed, sync };
     const status = appliedStatus(this.#current, target, applied, this.#moment());
     await this.#writer.write(status, signal);
     if (changed) this.#event(changeNote(target, result.changes));
+    for (const message of result.warnings) {
+      this.#event({ type: "Warning", reason: eventReasons.migrationFailed, message });
+    }
     this.#tellUpToDate(status);
   }
 

@@ -122,6 +122,7 @@ async function converge(
         interrupt: interrupt.signal,
         recordIntent: (inventory) =>
           conclusion.begun(decision, intentStatus(world, decision, inventory, conclusion.nowIso), signal),
+        reportProgress: (message) => conclusion.progressed(message, signal),
       },
       signal,
     );

@@ -57,6 +57,19 @@ export function progressMessage({ recorded }: World, { rendering }: Target): str
   return `Changing Flux from ${from} to ${rendering.version}`;
 }
 
+/** `message` takes the place of the progress message; a failure that is tried again stays to be read. */
+export function progressedStatus(world: World, message: string, nowIso: string): FluxInstanceStatus {
+  const { recorded } = world;
+  const reconciling = findCondition(recorded.conditions, conditionTypes.reconciling);
+  if (reconciling?.reason !== reasons.progressing) return recorded;
+  return {
+    ...recorded,
+    conditions: withConditions(world, nowIso, [
+      { type: conditionTypes.reconciling, status: "True", reason: reasons.progressing, message },
+    ]),
+  };
+}
+
 export type Applied = {
   readonly inventory: readonly InventoryEntry[];
   /** Whether anything had to be written. */

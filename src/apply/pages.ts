@@ -1,0 +1,36 @@
+import type { ApiClient, ListOptions, ObjectPage } from "../client/api-client.ts";
+import { isExpired, NoSuchKindError } from "../client/api-error.ts";
+import type { GroupVersionKind } from "../kube/gvk.ts";
+
+const pageSize = 500;
+
+/** All pages of a kind; nothing where it is not served. Where the snapshot that they are cut from gets too old, the rest is one page. */
+export async function* pages(
+  gvk: GroupVersionKind,
+  options: Omit<ListOptions, "pageSize">,
+  client: Pick<ApiClient, "listPage">,
+  signal: AbortSignal,
+): AsyncGenerator<ObjectPage, void, undefined> {
+  let next: { readonly continue?: string } = {};
+  for (let size = pageSize; ;) {
+    const page = await pageOrUndefined(client.listPage(gvk, { ...options, pageSize: size, ...next }, signal));
+    if (page === "gone") return;
+    if (page === "expired") {
+      [size, next] = [0, {}];
+      continue;
+    }
+    yield page;
+    if (page.next === undefined) return;
+    next = { continue: page.next };
+  }
+}
+
+async function pageOrUndefined(page: Promise<ObjectPage>): Promise<ObjectPage | "gone" | "expired"> {
+  try {
+    return await page;
+  } catch (error) {
+    if (error instanceof NoSuchKindError) return "gone";
+    if (isExpired(error)) return "expired";
+    throw error;
+  }
+}

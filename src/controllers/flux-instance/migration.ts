@@ -1,0 +1,78 @@
+import { instanceAnnotations } from "../../api/names.ts";
+import { isDefinition, migrationOf, type Migration } from "../../apply/bridge.ts";
+import { findLosses, type Loss } from "../../apply/find-losses.ts";
+import { MigrationError, type MigrationProgress } from "../../apply/migrate.ts";
+import type { PlannedObject } from "../../apply/plan-apply.ts";
+import type { ApiClient } from "../../client/api-client.ts";
+import type { KubeObject } from "../../kube/object.ts";
+import type { Target } from "./decide.ts";
+import type { World } from "./world.ts";
+
+export type PlannedMigration = Migration & { readonly definition: KubeObject };
+
+/**
+ * What has to happen to stored objects before the definitions of the plan can be applied. Throws MigrationError, before anything is
+ * written, when the user does not want it, or when objects would lose fields and nobody has agreed to that.
+ */
+export async function planMigration(
+  planned: readonly PlannedObject[],
+  { target, world }: { readonly target: Target; readonly world: World },
+  deps: { readonly client: Pick<ApiClient, "listPage"> },
+  signal: AbortSignal,
+): Promise<readonly PlannedMigration[]> {
+  const changing = planned.filter(({ object, action }) => isDefinition(object) && action !== "unchanged");
+  const migrations = changing.flatMap(({ object, live }) => {
+    const migration = live === undefined ? undefined : migrationOf(live, object);
+    return migration === undefined ? [] : [{ ...migration, definition: object }];
+  });
+  if (!target.spec.migrateResources) {
+    const needed = migrations.filter(({ droppedStored }) => droppedStored.length > 0);
+    if (needed.length > 0) throw notAllowed(needed, target);
+  }
+  const losses = isForced(world) ? [] : await findLosses(changing, deps, signal);
+  if (losses.length > 0) throw wouldLose(losses, target);
+  return target.spec.migrateResources ? migrations : [];
+}
+
+/** The definitions of the plan that have been there before, and so may have objects. */
+export function knownDefinitions(planned: readonly PlannedObject[]): readonly KubeObject[] {
+  return planned.filter(({ object, live }) => isDefinition(object) && live !== undefined).map(({ object }) => object);
+}
+
+/** `forceAt` together with `requestedAt`, not answered yet. */
+export function isForced({ settings, recorded }: World): boolean {
+  const { forceAt, requestedAt } = settings;
+  return forceAt !== undefined && forceAt === requestedAt && forceAt !== recorded.lastHandledForceAt;
+}
+
+/** Changes at most once a kind, and only for kinds that have objects. */
+export function migrationMessage({ kinds, of, objects }: MigrationProgress): string {
+  return `Moving objects to the versions that are stored from now on: ${kinds} of ${of} kinds done, ${objects} objects`;
+}
+
+function notAllowed(migrations: readonly PlannedMigration[], { rendering }: Target): MigrationError {
+  const kinds = migrations.map(({ kind, droppedStored }) => `${kind.kind} (${droppedStored.join(", ")})`).toSorted();
+  return refusal(
+    rendering.version,
+    `objects are stored in versions that it no longer has: ${kinds.join(", ")}; set spec.migrateResources to true to have them moved`,
+  );
+}
+
+const shownLosses = 10;
+
+function wouldLose(losses: readonly Loss[], { rendering }: Target): MigrationError {
+  const shown = losses.slice(0, shownLosses).map(({ object, fields }) => `${object} (${fields.join(", ")})`);
+  const more = losses.length > shown.length ? ` and ${losses.length - shown.length} more` : "";
+  return refusal(
+    rendering.version,
+    `objects would lose fields that it does not have: ${shown.join(", ")}${more}; remove these fields, or accept the loss with the annotations ${instanceAnnotations.forceAt} and ${instanceAnnotations.requestedAt} set to one new value`,
+  );
+}
+
+function refusal(version: string, why: string): MigrationError {
+  return new MigrationError({
+    reason: "ReconciliationFailed",
+    retry: "backoff",
+    message: `Cannot change to Flux ${version}: ${why}; nothing was changed`,
+  });
+}
