@@ -64,6 +64,8 @@ const keptDispatchers = 8;
 /** Between two signs of life; how long all may take is the caller's to say. */
 const silenceMs = 15_000;
 
+const proxySchemes: ReadonlySet<string> = new Set(["http:", "https:", "socks5:"]);
+
 type Opening = { readonly tls: RegistryTls; readonly proxy: string | undefined; readonly action: string };
 
 function openDispatcher({ tls, proxy, action }: Opening): Dispatcher {
@@ -78,7 +80,8 @@ function openDispatcher({ tls, proxy, action }: Opening): Dispatcher {
     allowH2: false,
   };
   if (proxy === undefined) return new Agent({ ...options, connect });
-  if (!URL.canParse(proxy)) throw unusable(action, "the proxy's address is no URL");
+  if (!URL.canParse(proxy) || !proxySchemes.has(new URL(proxy).protocol))
+    throw unusable(action, "the proxy's address is no http:// or https:// URL");
   return new ProxyAgent({ ...options, uri: proxy, requestTls: connect, proxyTls: { timeout: 10_000 } });
 }
 

@@ -63,6 +63,10 @@ for (const { name, url, noProxy = [], want } of [
   test(`proxyFor() ${name}`, () => assert.equal(proxyFor(new URL(url), { ...both, noProxy }), want));
 }
 
+test("proxyFor() takes a proxy without a scheme for one of http", () => {
+  assert.equal(proxyFor(new URL("https://ghcr.io/"), { https: "proxy:3128" }), "http://proxy:3128");
+});
+
 test("proxyFor() is none without settings", () => {
   assert.equal(proxyFor(new URL("https://ghcr.io/"), {}), undefined);
   assert.equal(proxyFor(new URL("https://ghcr.io/"), { http: "http://plain:1", https: "" }), undefined);

@@ -2,7 +2,7 @@ import { BlockList, isIP } from "node:net";
 
 /** As HTTP_PROXY, HTTPS_PROXY and NO_PROXY have them; the operator's configuration reads the environment. */
 export type ProxySettings = {
-  /** "http://user:password@proxy:3128" */
+  /** "http://user:password@proxy:3128"; http is meant where no scheme is given. */
   readonly http?: string;
   readonly https?: string;
   /** Hosts ("example.com" with all below it, ".example.com" only those below), "host:port", addresses, CIDRs, or "*". */
@@ -19,7 +19,8 @@ export function proxyFor(url: URL, { http, https, noProxy = [] }: ProxySettings)
   const host = url.hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
   const port = url.port === "" ? defaultPorts[url.protocol] : url.port;
   if (host === "localhost" || isLoopback(host)) return undefined;
-  return noProxy.some((entry) => exempts(entry.trim().toLowerCase(), host, port)) ? undefined : proxy;
+  if (noProxy.some((entry) => exempts(entry.trim().toLowerCase(), host, port))) return undefined;
+  return proxy.includes("://") ? proxy : `http://${proxy}`;
 }
 
 const defaultPorts: Readonly<Record<string, string>> = { "https:": "443", "http:": "80" };
