@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { releaseOf } from "../../../test/support/small-release.ts";
+import { fluxInstance, instanceAnnotations } from "../../api/names.ts";
+import type { JsonObject, KubeObject } from "../../kube/object.ts";
+import { ReasonedError } from "../../std/errors.ts";
+import { decide, type Catalogue, type Decision } from "./decide.ts";
+import { worldOf } from "./world.ts";
+
+const catalogue: Catalogue = { versions: ["2.8.0", "2.8.1", "2.9.0"], load: (version) => releaseOf(version) };
+
+type Parts = { readonly metadata?: JsonObject; readonly spec?: JsonObject; readonly status?: JsonObject };
+
+const spec = {
+  distribution: { version: "2.8.x", registry: "ghcr.io/fluxcd" },
+  components: ["source-controller"],
+};
+
+function instanceOf({ metadata, spec: given = spec, status = {} }: Parts): KubeObject {
+  return {
+    apiVersion: fluxInstance.storageApiVersion,
+    kind: fluxInstance.kind,
+    metadata: { name: "flux", namespace: "flux-system", generation: 1, ...metadata },
+    spec: given,
+    status,
+  };
+}
+
+function decideOn(parts: Parts): Decision {
+  return decide(worldOf(instanceOf(parts), new Map(), "flux-system"), catalogue);
+}
+
+/** What a decision says, short enough to compare. */
+function shortOf(decision: Decision): JsonObject {
+  if ("rendering" in decision) {
+    return { kind: decision.kind, version: decision.rendering.version, latest: decision.latestVersion };
+  }
+  if (decision.kind === "refuse")
+    return { kind: decision.kind, reason: decision.error.reason, retry: decision.error.retry };
+  return decision;
+}
+
+const deleted = { deletionTimestamp: "2026-01-01T00:00:00Z" };
+const off = { annotations: { [instanceAnnotations.reconcile]: "Disabled" } };
+const revision = (() => {
+  const decision = decideOn({});
+  return "rendering" in decision ? decision.rendering.revision : "";
+})();
+
+for (const { name, parts, want } of [
+  {
+    name: "installs the newest release of the range",
+    parts: {},
+    want: { kind: "install", version: "2.8.1", latest: "2.9.0" },
+  },
+  {
+    name: "upgrades what was applied in another revision",
+    parts: { status: { lastAppliedRevision: "v2.8.0@sha256:0" } },
+    want: { kind: "upgrade", version: "2.8.1", latest: "2.9.0" },
+  },
+  {
+    name: "settles what was applied in this revision",
+    parts: { status: { lastAppliedRevision: revision } },
+    want: { kind: "settle", version: "2.8.1", latest: "2.9.0" },
+  },
+  {
+    name: "refuses a range without release",
+    parts: { spec: { ...spec, distribution: { ...spec.distribution, version: "1.x" } } },
+    want: { kind: "refuse", reason: "BuildFailed", retry: "on-change" },
+  },
+  {
+    name: "refuses a spec that does not hold to the schema",
+    parts: { spec: { distribution: { version: "2.x" } } },
+    want: { kind: "refuse", reason: "BuildFailed", retry: "on-change" },
+  },
+  { name: "suspends what is switched off", parts: { metadata: off }, want: { kind: "suspend" } },
+  {
+    name: "suspends what is switched off although it cannot be built",
+    parts: { metadata: off, spec: {} },
+    want: { kind: "suspend" },
+  },
+  {
+    name: "uninstalls what is deleted",
+    parts: { metadata: deleted },
+    want: { kind: "uninstall", policy: "Uninstall" },
+  },
+  ...["KeepResources", "Orphan", "Uninstall"].map((policy) => ({
+    name: `uninstalls with policy ${policy}`,
+    parts: { metadata: deleted, spec: { ...spec, deletionPolicy: policy } },
+    want: { kind: "uninstall", policy },
+  })),
+  {
+    name: "uninstalls what cannot be built",
+    parts: { metadata: deleted, spec: { deletionPolicy: "KeepResources" } },
+    want: { kind: "uninstall", policy: "KeepResources" },
+  },
+  {
+    name: "leaves everything when what is deleted is switched off",
+    parts: { metadata: { ...deleted, ...off }, spec: { ...spec, deletionPolicy: "Uninstall" } },
+    want: { kind: "uninstall", policy: "Orphan" },
+  },
+  {
+    name: "does nothing about an instance in another namespace",
+    parts: { metadata: { namespace: "default" } },
+    want: { kind: "elsewhere" },
+  },
+  {
+    name: "does nothing about a deleted instance in another namespace",
+    parts: { metadata: { ...deleted, namespace: "default" } },
+    want: { kind: "elsewhere" },
+  },
+] satisfies readonly { name: string; parts: Parts; want: JsonObject }[]) {
+  test(`decide() ${name}`, () => assert.deepEqual(shortOf(decideOn(parts)), want));
+}
+
+test("decide() lets through what is no reason but a fault of ours", () => {
+  const fault = new TypeError("broken");
+  const world = worldOf(instanceOf({}), new Map(), "flux-system");
+  const broken: Catalogue = {
+    ...catalogue,
+    load: () => {
+      throw fault;
+    },
+  };
+  assert.throws(() => decide(world, broken), fault);
+});
+
+test("decide() refuses with the error of the build", () => {
+  const error = new ReasonedError({ reason: "ArtifactFailed", retry: "backoff", message: "Cannot load" });
+  const world = worldOf(instanceOf({}), new Map(), "flux-system");
+  const broken: Catalogue = {
+    ...catalogue,
+    load: () => {
+      throw error;
+    },
+  };
+  assert.deepEqual(decide(world, broken), { kind: "refuse", error });
+});
