@@ -6,5 +6,6 @@ await runSteps([
   { name: "lint", command: ["oxlint", "--type-aware", "--deny-warnings"] },
   { name: "types", command: ["tsc", "-p", "."] },
   { name: "import doors", command: ["node", "--test", "--test-reporter=dot", "test/architecture.test.ts"] },
+  { name: "lock file", command: ["node", "scripts/complete-lock.ts", "--check"] },
   { name: "generated files", command: ["node", "scripts/generate.ts", "--check"] },
 ]);
