@@ -53,6 +53,7 @@ export async function startFluxCluster(): Promise<FluxCluster> {
   const client = createApiClient({ connection, userAgent: "test", clock: systemClock });
   await plane.rest.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", fluxInstanceCrd());
   await plane.rest.create("/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
+  await untilServed(client);
   const start = (): OperatorProcess => startOperator({ kubeconfigPath: plane.kubeconfigPath, folder: plane.folder });
   let operator = start();
   const never = new AbortController().signal;
@@ -144,6 +145,12 @@ export function isReady(instance: KubeObject): boolean {
     statusOf(instance)["observedGeneration"] === instance.metadata.generation &&
     condition(instance, "Ready")?.startsWith("True/") === true
   );
+}
+
+/** A definition is served a moment after it was created. */
+async function untilServed(client: OwnedApiClient): Promise<void> {
+  const deadline = AbortSignal.timeout(patienceMs);
+  while ((await client.discovery.find(instanceKind, deadline)) === undefined) await systemClock.sleep(50, deadline);
 }
 
 async function* changesOf(

@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
+import type { KubeObject } from "../../src/kube/object.ts";
+import { mapConcurrent } from "../../src/std/concurrent.ts";
+import {
+  condition,
+  isReady,
+  namespace,
+  startFluxCluster,
+  statusOf,
+  type FluxCluster,
+} from "../support/flux-cluster.ts";
+
+const never = new AbortController().signal;
+const count = 2_000;
+const definitionKind = { group: "apiextensions.k8s.io", version: "v1", kind: "CustomResourceDefinition" };
+const definitionKey = { namespace: "", name: "helmreleases.helm.toolkit.fluxcd.io" };
+const releaseKind = { group: "helm.toolkit.fluxcd.io", version: "v2beta2", kind: "HelmRelease" };
+
+let cluster: FluxCluster;
+
+before(async () => {
+  cluster = await startFluxCluster();
+});
+after(async () => {
+  await cluster[Symbol.asyncDispose]();
+});
+
+function release(index: number): KubeObject {
+  const name = `web-${String(index).padStart(4, "0")}`;
+  return {
+    apiVersion: "helm.toolkit.fluxcd.io/v2beta2",
+    kind: "HelmRelease",
+    metadata: { name, namespace: "apps" },
+    spec: {
+      interval: "5m0s",
+      chart: { spec: { chart: name, version: "1.x", sourceRef: { kind: "HelmRepository", name: "charts" } } },
+      values: { index, nested: { list: [1, 2, 3] } },
+    },
+  };
+}
+
+async function releases(version: string): Promise<readonly KubeObject[]> {
+  return (await cluster.client.list({ ...releaseKind, version }, { pageSize: 500 }, never)).items;
+}
+
+function identities(objects: readonly KubeObject[]): readonly unknown[] {
+  return objects.map(({ metadata, spec }) => [metadata.name, metadata.uid, spec]);
+}
+
+async function storedVersions(): Promise<readonly string[]> {
+  const definition = await cluster.client.get(definitionKind, definitionKey, never);
+  return listOf(statusOf(definition)["storedVersions"]).map(textOf);
+}
+
+/** Resolves, with their new resourceVersions, once `wanted` of `before` have been rewritten. A changed definition ends every watch. */
+async function rewritten(before: readonly KubeObject[], wanted: number): Promise<ReadonlyMap<string, string>> {
+  const known = new Map(before.map(({ metadata }) => [metadata.name, metadata.resourceVersion]));
+  const limits = { timeoutMs: 120_000, idleMs: 120_000 };
+  const deadline = AbortSignal.timeout(limits.timeoutMs);
+  const seen = new Map<string, string>();
+  const see = ({ metadata: { name, resourceVersion = "" } }: KubeObject): boolean => {
+    if (known.get(name) !== resourceVersion) seen.set(name, resourceVersion);
+    return seen.size >= wanted;
+  };
+  for (;;) {
+    const { items, resourceVersion } = await cluster.client.list(releaseKind, { metadataOnly: true }, deadline);
+    if (items.some(see)) return seen;
+    const watch = { ...limits, resourceVersion, metadataOnly: true };
+    for await (const event of cluster.client.watch(releaseKind, watch, deadline)) {
+      if (event.kind === "modified" && see(event.object)) return seen;
+    }
+  }
+}
+
+describe(`${count} objects, and an operator that is killed half-way`, { concurrency: 1 }, () => {
+  let was: readonly KubeObject[];
+  let early: ReadonlyMap<string, string>;
+
+  test("are stored in a version that the next Flux does not have", async () => {
+    await cluster.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: "apps" } });
+    await cluster.apply({
+      apiVersion: "fluxcd.controlplane.io/v1",
+      kind: "FluxInstance",
+      metadata: { name: "flux", namespace },
+      spec: {
+        distribution: { version: "2.2.3", registry: "ghcr.io/fluxcd" },
+        components: ["source-controller", "helm-controller"],
+      },
+    });
+    await cluster.instanceWhen("ready", isReady);
+    const indexes = Array.from({ length: count }, (_, index) => index);
+    await mapConcurrent(indexes, 8, (index) =>
+      cluster.client.apply(release(index), { fieldManager: `team-${index % 3}` }, never),
+    );
+    was = await releases("v2beta2");
+    assert.equal(was.length, count);
+  });
+
+  test("are served in the old version while some lie in the new one", async () => {
+    const half = rewritten(was, count / 2);
+    await cluster.patchInstance({ spec: { distribution: { version: "2.9.4" } } });
+    early = await half;
+    await cluster.operator.stop("SIGKILL");
+    assert.deepEqual(await storedVersions(), ["v2beta2", "v2"]);
+    assert.deepEqual(identities(await releases("v2beta2")), identities(was));
+    assert.deepEqual(identities(await releases("v2")), identities(was));
+  });
+
+  test("all arrive, and those that had arrived before are not written again", async () => {
+    await cluster.restartOperator();
+    const instance = await cluster.instanceWhen(
+      "ready at 2.9.4",
+      (object) => isReady(object) && statusOf(object)["lastAppliedVersion"] === "2.9.4",
+    );
+    assert.equal(condition(instance, "Reconciling"), undefined);
+    assert.deepEqual(await storedVersions(), ["v2"]);
+    const now = await releases("v2");
+    assert.deepEqual(identities(now), identities(was));
+    const again = now.filter(({ metadata }) => {
+      const version = early.get(metadata.name);
+      return version !== undefined && version !== metadata.resourceVersion;
+    });
+    assert.ok(early.size >= count / 2);
+    assert.deepEqual(identities(again), []);
+    for (const { metadata } of now) {
+      for (const { apiVersion } of metadata.managedFields ?? []) assert.equal(apiVersion, "helm.toolkit.fluxcd.io/v2");
+    }
+    assert.deepEqual(fieldsOf((await cluster.client.get(definitionKind, definitionKey, never))["spec"])["conversion"], {
+      strategy: "None",
+    });
+  });
+});
