@@ -104,14 +104,30 @@ test("applyStages() tells the ledger what the API server answered", async () => 
   assert.equal(deps.ledger.isSettled(config, { ...config.metadata, uid: "1" }), true);
 });
 
-test("applyStages() writes namespaces, then roles and accounts, then all else, whatever their order", async () => {
-  const deps = depsOf();
+test("applyStages() writes namespaces, then roles and accounts, then all else, each after the answers to those before", async () => {
+  const { client, ...deps } = depsOf();
+  const seen: string[] = [];
+  const apply: ApplyDeps["client"]["apply"] = async (wanted) => {
+    seen.push(`${wanted.kind} asked`);
+    await Promise.resolve();
+    seen.push(`${wanted.kind} answered`);
+    return wanted;
+  };
   const objects = [config, account, role, namespace].map((wanted): PlannedObject => ({
     object: wanted,
     action: "create",
   }));
-  await applyStages([stage("one", objects)], wait, deps, signal);
-  assert.deepEqual(deps.applied, ["Namespace/a", "ClusterRole/b", "ServiceAccount/c", "ConfigMap/d"]);
+  await applyStages([stage("one", objects)], wait, { ...deps, client: { ...client, apply } }, signal);
+  assert.deepEqual(seen, [
+    "Namespace asked",
+    "Namespace answered",
+    "ClusterRole asked",
+    "ServiceAccount asked",
+    "ClusterRole answered",
+    "ServiceAccount answered",
+    "ConfigMap asked",
+    "ConfigMap answered",
+  ]);
 });
 
 const thing = object("Thing", "x", "example.com/v1");

@@ -33,6 +33,7 @@ function informerOf(gvk: GroupVersionKind, objects: readonly KubeObject[]): Info
 
 const deployment = object("Deployment", "source-controller");
 const service = object("Service", "source-controller");
+const account = object("ServiceAccount", "a");
 const foreign = object("Service", "b", { labels: { ...owned, [labels.ownerNamespace]: "other" } });
 const index = createLiveIndex([
   informerOf(gvkOf(service), [service, foreign, object("Service", "c", { labels: {} })]),
@@ -104,15 +105,15 @@ for (const { name, change, want } of [
     name: "concerns nobody when the status of another kind changes",
     change: {
       kind: "updated",
-      object: object("Service", "source-controller", {}, { conditions: [{ type: "Ready", status: "False" }] }),
-      previous: service,
+      object: object("ServiceAccount", "a", {}, { conditions: [{ type: "Ready", status: "False" }] }),
+      previous: account,
     },
     want: [],
   },
 ] satisfies readonly { name: string; change: ObjectChange; want: readonly ObjectKey[] }[]) {
   test(`keysOfDrift() ${name}`, () => {
     const ledger = new Ledger();
-    for (const desired of [service, deployment]) ledger.record(desired, desired);
+    for (const desired of [service, account, deployment]) ledger.record(desired, desired);
     assert.deepEqual(keysOfDrift(change, ledger), want);
   });
 }
