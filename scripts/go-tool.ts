@@ -8,33 +8,42 @@ import { cacheFolder } from "./cache-folder.ts";
 const run = promisify(execFile);
 const tools = join(import.meta.dirname, "../tools");
 
-/** Go programs that tests compare with or talk to, by the folder in tools/ whose go.mod pins them. */
+type GoTool = { readonly module: string; readonly program: string };
+
+/** Go programs that tests compare with or talk to, by the folder in tools/ whose go.mod pins their module. */
 export const goTools = {
-  kustomize: "sigs.k8s.io/kustomize/kustomize/v5",
-  registry: "github.com/distribution/distribution/v3/cmd/registry",
-  crane: "github.com/google/go-containerregistry/cmd/crane",
-} as const;
+  kustomize: {
+    module: "sigs.k8s.io/kustomize/kustomize/v5",
+    program: "sigs.k8s.io/kustomize/kustomize/v5",
+  },
+  /** A main of our own over the module, without the SDKs of clouds that the original one links. */
+  registry: { module: "github.com/distribution/distribution/v3", program: "." },
+  crane: {
+    module: "github.com/google/go-containerregistry",
+    program: "github.com/google/go-containerregistry/cmd/crane",
+  },
+} as const satisfies { readonly [name: string]: GoTool };
 export type GoToolName = keyof typeof goTools;
 
 /** Path of the program; built on first use, then kept by version in the cache. Two builders at once do not collide: the last one wins. */
 export async function goTool(name: GoToolName, signal: AbortSignal): Promise<string> {
-  const program = goTools[name];
-  const module = join(tools, name);
-  const version = versionIn(await readFile(join(module, "go.mod"), "utf8"), program);
+  const tool = goTools[name];
+  const cwd = join(tools, name);
+  const version = versionIn(await readFile(join(cwd, "go.mod"), "utf8"), tool.module);
   const folder = join(cacheFolder(), "go-tools");
   const binary = join(folder, `${name}-${version}-${process.platform}-${process.arch}`);
   if (existsSync(binary)) return binary;
   await mkdir(folder, { recursive: true });
   const building = `${binary}.${process.pid}`;
-  await run("nice", ["go", "build", "-o", building, program], { cwd: module, signal });
+  const env = { ...process.env, CGO_ENABLED: "0" };
+  await run("nice", ["go", "build", "-ldflags=-s -w", "-o", building, tool.program], { cwd, signal, env });
   await rename(building, binary);
   return binary;
 }
 
-/** The version at which `goMod` requires the module that has `program`. */
-function versionIn(goMod: string, program: string): string {
-  for (const [, module = "", version = ""] of goMod.matchAll(/(\S+) (v\d\S*)/g)) {
-    if (program === module || program.startsWith(`${module}/`)) return version;
-  }
-  throw new Error(`Cannot find the version of ${program}: its go.mod does not require it`);
+/** The version at which `goMod` requires `module`. */
+function versionIn(goMod: string, module: string): string {
+  const found = [...goMod.matchAll(/(\S+) (v\d\S*)/g)].find(([, path]) => path === module);
+  if (found?.[2] === undefined) throw new Error(`Cannot find the version of ${module}: its go.mod does not require it`);
+  return found[2];
 }

@@ -213,7 +213,8 @@ async function startSite({ spoil }: { readonly spoil?: string } = {}): Promise<S
     requests.push(path);
     const answer = path.endsWith(".sha256") ? sha256(contentOf(path.slice(0, -".sha256".length))) : contentOf(path);
     if (answer === undefined) response.writeHead(404).end();
-    else if (path.includes("/releases/download/")) response.writeHead(302, { location: `/assets/${basename(path)}` }).end();
+    else if (path.includes("/releases/download/"))
+      response.writeHead(302, { location: `/assets/${basename(path)}` }).end();
     else response.end(spoil !== undefined && path.endsWith(spoil) ? "spoilt" : answer);
   });
   server.listen(0, "127.0.0.1");

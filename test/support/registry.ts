@@ -1,14 +1,13 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { homedir, tmpdir } from "node:os";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
+import { goTool } from "../../scripts/go-tool.ts";
 
 const run = promisify(execFile);
-const tools = join(import.meta.dirname, "../../tools");
 
 /** How the registry lets people in. */
 export type RegistryAuth =
@@ -31,10 +30,7 @@ export type RegistryProcess = AsyncDisposable & {
 
 /** A real registry (github.com/distribution/distribution) on a free port, that keeps all in memory. */
 export async function startRegistry(auth: RegistryAuth, signal: AbortSignal): Promise<RegistryProcess> {
-  const binary = await goTool(
-    { name: "registry", module: "github.com/distribution/distribution/v3", program: "." },
-    signal,
-  );
+  const binary = await goTool("registry", signal);
   const folder = await mkdtemp(join(tmpdir(), "registry-"));
   const configuration = {
     version: "0.1",
@@ -94,7 +90,7 @@ export async function pushIndex(images: readonly string[], to: string, signal: A
 type Login = { readonly host: string; readonly login: PushOptions["login"] };
 
 async function crane(args: readonly string[], { host, login }: Login, signal: AbortSignal): Promise<string> {
-  const binary = await goTool({ name: "crane", module: craneModule, program: `${craneModule}/cmd/crane` }, signal);
+  const binary = await goTool("crane", signal);
   const folder = await mkdtemp(join(tmpdir(), "crane-"));
   try {
     const auth = login && Buffer.from(`${login.username}:${login.password}`).toString("base64");
@@ -123,30 +119,4 @@ async function authConfiguration(auth: RegistryAuth, folder: string): Promise<{ 
   const jwks = join(folder, "jwks.json");
   await writeFile(jwks, auth.jwks);
   return { auth: { token: { realm, service, issuer, jwks, signingalgorithms: ["ES256"] } } };
-}
-
-const craneModule = "github.com/google/go-containerregistry";
-
-type GoTool = {
-  /** Its folder below tools/. */
-  readonly name: string;
-  /** What go.mod there pins. */
-  readonly module: string;
-  readonly program: string;
-};
-
-/** Path of a program that tools/ pins; built on first use, then kept by version below the user's cache. */
-async function goTool({ name, module, program }: GoTool, signal: AbortSignal): Promise<string> {
-  const cwd = join(tools, name);
-  const version = new RegExp(`${module} (v\\S+)`).exec(await readFile(join(cwd, "go.mod"), "utf8"))?.[1];
-  if (version === undefined) throw new Error(`tools/${name}/go.mod does not name ${module}`);
-  const cache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "flux-operator", name);
-  const binary = join(cache, `${name}-${version}-${process.arch}`);
-  if (existsSync(binary)) return binary;
-  await mkdir(cache, { recursive: true });
-  const building = `${binary}.${process.pid}`;
-  const env = { ...process.env, CGO_ENABLED: "0" };
-  await run("nice", ["go", "build", "-ldflags=-s -w", "-o", building, program], { cwd, signal, env });
-  await rename(building, binary);
-  return binary;
 }
