@@ -161,8 +161,8 @@ async function assertMoved(was: readonly KubeObject[]): Promise<void> {
   }
 }
 
-async function upgradeTo(version: string): Promise<KubeObject> {
-  await cluster.patchInstance({ spec: { distribution: { version } } });
+async function changeTo(version: string, patch: JsonObject): Promise<KubeObject> {
+  await cluster.patchInstance(patch);
   const instance = await cluster.instanceWhen(
     `ready at ${version}`,
     (object) => isReady(object) && statusOf(object)["lastAppliedVersion"] === version,
@@ -236,12 +236,24 @@ describe("objects in versions that the next Flux no longer has", { concurrency: 
       { spec: { distribution: { version: "2.9.4" } } },
       /HelmRelease\/apps\/careful \(spec\.chart\.spec\.valuesFile\)/,
     );
-    await cluster.plane.rest.delete("/apis/helm.toolkit.fluxcd.io/v2beta2/namespaces/apps/helmreleases/careful");
   });
 
-  test("move in one step over seven minors, and anybody can apply them afterwards", async () => {
-    await upgradeTo("2.9.4");
+  test("move in one step over seven minors once that is accepted, and anybody can apply them afterwards", async () => {
+    const told = cluster.instanceWhen("told of the move", (object) =>
+      / [1-9]\d* of \d+ kinds done, [1-9]\d* objects$/.test(condition(object, "Reconciling") ?? ""),
+    );
+    const at = "2026-01-01T00:00:00Z";
+    const annotations = { "reconcile.fluxcd.io/forceAt": at, "reconcile.fluxcd.io/requestedAt": at };
+    await changeTo("2.9.4", { metadata: { annotations }, spec: { distribution: { version: "2.9.x" } } });
+    assert.deepEqual(conditionFaults(readStatus((await told)["status"]).conditions), []);
     await assertMoved(was);
+    const careful = { namespace: "apps", name: "careful" };
+    const moved = await cluster.client.get(
+      { group: "helm.toolkit.fluxcd.io", version: "v2", kind: "HelmRelease" },
+      careful,
+      never,
+    );
+    assert.deepEqual(fieldsOf(fieldsOf(fieldsOf(moved["spec"])["chart"])["spec"])["valuesFile"], undefined);
     assert.deepEqual((await definitions()).get("HelmRelease")?.served, ["v2"]);
   });
 
@@ -267,7 +279,7 @@ describe("objects in versions that the next Flux no longer has", { concurrency: 
   });
 
   test("go back with it otherwise", async () => {
-    await upgradeTo("2.2.3");
+    await changeTo("2.2.3", { spec: { distribution: { version: "2.2.x" } } });
     await assertMoved(was);
     assert.deepEqual((await definitions()).get("HelmRelease")?.served, ["v2beta1", "v2beta2"]);
   });
