@@ -369,6 +369,9 @@ describe("FluxInstance, from the RFC's example to its deletion", { concurrency: 
       condition(instance, "UpToDate"),
       "False/NewVersionAvailable: Upgrade to latest version 2.9.4 blocked by semver range 2.3.x",
     );
+    const name = "helmreleases.helm.toolkit.fluxcd.io";
+    const definition = await cluster.plane.rest.get(`/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${name}`);
+    assert.deepEqual(statusOf(definition)["storedVersions"], ["v2"], "v2beta2 is stored no more, and still served");
   });
 
   test("removes all that it installed but the namespace when it is deleted, and nothing of others", async () => {
