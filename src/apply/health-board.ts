@@ -1,5 +1,5 @@
 import type { WatchEvent } from "../client/api-client.ts";
-import type { GroupVersionKind } from "../kube/gvk.ts";
+import { groupKindKey, gvkOf, type GroupVersionKind } from "../kube/gvk.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { formatObjectId, nameObject, objectIdOf } from "../kube/object-id.ts";
 import { readinessOf } from "../kube/readiness.ts";
@@ -22,7 +22,7 @@ export class HealthBoard {
 
   constructor(objects: readonly KubeObject[], onProgress: ((unready: readonly Unready[]) => void) | undefined) {
     this.#wanted = new Map(objects.map((object) => [formatObjectId(objectIdOf(object)), object]));
-    this.#kinds = new Set(objects.map((object) => `${object.apiVersion}/${object.kind}`)).size;
+    this.#kinds = new Set(objects.map((object) => groupKindKey(gvkOf(object)))).size;
     this.#onProgress = onProgress;
   }
 
@@ -40,7 +40,7 @@ export class HealthBoard {
     const target = gvk.kind === "Pod" ? this.#pods : this.#live;
     for (const [id, object] of target) if (object.kind === gvk.kind) target.delete(id);
     for (const item of items) target.set(formatObjectId(objectIdOf(item)), item);
-    if (gvk.kind !== "Pod") this.#listed.add(`${gvk.group}/${gvk.kind}`);
+    if (gvk.kind !== "Pod") this.#listed.add(groupKindKey(gvk));
     this.#judge();
   }
 

@@ -144,6 +144,16 @@ for (const { name, refuse, message } of [
     ));
 }
 
+for (const { name, error } of [
+  { name: "kind", error: new NoSuchKindError("ConfigMap") },
+  { name: "namespace", error: apiError(404, "NotFound", 'namespaces "a" not found') },
+]) {
+  test(`planApply() refuses an object whose ${name} is neither there nor in the plan`, async () => {
+    const deps = depsOf({ refuse: { x: error } });
+    await assert.rejects(planApply([wanted("x")], new Map(), deps, signal), /^PlanError: Cannot apply ConfigMap\/a\/x/);
+  });
+}
+
 test("planApply() asks about all objects, and tells the first refusal by name and how many more there are", async () => {
   const deps = depsOf({
     refuse: { z: apiError(400, "BadRequest", "z is bad"), b: invalid, y: apiError(409, "Conflict", "y is taken") },
@@ -154,7 +164,7 @@ test("planApply() asks about all objects, and tells the first refusal by name an
       thrown instanceof PlanError &&
       thrown.cause === invalid &&
       thrown.message ===
-        "Cannot apply ConfigMap/a/b: the API server refuses it: data: Invalid value (and 2 more objects); nothing was changed",
+        "Cannot apply ConfigMap/a/b: the API server refuses it: data: Invalid value (and 2 more); nothing was changed",
   );
   assert.deepEqual(deps.asked.toSorted(), ["a", "b", "y", "z"]);
 });

@@ -2,7 +2,8 @@ import type { ApiClient } from "../client/api-client.ts";
 import { ApiError, NoSuchKindError } from "../client/api-error.ts";
 import { mapConcurrent } from "../std/concurrent.ts";
 import { errorMessage, ReasonedError } from "../std/errors.ts";
-import { gvkOf } from "../kube/gvk.ts";
+import { fieldsOf, textOf } from "../kube/fields.ts";
+import { groupKindKey, gvkOf, type GroupKind } from "../kube/gvk.ts";
 import type { KubeObject, ObjectKey, ObjectMeta } from "../kube/object.ts";
 import { formatObjectId, nameObject, objectIdOf } from "../kube/object-id.ts";
 import { isDefinition, migrationOf } from "./bridge.ts";
@@ -34,7 +35,7 @@ export class PlanError extends ReasonedError {}
 
 /**
  * Asks the API server, by dry-run, what an apply of `objects` would change; the objects that the ledger vouches for are not asked about.
- * Throws PlanError when any object would be refused, naming all of them.
+ * Throws PlanError when any object would be refused, naming the first of them and how many there are.
  */
 export async function planApply(
   objects: readonly KubeObject[],
@@ -43,10 +44,11 @@ export async function planApply(
   signal: AbortSignal,
 ): Promise<readonly PlannedObject[]> {
   const refused: Refusal[] = [];
+  const brought = broughtBy(objects);
   const planned = await mapConcurrent(objects, requestLimit, async (object): Promise<PlannedObject> => {
     const meta = live.get(formatObjectId(objectIdOf(object)));
     if (deps.ledger.isSettled(object, meta)) return { object, action: "unchanged" };
-    const result = await dryRun(object, meta !== undefined, deps, signal);
+    const result = await dryRun({ object, isKnown: meta !== undefined, isBrought: brought(object) }, deps, signal);
     if ("action" in result) return result;
     refused.push(result);
     return { object, action: "blind" };
@@ -55,11 +57,30 @@ export async function planApply(
   return planned;
 }
 
-type Refusal = { readonly object: KubeObject; readonly error: ApiError };
+type Refusal = { readonly object: KubeObject; readonly error: ApiError | NoSuchKindError };
+
+type Question = {
+  readonly object: KubeObject;
+  /** It is among the live objects that carry our labels. */
+  readonly isKnown: boolean;
+  /** Its kind or its namespace may come with the plan. */
+  readonly isBrought: boolean;
+};
+
+/** Whether the definition or the namespace of an object is part of the plan, so that the API server may not know it yet. */
+function broughtBy(objects: readonly KubeObject[]): (object: KubeObject) => boolean {
+  const namespaces = new Set(objects.filter(({ kind }) => kind === "Namespace").map(({ metadata }) => metadata.name));
+  const kinds = new Set(objects.filter(isDefinition).map((definition) => groupKindKey(kindDefinedBy(definition))));
+  return (object) => namespaces.has(object.metadata.namespace ?? "") || kinds.has(groupKindKey(gvkOf(object)));
+}
+
+function kindDefinedBy(definition: KubeObject): GroupKind {
+  const spec = fieldsOf(definition["spec"]);
+  return { group: textOf(spec["group"]), kind: textOf(fieldsOf(spec["names"])["kind"]) };
+}
 
 async function dryRun(
-  object: KubeObject,
-  isKnown: boolean,
+  { object, isKnown, isBrought }: Question,
   { client, ledger }: PlanDeps,
   signal: AbortSignal,
 ): Promise<PlannedObject | Refusal> {
@@ -70,9 +91,9 @@ async function dryRun(
     ledger.record(object, live);
     return { object, action: "unchanged", live };
   } catch (error) {
-    if (error instanceof NoSuchKindError) return { object, action: "blind" };
+    if (error instanceof NoSuchKindError) return isBrought ? { object, action: "blind" } : { object, error };
     if (!(error instanceof ApiError) || !isVerdict(error)) throw error;
-    if (error.status === 404) return { object, action: "blind" };
+    if (error.status === 404 && isBrought) return { object, action: "blind" };
     return isAboutStoredVersions(object, error) ? await dryRunBridge(object, client, signal) : { object, error };
   }
 }
@@ -128,12 +149,13 @@ function refusal(refused: readonly Refusal[]): PlanError {
   const [first, ...others] = refused.toSorted((left, right) =>
     nameObject(left.object) < nameObject(right.object) ? -1 : 1,
   );
-  const more = others.length === 0 ? "" : ` (and ${others.length} more objects)`;
+  const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
   const { object, error } = first as Refusal;
+  const words = error instanceof ApiError ? error.statusMessage : error.message;
   return new PlanError({
     reason: "ReconciliationFailed",
     retry: "backoff",
-    message: `Cannot apply ${nameObject(object)}: the API server refuses it: ${error.statusMessage || errorMessage(error)}${more}; nothing was changed`,
+    message: `Cannot apply ${nameObject(object)}: the API server refuses it: ${words || errorMessage(error)}${more}; nothing was changed`,
     cause: error,
   });
 }

@@ -24,7 +24,7 @@ export type PruneDeps = { readonly client: Pick<ApiClient, "getOrUndefined" | "d
 
 /**
  * Deletes `objects` in the given order of kinds, in the background, and says what became of each: gone objects count as deleted,
- * objects without the owner labels or with the keep annotation as kept. Throws when any could not be deleted, after all were tried.
+ * objects without the owner labels or with the keep annotation as kept. Throws when any could not be deleted, after the others of its kind were tried.
  */
 export async function prune(
   objects: readonly ManagedObject[],

@@ -1,5 +1,5 @@
 import type { ApiClient } from "../client/api-client.ts";
-import { isExpired } from "../client/api-error.ts";
+import { ApiError, ConnectionError, isExpired } from "../client/api-error.ts";
 import { UnreachableError } from "../std/errors.ts";
 import type { Clock } from "../std/clock.ts";
 import type { GroupVersionKind } from "../kube/gvk.ts";
@@ -93,14 +93,21 @@ async function follow(
 ): Promise<void> {
   const selection = board.selectionOf(gvk, deps.labelSelector);
   while (!stop.aborted) {
-    const list = await deps.client.list(gvk, selection, stop);
-    board.replace(gvk, list.items);
     try {
+      const list = await deps.client.list(gvk, selection, stop);
+      board.replace(gvk, list.items);
       const watch = { ...selection, resourceVersion: list.resourceVersion, timeoutMs: watchMs, idleMs };
       for await (const event of deps.client.watch(gvk, watch, stop)) board.see(event);
     } catch (error) {
       stop.throwIfAborted();
+      if (!isPassing(error)) throw error;
       if (!isExpired(error)) await deps.clock.sleep(relistMs, stop);
     }
   }
+}
+
+/** What may be over in a moment: a restart of the API server, a full queue, a lost connection. */
+function isPassing(error: unknown): boolean {
+  if (isExpired(error) || error instanceof ConnectionError) return true;
+  return error instanceof ApiError && (error.status === 429 || error.status >= 500);
 }

@@ -75,7 +75,10 @@ function statefulSet(object: KubeObject, status: JsonObject): Readiness {
   const wanted = count(fieldsOf(object["spec"])["replicas"], 1);
   const ready = count(status["readyReplicas"], 0);
   if (ready < wanted) return inProgress(`${ready} of ${wanted} replicas ready`);
-  if (status["updateRevision"] !== status["currentRevision"]) return inProgress("its update is not rolled out yet");
+  const strategy = fieldsOf(fieldsOf(object["spec"])["updateStrategy"]);
+  const isPartial = strategy["type"] === "OnDelete" || count(fieldsOf(strategy["rollingUpdate"])["partition"], 0) > 0;
+  if (!isPartial && status["updateRevision"] !== status["currentRevision"])
+    return inProgress("its update is not rolled out yet");
   return current();
 }
 

@@ -77,12 +77,12 @@ test("readConfig() accepts the flags of what we do not have, and names them", ()
 });
 
 for (const { argv, message } of [
-  { argv: ["--concurrent=0"], message: "Cannot use --concurrent=0: write a whole number of at least 1" },
-  { argv: ["--concurrent=1.5"], message: "Cannot use --concurrent=1.5: write a whole number of at least 1" },
-  { argv: ["--concurrent="], message: "Cannot use --concurrent=: write a whole number of at least 1" },
+  { argv: ["--concurrent=0"], message: "Cannot use --concurrent=0: write a whole number from 1 to 100" },
+  { argv: ["--concurrent=1.5"], message: "Cannot use --concurrent=1.5: write a whole number from 1 to 100" },
+  { argv: ["--concurrent="], message: "Cannot use --concurrent=: write a whole number from 1 to 100" },
   {
     argv: ["--interval-jitter-percentage=-1"],
-    message: "Cannot use --interval-jitter-percentage=-1: write a whole number of at least 0",
+    message: "Cannot use --interval-jitter-percentage=-1: write a whole number from 0 to 100",
   },
   {
     argv: ["--min-retry-delay=5"],
@@ -95,7 +95,7 @@ for (const { argv, message } of [
   { argv: ["--log-encoding=xml"], message: "Cannot use --log-encoding=xml: write one of json, console" },
   {
     argv: ["--enable-leader-election=maybe"],
-    message: "Cannot use --enable-leader-election=maybe: write one of true, false",
+    message: "Cannot use --enable-leader-election=maybe: write true or false",
   },
 ]) {
   test(`readConfig() refuses ${argv.join(" ")}`, () =>

@@ -73,15 +73,15 @@ export function readConfig(argv: readonly string[], env: Config["env"]): ReadCon
     ...(values["kubeconfig"] === undefined ? {} : { kubeconfig: values["kubeconfig"] }),
     ...(values["context"] === undefined ? {} : { context: values["context"] }),
     namespace: env["RUNTIME_NAMESPACE"] || "flux-system",
-    concurrent: readNumber("concurrent", text("concurrent"), 1),
+    concurrent: readNumber("concurrent", text("concurrent"), [1, 100]),
     metricsAddr: text("metrics-addr"),
     healthAddr: text("health-addr"),
     logLevel: readChoice("log-level", text("log-level"), logLevels),
     logEncoding: readChoice("log-encoding", text("log-encoding"), ["json", "console"] as const),
     minRetryDelayMs: readDuration("min-retry-delay", text("min-retry-delay")),
     maxRetryDelayMs: readDuration("max-retry-delay", text("max-retry-delay")),
-    intervalJitter: readNumber("interval-jitter-percentage", text("interval-jitter-percentage"), 0) / 100,
-    leaderElection: readChoice("enable-leader-election", text("enable-leader-election"), ["true", "false"]) === "true",
+    intervalJitter: readNumber("interval-jitter-percentage", text("interval-jitter-percentage"), [0, 100]) / 100,
+    leaderElection: readSwitch("enable-leader-election", text("enable-leader-election")),
   };
   return { config, ignored: ignoredFlags.filter((name) => values[name] !== undefined).map((name) => `--${name}`) };
 }
@@ -104,10 +104,22 @@ function parseFlags(argv: readonly string[]): { readonly [name: string]: string 
   }
 }
 
-function readNumber(flag: string, text: string, least: number): number {
+function readNumber(flag: string, text: string, [least, most]: readonly [number, number]): number {
   const value = Number(text);
-  if (text !== "" && Number.isInteger(value) && value >= least) return value;
-  throw new ConfigError(`Cannot use --${flag}=${text}: write a whole number of at least ${least}`);
+  if (text !== "" && Number.isInteger(value) && value >= least && value <= most) return value;
+  throw new ConfigError(`Cannot use --${flag}=${text}: write a whole number from ${least} to ${most}`);
+}
+
+/** The spellings that Go's flag package takes. */
+const spellings: ReadonlyMap<string, boolean> = new Map([
+  ...["1", "t", "T", "true", "TRUE", "True"].map((text) => [text, true] as const),
+  ...["0", "f", "F", "false", "FALSE", "False"].map((text) => [text, false] as const),
+]);
+
+function readSwitch(flag: string, text: string): boolean {
+  const value = spellings.get(text);
+  if (value !== undefined) return value;
+  throw new ConfigError(`Cannot use --${flag}=${text}: write true or false`);
 }
 
 function readDuration(flag: string, text: string): number {

@@ -17,7 +17,7 @@ import { isForced, knownDefinitions, migrationMessage, planMigration } from "./m
 import { parkOverlapping } from "./overlap.ts";
 import { removeObjects } from "./remove.ts";
 import { stagesOf } from "./stages.ts";
-import { ownerSelector, type World } from "./world.ts";
+import { ownerLabels, ownerSelector, type World } from "./world.ts";
 
 export type ActDeps = ApplyDeps & {
   readonly client: Pick<
@@ -68,28 +68,26 @@ export async function act(
   const wait = waitOptions(world, interrupt);
   if (stale.length === 0 && planned.every(({ action }) => action === "unchanged")) {
     await verifyHealth(target, wait, deps, signal);
-    return { changes: [], inventory, warnings: await tidyStorage(target, world, deps, signal) };
+    return { changes: [], inventory, warnings: await tidyStorage({ planned, target, world }, deps, signal) };
   }
   await recordIntent(unionInventory(recorded, inventory));
   const onProgress = (progress: MigrationProgress): Promise<void> => reportProgress(migrationMessage(progress));
   await migrate(migrations, { interrupt, onProgress }, deps, signal);
   if (interrupt.aborted) throw interrupted();
-  await parkOverlapping(stale, objects, deps, signal);
+  await parkOverlapping(stale, { wanted: objects, owner: ownerLabels(world.key) }, deps, signal);
   const stages = withoutStrays(stagesOf(planned, target.spec.wait), { planned, target, world }, deps);
   const applied = await applyStages(stages, wait, deps, signal);
   throwUnlessHealthy(applied.wait);
   const pruned = await removeObjects(stale, world, deps, signal);
   deps.ledger.forgetOthers(objects);
-  const warnings = await tidyStorage(target, world, deps, signal);
+  const warnings = await tidyStorage({ planned, target, world }, deps, signal);
   return { changes: [...applied.changes, ...pruned], inventory, warnings };
 }
 
+type Plan = { readonly planned: readonly PlannedObject[]; readonly target: Target; readonly world: World };
+
 /** Controllers of the old version write until the versions that they know are gone, so there is a last look after that. */
-function withoutStrays(
-  stages: readonly Stage[],
-  { planned, target, world }: { planned: readonly PlannedObject[]; target: Target; world: World },
-  deps: ActDeps,
-): readonly Stage[] {
+function withoutStrays(stages: readonly Stage[], { planned, target, world }: Plan, deps: ActDeps): readonly Stage[] {
   if (!movesStorage(target, world)) return stages;
   const afterwards = (signal: AbortSignal): Promise<void> => rewriteStrays(knownDefinitions(planned), deps, signal);
   return stages.map((stage) => (stage.name === "definitions" ? { ...stage, afterwards } : stage));
@@ -97,14 +95,14 @@ function withoutStrays(
 
 /** Only the next upgrade would need this, so its failure takes nothing from the success of this one. */
 async function tidyStorage(
-  target: Target,
-  world: World,
+  { planned, target, world }: Plan,
   deps: ActDeps,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   if (!movesStorage(target, world)) return [];
+  const all = target.rendering.objects.filter(isDefinition);
   try {
-    await settleStorage(target.rendering.objects.filter(isDefinition), deps, signal);
+    await settleStorage(isForced(world) ? all : knownDefinitions(planned), deps, signal);
     return [];
   } catch (error) {
     signal.throwIfAborted();

@@ -7,6 +7,7 @@ import type { KubeObject } from "../../kube/object.ts";
 import { overlaps, parkOverlapping } from "./overlap.ts";
 
 const signal = new AbortController().signal;
+const owner = { [labels.ownerName]: "flux", [labels.ownerNamespace]: "flux-system" };
 const key = "sharding.fluxcd.io/key";
 
 function controller(name: string, selector: string | undefined, component = "source-controller"): KubeObject {
@@ -15,7 +16,7 @@ function controller(name: string, selector: string | undefined, component = "sou
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",
-    metadata: { name, namespace: "flux-system", labels: { [labels.component]: component } },
+    metadata: { name, namespace: "flux-system", labels: { [labels.component]: component, ...owner } },
     spec: { replicas: 1, template: { spec: { containers: [{ name: "manager", args }] } } },
   };
 }
@@ -62,12 +63,23 @@ test("parkOverlapping() scales to 0 those whose objects a wanted controller take
     managed("source-controller-a", "Service"),
     ...["source-controller-a", "source-controller-b", "helm-controller-a", "gone"].map((name) => managed(name)),
   ];
-  await parkOverlapping(stale, [controller("source-controller-x", `${key}=a`)], { client }, signal);
+  await parkOverlapping(stale, { wanted: [controller("source-controller-x", `${key}=a`)], owner }, { client }, signal);
   assert.deepEqual(client.writes, ['patch Deployment/flux-system/source-controller-a {"spec":{"replicas":0}}']);
+});
+
+test("parkOverlapping() leaves a controller alone that is somebody else's", async () => {
+  const foreign = controller("a", undefined);
+  const client = tableClient([{ ...foreign, metadata: { ...foreign.metadata, labels: { [labels.component]: "x" } } }]);
+  const wanted = [controller("b", undefined, "x")];
+  await parkOverlapping([managed("a")], { wanted, owner }, { client }, signal);
+  assert.deepEqual(client.writes, []);
 });
 
 test("parkOverlapping() throws when it may not look: a controller that might overlap must not be passed over", async () => {
   const forbidden = apiError(403, "Forbidden");
   const client = tableClient([], { refuse: () => forbidden });
-  await assert.rejects(parkOverlapping([managed("a")], [controller("b", undefined)], { client }, signal), forbidden);
+  await assert.rejects(
+    parkOverlapping([managed("a")], { wanted: [controller("b", undefined)], owner }, { client }, signal),
+    forbidden,
+  );
 });

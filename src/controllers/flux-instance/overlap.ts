@@ -1,5 +1,6 @@
 import type { ApiClient } from "../../client/api-client.ts";
 import { fieldManager, requestLimit } from "../../apply/plan-apply.ts";
+import { isOwned, type OwnerLabels } from "../../apply/prune.ts";
 import type { ManagedObject } from "../../apply/inventory.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";
 import { fieldsOf, listOf, textOf } from "../../kube/fields.ts";
@@ -16,14 +17,14 @@ const selectorFlag = "--watch-label-selector=";
  */
 export async function parkOverlapping(
   stale: readonly ManagedObject[],
-  wanted: readonly KubeObject[],
+  { wanted, owner }: { readonly wanted: readonly KubeObject[]; readonly owner: OwnerLabels },
   { client }: OverlapDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const controllers = stale.filter(({ kind }) => kind === "Deployment");
   await mapConcurrent(controllers, requestLimit, async (id) => {
     const live = await client.getOrUndefined(id, id, signal);
-    if (live === undefined || !wanted.some((object) => overlaps(live, object))) return;
+    if (live === undefined || !isOwned(live, owner) || !wanted.some((object) => overlaps(live, object))) return;
     const replicas = { kind: "merge", value: { spec: { replicas: 0 } } } as const;
     await client.patch({ gvk: id, key: id }, replicas, { fieldManager }, signal);
   });

@@ -1,8 +1,9 @@
 import { finalizer, fluxInstance, operatorName } from "../../api/names.ts";
-import { reasons, type Reason } from "../../api/reasons.ts";
+import { conditionTypes, reasons, type Reason } from "../../api/reasons.ts";
 import type { ApiClient } from "../../client/api-client.ts";
 import { gvkOf, parseApiVersion } from "../../kube/gvk.ts";
 import type { GroupVersionKind } from "../../kube/gvk.ts";
+import { findCondition } from "../../kube/conditions.ts";
 import type { KubeObject, ObjectKey } from "../../kube/object.ts";
 import type { Outcome } from "../../runtime/controller.ts";
 import { ReasonedError, UnreachableError } from "../../std/errors.ts";
@@ -85,18 +86,23 @@ async function refuse(
   error: ReasonedError,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const failure: Failure = { reason: reasonOf(error), message: error.message, stalled: true };
-  const { lastAppliedRevision, observedGeneration } = world.recorded;
-  if (lastAppliedRevision !== undefined && observedGeneration === world.generation && !isStalled(world)) {
+  const stalled = error.retry === "on-change";
+  const failure: Failure = { reason: reasonOf(error), message: error.message, stalled };
+  if (isAppliedSpec(world)) {
     await conclusion.outdated(failure, signal);
     return { kind: "failed", retry: "backoff" };
   }
   await conclusion.failed(failure, signal);
-  return { kind: "failed", retry: "on-change" };
+  return { kind: "failed", retry: error.retry };
 }
 
-function isStalled({ recorded }: World): boolean {
-  return recorded.conditions.some(({ type }) => type === "Stalled");
+/** Whether the spec is the one that was applied: the status may have seen a later one while reconciliation was disabled. */
+function isAppliedSpec({ recorded, generation }: World): boolean {
+  const ready = findCondition(recorded.conditions, conditionTypes.ready);
+  const stalled = findCondition(recorded.conditions, conditionTypes.stalled);
+  return (
+    recorded.lastAppliedRevision !== undefined && ready?.observedGeneration === generation && stalled === undefined
+  );
 }
 
 type Step<Kind extends Decision["kind"]> = {
@@ -158,7 +164,7 @@ function reasoned(thrown: unknown): ReasonedError {
   const errors = thrown.errors.filter((error): error is ReasonedError => error instanceof ReasonedError);
   const [first] = errors.toSorted((left, right) => (left.message < right.message ? -1 : 1));
   if (first === undefined || errors.length < thrown.errors.length) throw thrown;
-  const message = `${first.message} (and ${errors.length - 1} more objects)`;
+  const message = `${first.message} (and ${errors.length - 1} more)`;
   return new ReasonedError({ reason: first.reason, retry: first.retry, message, cause: thrown });
 }
 

@@ -131,6 +131,18 @@ for (const { name, kept } of [
   });
 }
 
+for (const { name, metadata } of [
+  { name: "somebody else's", metadata: { labels: {} } },
+  { name: "to be kept", metadata: { annotations: { [objectAnnotations.prune]: "disabled" } } },
+]) {
+  test(`removeObjects() does not suspend a Kustomization that is ${name}`, async () => {
+    const kept = object("kustomize.toolkit.fluxcd.io/v1", "Kustomization", { name: "flux-system", ...metadata });
+    const client = tableClient([kept]);
+    await removeObjects([managed(kept)], world, { client, clock: new TestClock() }, signal);
+    assert.deepEqual(client.writes, []);
+  });
+}
+
 test("removeObjects() may be repeated when all is gone", async () => {
   const client = tableClient([]);
   const objects = [kustomization, controller, service, definition()].map(managed);
@@ -161,10 +173,16 @@ for (const { name, crd, items, want } of [
     items: [repository("a", [finalizer])],
     want: { a: [finalizer] },
   },
+  {
+    name: "leaves the resources of a definition alone that is somebody else's",
+    crd: definition({ labels: {} }),
+    items: [repository("a", [finalizer])],
+    want: { a: [finalizer] },
+  },
 ]) {
   test(`releaseResources() ${name}`, async () => {
     const client = tableClient([...(crd === undefined ? [] : [crd]), ...items]);
-    await releaseResources(managed(definition()), { client, clock: new TestClock() }, signal);
+    await releaseResources(managed(definition()), world, { client, clock: new TestClock() }, signal);
     assert.deepEqual(finalizersOf(client), want);
   });
 }
@@ -199,7 +217,7 @@ for (const { name, versions, want } of [
       asked.push(gvk.version);
       return client.list(gvk, options, listSignal);
     };
-    await releaseResources(managed(crd), { client: { ...client, list }, clock: new TestClock() }, signal);
+    await releaseResources(managed(crd), world, { client: { ...client, list }, clock: new TestClock() }, signal);
     assert.deepEqual(asked, want);
   });
 }
@@ -212,7 +230,7 @@ test("releaseResources() reads a resource anew that somebody else wrote at the s
     refuse: (verb) => (verb === "patch" ? answers.shift() : undefined),
   });
   const list: TableClient["list"] = async () => ({ items: [seen], resourceVersion: "1" });
-  await releaseResources(managed(definition()), { client: { ...client, list }, clock: new TestClock() }, signal);
+  await releaseResources(managed(definition()), world, { client: { ...client, list }, clock: new TestClock() }, signal);
   assert.deepEqual(client.writes, [
     'patch GitRepository/apps/a {"metadata":{"resourceVersion":"2","finalizers":["example.com/new"]}}',
   ]);
@@ -222,7 +240,7 @@ test("releaseResources() takes a resource that goes meanwhile for released", asy
   const client = tableClient([definition(), repository("a", [finalizer])], {
     refuse: (verb) => (verb === "patch" ? apiError(404, "NotFound") : undefined),
   });
-  await releaseResources(managed(definition()), { client, clock: new TestClock() }, signal);
+  await releaseResources(managed(definition()), world, { client, clock: new TestClock() }, signal);
   assert.deepEqual(client.writes, []);
 });
 
@@ -231,7 +249,10 @@ test("releaseResources() throws when it may not take off a finalizer", async () 
   const client = tableClient([definition(), repository("a", [finalizer])], {
     refuse: (verb) => (verb === "patch" ? forbidden : undefined),
   });
-  await assert.rejects(releaseResources(managed(definition()), { client, clock: new TestClock() }, signal), forbidden);
+  await assert.rejects(
+    releaseResources(managed(definition()), world, { client, clock: new TestClock() }, signal),
+    forbidden,
+  );
 });
 
 test("deletedOf() are those that were deleted, and not kept", () => {

@@ -2,7 +2,7 @@ import { objectAnnotations, operatorName } from "../../api/names.ts";
 import type { Change } from "../../apply/change-set.ts";
 import type { ManagedObject } from "../../apply/inventory.ts";
 import { requestLimit } from "../../apply/plan-apply.ts";
-import { prune, waitUntilGone } from "../../apply/prune.ts";
+import { isKept, isOwned, prune, waitUntilGone } from "../../apply/prune.ts";
 import type { ApiClient } from "../../client/api-client.ts";
 import { isConflict, isNotFound } from "../../client/api-error.ts";
 import { fieldsOf, listOf, textOf } from "../../kube/fields.ts";
@@ -37,13 +37,13 @@ export async function removeObjects(
   const options = { owner: ownerLabels(world.key), keepAnnotation: objectAnnotations.prune };
   const controllers = objects.filter(({ kind }) => kind === "Deployment");
   const others = objects.filter(({ kind }) => kind !== "Deployment");
-  await mapConcurrent(objects.filter(isKustomization), requestLimit, (id) => suspend(id, deps, signal));
+  await mapConcurrent(objects.filter(isKustomization), requestLimit, (id) => suspend(id, world, deps, signal));
   const stopped = await prune(controllers, { ...options, propagationPolicy: "Foreground" }, deps, signal);
   const gone = { owner: options.owner, timeoutMs: world.settings.reconcileTimeoutMs };
   await waitUntilGone(deletedOf(controllers, stopped), gone, deps, signal);
   refuseWhileKept(stopped, others);
   const definitions = others.filter(({ kind }) => kind === "CustomResourceDefinition");
-  await mapConcurrent(definitions, requestLimit, (definition) => releaseResources(definition, deps, signal));
+  await mapConcurrent(definitions, requestLimit, (definition) => releaseResources(definition, world, deps, signal));
   return [...stopped, ...(await prune(others, options, deps, signal))];
 }
 
@@ -71,8 +71,9 @@ function isKustomization({ group, kind }: ManagedObject): boolean {
   return group === "kustomize.toolkit.fluxcd.io" && kind === "Kustomization";
 }
 
-async function suspend(id: ManagedObject, { client }: RemoveDeps, signal: AbortSignal): Promise<void> {
-  if ((await client.getOrUndefined(id, id, signal)) === undefined) return;
+async function suspend(id: ManagedObject, world: World, { client }: RemoveDeps, signal: AbortSignal): Promise<void> {
+  const live = await client.getOrUndefined(id, id, signal);
+  if (live === undefined || !isOwned(live, ownerLabels(world.key)) || isKept(live, objectAnnotations.prune)) return;
   const value = { spec: { suspend: true, prune: false } };
   try {
     await client.patch({ gvk: id, key: id }, { kind: "merge", value }, { fieldManager: operatorName }, signal);
@@ -81,14 +82,16 @@ async function suspend(id: ManagedObject, { client }: RemoveDeps, signal: AbortS
   }
 }
 
-/** Takes Flux's finalizer off every resource of a definition; finalizers of others stay. */
+/** Takes Flux's finalizer off every resource of a definition of ours; finalizers of others stay. */
 export async function releaseResources(
   definition: ManagedObject,
+  world: World,
   deps: RemoveDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const crd = await deps.client.getOrUndefined(definition, definition, signal);
-  const gvk = crd === undefined ? undefined : servedKind(crd);
+  if (crd === undefined || !isOwned(crd, ownerLabels(world.key))) return;
+  const gvk = servedKind(crd);
   if (gvk === undefined) return;
   const { items } = await deps.client.list(gvk, { metadataOnly: true }, signal);
   const held = items.filter((item) => item.metadata.finalizers?.includes(fluxFinalizer) === true);

@@ -24,14 +24,19 @@ export async function uninstall(
   const changes = await removeObjects(going, world, deps, signal);
   const gone = { owner: ownerLabels(world.key), timeoutMs: world.settings.reconcileTimeoutMs };
   await waitUntilGone(deletedOf(going, changes), gone, deps, signal);
-  if (policy === "KeepResources") await releaseKept(objects, deps, signal);
+  if (policy === "KeepResources") await releaseKept(objects, world, deps, signal);
   deps.ledger.clear();
 }
 
 /** What stays loses Flux's finalizers, since nobody is left who would take them off when it is deleted. */
-async function releaseKept(objects: readonly ManagedObject[], deps: UninstallDeps, signal: AbortSignal): Promise<void> {
+async function releaseKept(
+  objects: readonly ManagedObject[],
+  world: World,
+  deps: UninstallDeps,
+  signal: AbortSignal,
+): Promise<void> {
   const definitions = objects.filter(({ kind }) => kind === "CustomResourceDefinition");
-  await mapConcurrent(definitions, requestLimit, (definition) => releaseResources(definition, deps, signal));
+  await mapConcurrent(definitions, requestLimit, (definition) => releaseResources(definition, world, deps, signal));
 }
 
 /** What KeepResources keeps: definitions, custom resources and claims. */
