@@ -118,6 +118,16 @@ describe("rewriteManagedFields()", () => {
       entries: [entry("kubectl", "v1", { apiVersion: "v1beta1" })],
       want: undefined,
     },
+    {
+      name: "gives up what the migration itself came to own",
+      entries: [entry("kubectl", "v1"), entry("flux-operator-migration", "v1")],
+      want: [entry("kubectl", "v1")],
+    },
+    {
+      name: "clears entries of which none is left, in the way that the API server takes for that",
+      entries: [entry("flux-operator-migration", "v1")],
+      want: [{}],
+    },
     { name: "has nothing to do without entries", entries: [], want: undefined },
     {
       name: "rewrites every manager's, of the status subresource too",

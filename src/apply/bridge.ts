@@ -72,23 +72,30 @@ function storedIf(storage: boolean, version: JsonObject): JsonObject {
   return { ...version, storage, served: storage || version["served"] === true };
 }
 
+/** Field manager of the writes that store objects anew. It owns nothing for longer than a moment. */
+export const migrationManager = "flux-operator-migration";
+/** An empty list would mean that nothing is said about managedFields. Source: Kubernetes, "Clearing managedFields". */
+const cleared: readonly ManagedFieldsEntry[] = [{}];
+
 /**
  * Entries at versions that `kind` no longer has are rewritten to its storage version: one such entry, whosever it is, makes every
  * later server-side apply of the object fail (kubernetes#111937). Two entries that become one keep the fields of both.
+ * What `migrationManager` got for the defaults of a new version is nobody's, or the next one to apply them would have a conflict.
  * Undefined when there is nothing to rewrite.
  */
 export function rewriteManagedFields(
   entries: readonly ManagedFieldsEntry[],
   kind: DefinedKind,
 ): readonly ManagedFieldsEntry[] | undefined {
-  if (!entries.some((entry) => isStray(entry, kind))) return undefined;
+  if (!entries.some((entry) => isStray(entry, kind) || entry.manager === migrationManager)) return undefined;
   const byManager = new Map<string, ManagedFieldsEntry>();
   for (const old of entries) {
+    if (old.manager === migrationManager) continue;
     const entry = isStray(old, kind) ? { ...old, apiVersion: storedAs(kind) } : old;
     const same = byManager.get(managerKey(entry));
     byManager.set(managerKey(entry), same === undefined ? entry : mergeEntries(same, entry));
   }
-  return [...byManager.values()];
+  return byManager.size === 0 ? cleared : [...byManager.values()];
 }
 
 /** The API version in which objects of the kind are stored. */

@@ -1,13 +1,21 @@
-import type { ApiClient } from "../client/api-client.ts";
+import type { ApiClient, ObjectPatch } from "../client/api-client.ts";
 import { ApiError, isConflict, isNotFound } from "../client/api-error.ts";
 import { storageHash } from "../client/discovery.ts";
 import type { Clock } from "../std/clock.ts";
 import { mapConcurrent } from "../std/concurrent.ts";
 import { errorMessage, ReasonedError } from "../std/errors.ts";
 import { gvkOf } from "../kube/gvk.ts";
-import type { KubeObject } from "../kube/object.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
 import { nameObject } from "../kube/object-id.ts";
-import { definedKind, rewriteManagedFields, storedAs, storedKind, type DefinedKind, type Migration } from "./bridge.ts";
+import {
+  definedKind,
+  migrationManager,
+  rewriteManagedFields,
+  storedAs,
+  storedKind,
+  type DefinedKind,
+  type Migration,
+} from "./bridge.ts";
 import type { Ledger } from "./ledger.ts";
 import { pages } from "./pages.ts";
 import { fieldManager, keyOf, requestLimit } from "./plan-apply.ts";
@@ -54,10 +62,9 @@ export async function migrate(
   await mapConcurrent(bridges, requestLimit, async (bridge) => {
     deps.ledger.record(bridge, await deps.client.apply(bridge, { fieldManager }, signal));
   });
-  for (const { kind } of migrations) await untilStoredIn(kind, deps, signal);
-  if (bridges.length > 0 || migrations.some(({ droppedStored }) => droppedStored.length > 0)) {
-    await deps.clock.sleep(spreadMs, signal);
-  }
+  const moving = migrations.filter(({ bridge, droppedStored }) => bridge !== undefined || droppedStored.length > 0);
+  for (const { kind } of moving) await untilStoredIn(kind, deps, signal);
+  if (moving.length > 0) await deps.clock.sleep(spreadMs, signal);
   let objects = 0;
   for (const [index, { kind, droppedStored, definition }] of migrations.entries()) {
     const all = droppedStored.length > 0;
@@ -149,8 +156,8 @@ async function rewriteObjects(
 }
 
 /**
- * Every write stores an object anew, in the storage version, even one that changes nothing. The resourceVersion makes sure that no
- * managedFields are lost that somebody else writes at the same moment.
+ * Every write stores an object anew, in the storage version, even one that changes nothing. A write that adds the defaults of that
+ * version is followed by one that gives up owning them.
  */
 async function rewrite(
   item: KubeObject,
@@ -159,26 +166,31 @@ async function rewrite(
   signal: AbortSignal,
 ): Promise<void> {
   const ref = { gvk: storedKind(kind), key: keyOf(item) };
-  let live: KubeObject | undefined = item;
-  for (let attempt = 1; live !== undefined; attempt += 1) {
-    const entries = strays(live, kind);
+  let live = item;
+  for (let attempt = 1; attempt <= maxConflicts; attempt += 1) {
     try {
-      const { resourceVersion = "" } = live.metadata;
-      const operations = [
-        { op: "replace", path: "/metadata/resourceVersion", value: resourceVersion },
-        { op: "replace", path: "/metadata/managedFields", value: entries ?? [] },
-      ];
-      const patch =
-        entries === undefined ? ({ kind: "merge", value: {} } as const) : ({ kind: "json", operations } as const);
-      await client.patch(ref, patch, { fieldManager }, signal);
-      return;
+      live = await client.patch(ref, rewriting(live, kind), { fieldManager: migrationManager }, signal);
+      if (strays(live, kind) === undefined) return;
     } catch (error) {
       if (isNotFound(error)) return;
-      if (!isConflict(error) || attempt === maxConflicts)
-        throw error instanceof ApiError ? notStored(item, kind, error) : error;
+      if (!isConflict(error)) throw error instanceof ApiError ? notStored(item, kind, error) : error;
+      const fresh = await client.getOrUndefined(ref.gvk, ref.key, signal);
+      if (fresh === undefined) return;
+      live = fresh;
     }
-    live = await client.getOrUndefined(ref.gvk, ref.key, signal);
   }
+  throw failed(`store ${nameObject(item)} as ${storedAs(kind)}`, "somebody else writes it all the time");
+}
+
+/** The resourceVersion makes sure that no managedFields are lost that somebody else writes at the same moment. */
+function rewriting(live: KubeObject, kind: DefinedKind): ObjectPatch {
+  const value = strays(live, kind);
+  if (value === undefined) return { kind: "merge", value: {} };
+  const operations: readonly JsonObject[] = [
+    { op: "replace", path: "/metadata/resourceVersion", value: live.metadata.resourceVersion ?? "" },
+    { op: "replace", path: "/metadata/managedFields", value },
+  ];
+  return { kind: "json", operations };
 }
 
 function strays({ metadata }: KubeObject, kind: DefinedKind): ReturnType<typeof rewriteManagedFields> {

@@ -144,6 +144,12 @@ async function strays(): Promise<readonly string[]> {
   );
 }
 
+/** Who owns fields, of status too: "Update gitops status". */
+function ownersOf({ metadata }: KubeObject): ReadonlySet<string> {
+  const entries = metadata.managedFields ?? [];
+  return new Set(entries.map(({ operation, manager, subresource = "" }) => `${operation} ${manager} ${subresource}`));
+}
+
 async function assertMoved(was: readonly KubeObject[]): Promise<void> {
   const now = await live();
   assert.deepEqual(
@@ -152,6 +158,7 @@ async function assertMoved(was: readonly KubeObject[]): Promise<void> {
   );
   for (const [kind, { stored, storage }] of await definitions()) assert.deepEqual(stored, [storage], kind);
   assert.deepEqual(await strays(), []);
+  assert.deepEqual(now.map(ownersOf), was.map(ownersOf));
   for (const object of now) {
     const { apiVersion, kind } = object;
     const spec = written.find((candidate) => candidate.kind === kind)?.["spec"] ?? {};
@@ -211,10 +218,8 @@ describe("objects in versions that the next Flux no longer has", { concurrency: 
     await kubectlApply(written);
     for (const object of written) await touch(object);
     was = await live();
-    for (const { metadata } of was) {
-      const managers = (metadata.managedFields ?? []).map(({ manager = "" }) => manager);
-      assert.deepEqual(new Set(managers), new Set(["controller", "gitops", "kubectl-client-side-apply"]));
-    }
+    const owners = new Set(["Apply gitops ", "Update kubectl-client-side-apply ", "Update controller status"]);
+    for (const object of was) assert.deepEqual(ownersOf(object), owners);
   });
 
   test("stay where they are, and so does Flux, while the instance says so", async () => {

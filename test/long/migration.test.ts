@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
-import type { KubeObject } from "../../src/kube/object.ts";
+import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { mapConcurrent } from "../../src/std/concurrent.ts";
 import {
   condition,
@@ -74,6 +74,32 @@ async function rewritten(before: readonly KubeObject[], wanted: number): Promise
   }
 }
 
+/** A policy of somebody else's that lets nobody change one release. */
+function refusing(name: string): readonly JsonObject[] {
+  const apiVersion = "admissionregistration.k8s.io/v1";
+  const rule = {
+    apiGroups: ["helm.toolkit.fluxcd.io"],
+    apiVersions: ["*"],
+    resources: ["helmreleases"],
+    operations: ["UPDATE"],
+  };
+  const expression = `object.metadata.name != "${name}"`;
+  return [
+    {
+      apiVersion,
+      kind: "ValidatingAdmissionPolicy",
+      metadata: { name: "hands-off" },
+      spec: { matchConstraints: { resourceRules: [rule] }, validations: [{ expression, message: "hands off" }] },
+    },
+    {
+      apiVersion,
+      kind: "ValidatingAdmissionPolicyBinding",
+      metadata: { name: "hands-off" },
+      spec: { policyName: "hands-off", validationActions: ["Deny"] },
+    },
+  ];
+}
+
 describe(`${count} objects, and an operator that is killed half-way`, { concurrency: 1 }, () => {
   let was: readonly KubeObject[];
   let early: ReadonlyMap<string, string>;
@@ -108,8 +134,24 @@ describe(`${count} objects, and an operator that is killed half-way`, { concurre
     assert.deepEqual(identities(await releases("v2")), identities(was));
   });
 
-  test("all arrive, and those that had arrived before are not written again", async () => {
+  test("wait in the old version when somebody refuses one, which is named", async () => {
+    const refused = `web-${count - 1}`;
+    for (const object of refusing(refused)) await cluster.apply(object);
     await cluster.restartOperator();
+    const instance = await cluster.instanceWhen("refused", (object) =>
+      (condition(object, "Ready") ?? "").includes(`HelmRelease/apps/${refused}`),
+    );
+    assert.match(
+      condition(instance, "Ready") ?? "",
+      /^False\/ReconciliationFailed: Cannot store HelmRelease\/apps\/web-1999 as helm\.toolkit\.fluxcd\.io\/v2: the API server refuses it: .*hands off/,
+    );
+    assert.deepEqual(await storedVersions(), ["v2beta2", "v2"]);
+    assert.deepEqual(identities(await releases("v2beta2")), identities(was));
+    const path = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings/hands-off";
+    await cluster.plane.rest.delete(path);
+  });
+
+  test("all arrive, and those that had arrived before are not written again", async () => {
     const instance = await cluster.instanceWhen(
       "ready at 2.9.4",
       (object) => isReady(object) && statusOf(object)["lastAppliedVersion"] === "2.9.4",
