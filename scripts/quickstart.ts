@@ -85,7 +85,7 @@ Try next, in another terminal:
   alias kubectl=${plane.binaries.kubectl}
 
   kubectl -n ${namespace} get fluxinstance flux -o yaml
-  kubectl -n ${namespace} patch fluxinstance flux --type=merge -p '{"spec":{"distribution":{"version":"2.6.x"}}}'
+  kubectl -n ${namespace} patch fluxinstance flux --type=merge -p '{"spec":{"distribution":{"version":"2.x"}}}'
   kubectl -n ${namespace} delete fluxinstance flux
 
 The cluster runs until Ctrl-C.`);
