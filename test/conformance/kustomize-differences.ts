@@ -32,6 +32,17 @@ const differences: readonly Difference[] = [
     explains: (own, their) => saysNo(own, /by which this list is merged; add it/) && their.kind === "built",
   },
   {
+    name: "a copy from a path that does not exist is refused",
+    reason: "kustomize puts a null in its place, which the API server drops: the patch does nothing in silence",
+    explains: (own, their) => saysNo(own, /\(copy [^)]*\): \S+ does not exist/) && their.kind === "built",
+  },
+  {
+    name: "a map that says $patch: delete of itself is deleted",
+    reason: "kustomize fails on such a field of a kind that it does not know",
+    explains: (own, their) =>
+      own.kind === "built" && saysNo(their, /wrong node kind: expected ScalarNode but got MappingNode/),
+  },
+  {
     name: "a number or boolean in the place of a quoted text stays what it is",
     reason: "kustomize keeps the quotes of the text that it replaces, which objects do not have",
     explains: (own, their) => own.kind === "built" && their.kind === "built" && quotedOnly(own.objects, their.objects),
