@@ -8,7 +8,7 @@ import { fieldsOf, listOf, textOf } from "../kube/fields.ts";
 import type { JsonObject, JsonValue } from "../kube/object.ts";
 import { operatorVersion } from "../std/version.ts";
 import { parseKubeYamlDocuments } from "../std/yaml.ts";
-import { runCli } from "./run.ts";
+import { runInProcess } from "../../test/support/run-cli.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "flux-operator-cli-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -19,17 +19,7 @@ function fileOf(name: string, content: string): string {
   return path;
 }
 
-async function run(args: readonly string[], input = "") {
-  const written = { stdout: "", stderr: "" };
-  const output = (name: "stdout" | "stderr") => ({ write: (text: string) => void (written[name] += text) });
-  const stdin = (async function* () {
-    yield input;
-  })();
-  const terminal = { stdin, stdout: output("stdout"), stderr: output("stderr"), env: {}, color: false };
-  const exitCode = await runCli(args, terminal, new AbortController().signal);
-  return { exitCode, ...written };
-}
-
+const run = (args: readonly string[], input = "") => runInProcess(args, { input });
 const build = (input: string, ...args: readonly string[]) => run(["build", "instance", "-f", "-", ...args], input);
 
 const distribution = { version: "2.9.x", registry: "ghcr.io/fluxcd" };

@@ -24,7 +24,12 @@ class Exit extends Error {
   }
 }
 
-type InstanceOptions = { readonly file: readonly string[]; readonly namespace: string };
+type InstanceOptions = {
+  readonly file: readonly string[];
+  readonly namespace: string;
+  readonly distribution?: string;
+  readonly distributionInsecure?: boolean;
+};
 type BuildOptions = InstanceOptions & { readonly output: "yaml" | "json" };
 type DiffOptions = InstanceOptions & { readonly kubeconfig?: string; readonly context?: string };
 type Surroundings = { readonly terminal: Terminal; readonly signal: AbortSignal };
@@ -71,12 +76,13 @@ function addBuild(program: Command, surroundings: Surroundings): void {
 
 const buildHelp = `
 The objects are those that the operator applies: same code, same defaults, same image digests.
-No cluster and no network are needed. Warnings, and what each patch matched, go to standard error.
+No cluster is needed, and no network but for --distribution oci://. Warnings, and what each patch matched, go to standard error.
 
 Examples:
   flux-operator build instance -f flux.yaml
   flux-operator build instance -f flux.yaml -o json | jq '.items[].metadata.name'
   kubectl -n flux-system get fluxinstance flux -o yaml | flux-operator build instance -f -
+  flux-operator build instance -f flux.yaml --distribution oci://ghcr.io/controlplaneio-fluxcd/flux-operator-manifests
 
 Exit codes: 0 built, 1 something in the input cannot be used (nothing is printed then).`;
 
@@ -125,7 +131,12 @@ function instanceCommand(parent: Command): Command {
   return parent
     .command("instance")
     .requiredOption("-f, --file <file>", 'file with a FluxInstance, "-" for standard input; may be repeated', collect)
-    .option("-n, --namespace <name>", "namespace of a FluxInstance that names none", "flux-system");
+    .option("-n, --namespace <name>", "namespace of a FluxInstance that names none", "flux-system")
+    .option(
+      "--distribution <place>",
+      "choose from the releases of an artifact: folder, tarball or oci:// address (default: those built in)",
+    )
+    .option("--distribution-insecure", "speak plain HTTP to the registry of --distribution");
 }
 
 function collect(file: string, files: readonly string[] = []): readonly string[] {

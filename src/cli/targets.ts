@@ -1,6 +1,5 @@
 import { readAnnotations } from "../api/annotations.ts";
 import { describeProblem, InvalidInstanceError, parseFluxInstance } from "../api/flux-instance.ts";
-import { embeddedVersions, loadRelease } from "../distribution/load.ts";
 import type { ObjectKey } from "../kube/object.ts";
 import { targetOf, type Catalogue, type Target } from "../render/target.ts";
 import { ReasonedError } from "../std/errors.ts";
@@ -16,15 +15,13 @@ export type InstanceTarget = Target & {
   readonly suspended: boolean;
 };
 
-const catalogue: Catalogue = { versions: embeddedVersions, load: (version) => loadRelease(version) };
-
 /** Builds all of them, as the controller does. Throws an InputError for each that cannot be built, several in an AggregateError. */
-export function buildTargets(instances: readonly WrittenInstance[]): readonly InstanceTarget[] {
+export function buildTargets(instances: readonly WrittenInstance[], catalogue: Catalogue): readonly InstanceTarget[] {
   const targets: InstanceTarget[] = [];
   const refusals: InputError[] = [];
   for (const instance of instances) {
     try {
-      targets.push(buildTarget(instance));
+      targets.push(buildTarget(instance, catalogue));
     } catch (error) {
       if (!(error instanceof ReasonedError)) throw error;
       refusals.push(refusalOf(instance, error));
@@ -35,7 +32,7 @@ export function buildTargets(instances: readonly WrittenInstance[]): readonly In
   return targets;
 }
 
-function buildTarget({ source, document }: WrittenInstance): InstanceTarget {
+function buildTarget({ source, document }: WrittenInstance, catalogue: Catalogue): InstanceTarget {
   const instance = parseFluxInstance(document);
   const { metadata } = instance;
   const { reconcile, warnings } = readAnnotations(metadata.annotations);

@@ -1,4 +1,5 @@
 import { compareForApply } from "../../../kube/order.ts";
+import { openCatalogue, type CatalogueOptions } from "../../catalogue.ts";
 import { readInstances, type ReadOptions } from "../../input.ts";
 import { printObjects, printReport, printWarnings, type OutputFormat } from "../../print.ts";
 import { buildTargets } from "../../targets.ts";
@@ -6,11 +7,12 @@ import { exitCodes, type Terminal } from "../../terminal.ts";
 
 /** Prints the objects of every FluxInstance in the order of apply; nothing at all when one cannot be built. */
 export async function buildInstances(
-  options: ReadOptions & { readonly output: OutputFormat },
+  options: ReadOptions & CatalogueOptions & { readonly output: OutputFormat },
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<number> {
-  const targets = buildTargets(await readInstances(options, terminal, signal));
+  const instances = await readInstances(options, terminal, signal);
+  const targets = buildTargets(instances, await openCatalogue(options, terminal, signal));
   for (const { source, warnings, rendering } of targets) {
     printWarnings(source, warnings, terminal);
     printReport(source, rendering, terminal);

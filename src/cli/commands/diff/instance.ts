@@ -5,6 +5,7 @@ import { nameObject } from "../../../kube/object-id.ts";
 import { systemClock } from "../../../std/clock.ts";
 import { UnreachableError } from "../../../std/errors.ts";
 import { operatorVersion } from "../../../std/version.ts";
+import { openCatalogue, type CatalogueOptions } from "../../catalogue.ts";
 import { diffCluster, type ClusterDiff, type Difference } from "../../cluster-diff.ts";
 import { InputError, readInstances, type ReadOptions } from "../../input.ts";
 import { diffObjects, newObjectLines } from "../../object-diff.ts";
@@ -12,7 +13,7 @@ import { plural, printReport, printWarnings } from "../../print.ts";
 import { buildTargets, type InstanceTarget } from "../../targets.ts";
 import { exitCodes, type Terminal } from "../../terminal.ts";
 
-export type DiffOptions = ReadOptions & { readonly kubeconfig?: string; readonly context?: string };
+export type DiffOptions = ReadOptions & CatalogueOptions & { readonly kubeconfig?: string; readonly context?: string };
 
 /** Prints what applying the one FluxInstance of the files would change on the cluster; nothing on stdout when nothing would. */
 export async function diffInstance(options: DiffOptions, terminal: Terminal, signal: AbortSignal): Promise<number> {
@@ -37,7 +38,8 @@ export async function diffInstance(options: DiffOptions, terminal: Terminal, sig
 }
 
 async function readTarget(options: DiffOptions, terminal: Terminal, signal: AbortSignal): Promise<InstanceTarget> {
-  const [target, ...others] = buildTargets(await readInstances(options, terminal, signal));
+  const instances = await readInstances(options, terminal, signal);
+  const [target, ...others] = buildTargets(instances, await openCatalogue(options, terminal, signal));
   if (target !== undefined && others.length === 0) return target;
   const sources = [target, ...others].map((each) => each?.source).join(", ");
   throw new InputError(`Cannot compare ${sources} with one cluster: a cluster has one FluxInstance; pass one`);
