@@ -4,7 +4,9 @@ import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { measureBuild } from "./build.ts";
+import { measureDistribution } from "./distribution.ts";
 import { applyOnce } from "./kubectl-apply.ts";
+import { measureKustomize } from "./kustomize.ts";
 import { liveOnce, stepNames, unmeasurable, type StepName } from "./life.ts";
 import { describeMachine, formatMachine } from "./machine.ts";
 import { jsonOf, tableOf } from "./print.ts";
@@ -12,7 +14,7 @@ import { measureRender } from "./render.ts";
 import { resultsOf, type Outcome, type Sample } from "./row.ts";
 import { createWorld } from "./world.ts";
 
-const names = ["render", "build", "kubectl", ...stepNames] as const;
+const names = ["render", "build", "kustomize", "distribution", "kubectl", ...stepNames] as const;
 type Name = (typeof names)[number];
 
 const interrupt = new AbortController();
@@ -90,7 +92,9 @@ async function measure(options: Options, signal: AbortSignal): Promise<readonly 
   const { only } = options;
   const outcomes: Outcome[] = [];
   if (only.has("render")) outcomes.push(measureRender());
-  if (only.has("build")) outcomes.push(await measureBuild(options.main !== undefined, signal));
+  if (only.has("build")) outcomes.push(...(await measureBuild(options.main !== undefined, signal)));
+  if (only.has("kustomize")) outcomes.push(await measureKustomize(signal));
+  if (only.has("distribution")) outcomes.push(...(await measureDistribution(signal)));
   const samples = await measureOnCluster(options, signal);
   return [...outcomes, { kind: "measured", samples }, ...unmeasurable()];
 }

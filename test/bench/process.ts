@@ -1,5 +1,8 @@
-import { existsSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { promisify } from "node:util";
+import { errorCode } from "../../src/std/errors.ts";
 
 /** Why processes cannot be looked into here; undefined when they can. */
 export const procAbsent = existsSync("/proc/self/stat") ? undefined : "this system has no /proc";
@@ -22,4 +25,47 @@ export async function residentBytes(pid: number): Promise<number> {
   const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
   if (kibibytes === undefined) throw new Error(`Cannot read the memory of process ${pid}: it has ended`);
   return Number(kibibytes) * 1024;
+}
+
+export type Ended = {
+  readonly stdout: string;
+  /** From exec to exit. */
+  readonly ms: number;
+  /** The most that was resident (VmHWM), as seen a moment before the end; 0 when it was not watched. */
+  readonly peakBytes: number;
+};
+export type RunOptions = {
+  readonly env?: NodeJS.ProcessEnv;
+  /** Costs the process some time. */
+  readonly watchMemory?: boolean;
+};
+
+/** Runs a command to its end; throws when that is not a good one. */
+export async function runToEnd(
+  [path = "", ...args]: readonly string[],
+  { env = process.env, watchMemory = false }: RunOptions,
+  signal: AbortSignal,
+): Promise<Ended> {
+  const startMs = performance.now();
+  const running = promisify(execFile)(path, args, { signal, env, maxBuffer: 64 * 1024 * 1024 });
+  let peakBytes = 0;
+  const { pid } = running.child;
+  const watch = (): void => void (peakBytes = Math.max(peakBytes, peakOf(pid)));
+  const timer = watchMemory ? setInterval(watch, 2) : undefined;
+  try {
+    const { stdout } = await running;
+    return { stdout, ms: performance.now() - startMs, peakBytes };
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** 0 for one that has ended, as it may at any time. */
+function peakOf(pid: number | undefined): number {
+  try {
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024;
+  } catch (error) {
+    if (errorCode(error) === "ENOENT" || errorCode(error) === "ESRCH") return 0;
+    throw error;
+  }
 }

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 
 /** The official distribution, beside the checkout; absent on machines that do not have it. */
-const officialFolder = join(import.meta.dirname, "../../../shared/distribution");
+export const officialFolder = join(import.meta.dirname, "../../../shared/distribution");
 
 /** Why the official artifact cannot be read here; undefined when it can. */
 export const officialAbsent = existsSync(officialFolder) ? undefined : "no ../shared/distribution beside this checkout";
