@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
-import { join } from "node:path";
-import { delimiter } from "node:path";
+import { delimiter, join } from "node:path";
 
 export type Step = { readonly name: string; readonly command: readonly [string, ...string[]] };
 

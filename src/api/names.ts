@@ -30,6 +30,13 @@ export const labels = {
   ownerNamespace: `${group}/namespace`,
 } as const;
 
+/** Labels that tell whose an object is. */
+export function ownerLabels(owner: { readonly namespace: string; readonly name: string }): {
+  readonly [label: string]: string;
+} {
+  return { [labels.ownerName]: owner.name, [labels.ownerNamespace]: owner.namespace };
+}
+
 /** Annotations that are read on a FluxInstance. */
 export const instanceAnnotations = {
   reconcile: `${group}/reconcile`,

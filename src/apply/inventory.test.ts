@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { KubeObject } from "../kube/object.ts";
-import { apiVersionOf, inventoryOf, managedObjects, staleObjects, unionInventory } from "./inventory.ts";
+import { inventoryOf, managedObjects, staleObjects, unionInventory } from "./inventory.ts";
 
 const namespace: KubeObject = { apiVersion: "v1", kind: "Namespace", metadata: { name: "a" } };
 const deployment: KubeObject = { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "b", namespace: "a" } };
@@ -63,11 +63,3 @@ test("managedObjects() leaves out entries of another form", () =>
   assert.deepEqual(managedObjects([{ id: "nothing", v: "v1" }, entries.deployment, { id: "", v: "" }]), [
     { namespace: "a", name: "b", group: "apps", kind: "Deployment", version: "v1" },
   ]));
-
-for (const { group, want } of [
-  { group: "", want: "v2" },
-  { group: "apps", want: "apps/v2" },
-]) {
-  test(`apiVersionOf() an object of group "${group}" is ${want}`, () =>
-    assert.equal(apiVersionOf({ namespace: "a", name: "b", group, kind: "Thing", version: "v2" }), want));
-}

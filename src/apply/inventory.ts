@@ -1,4 +1,4 @@
-import { formatApiVersion, gvkOf } from "../kube/gvk.ts";
+import { groupKindKey, gvkOf } from "../kube/gvk.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { formatObjectId, objectIdOf, parseObjectId, type ObjectId } from "../kube/object-id.ts";
 import { rankOfKind } from "../kube/order.ts";
@@ -43,15 +43,7 @@ export function managedObjects(entries: readonly InventoryEntry[]): readonly Man
       const id = parseObjectId(entry.id);
       return id === undefined ? [] : [{ ...id, version: entry.v }];
     })
-    .toSorted((left, right) => rankOfKind(kindKey(right)) - rankOfKind(kindKey(left)));
-}
-
-export function apiVersionOf(object: ManagedObject): string {
-  return formatApiVersion(object);
-}
-
-function kindKey(id: ObjectId): string {
-  return id.group === "" ? id.kind : `${id.kind}.${id.group}`;
+    .toSorted((left, right) => rankOfKind(groupKindKey(right)) - rankOfKind(groupKindKey(left)));
 }
 
 function sortEntries(entries: readonly InventoryEntry[]): readonly InventoryEntry[] {

@@ -5,6 +5,7 @@ import { mapConcurrent } from "../std/concurrent.ts";
 import { ReasonedError } from "../std/errors.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { describeObject, formatObjectId, objectIdOf } from "../kube/object-id.ts";
+import { formatSelector } from "../kube/selector.ts";
 import type { Change } from "./change-set.ts";
 import type { ManagedObject } from "./inventory.ts";
 import { requestLimit } from "./plan-apply.ts";
@@ -127,11 +128,9 @@ async function stillListed(
 ): Promise<readonly Listed[]> {
   const [first] = kind;
   if (first === undefined) return [];
-  const labelSelector = Object.entries(owner)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(",");
   try {
-    const { items } = await client.list(first, { labelSelector, metadataOnly: true }, signal);
+    const selection = { labelSelector: formatSelector(owner), metadataOnly: true };
+    const { items } = await client.list(first, selection, signal);
     const live = new Map(items.map((item) => [formatObjectId(objectIdOf(item)), item]));
     return kind.flatMap((id) => {
       const found = live.get(formatObjectId(id));

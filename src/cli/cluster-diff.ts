@@ -1,4 +1,4 @@
-import { fluxInstance, labels, objectAnnotations } from "../api/names.ts";
+import { fluxInstance, objectAnnotations, ownerLabels } from "../api/names.ts";
 import { inventoryOf, staleObjects, type InventoryEntry } from "../apply/inventory.ts";
 import { Ledger } from "../apply/ledger.ts";
 import { planApply, requestLimit, type PlanDeps } from "../apply/plan-apply.ts";
@@ -86,7 +86,7 @@ async function prunedObjects(
   const instance = await client.getOrUndefined(instanceKind, key, signal);
   const stale = staleObjects(recordedInventory(instance), inventoryOf(objects));
   const live = await mapConcurrent(stale, requestLimit, (id) => client.getOrUndefined(id, id, signal));
-  const owner = { [labels.ownerName]: key.name, [labels.ownerNamespace]: key.namespace };
+  const owner = ownerLabels(key);
   return live
     .filter((object) => object !== undefined)
     .filter((object) => isOwned(object, owner) && !isKept(object, objectAnnotations.prune))

@@ -178,3 +178,10 @@ function checkValue(reader: TokenReader, value: string): string {
 function isInteger(text: string): boolean {
   return /^-?\d{1,18}$/.test(text);
 }
+
+/** "a=b,c=d", the selector of what carries all of `labels`. */
+export function formatSelector(labels: { readonly [key: string]: string }): string {
+  return Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(",");
+}

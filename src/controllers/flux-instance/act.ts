@@ -1,3 +1,4 @@
+import { ownerLabels } from "../../api/names.ts";
 import { applyStages, type ApplyDeps, type Stage } from "../../apply/apply-set.ts";
 import type { Change } from "../../apply/change-set.ts";
 import { formatUnready, type Unready } from "../../apply/health-board.ts";
@@ -17,7 +18,7 @@ import { isForced, knownDefinitions, migrationMessage, planMigration } from "./m
 import { parkOverlapping } from "./overlap.ts";
 import { removeObjects } from "./remove.ts";
 import { stagesOf } from "./stages.ts";
-import { ownerLabels, ownerSelector, type World } from "./world.ts";
+import { ownerSelector, type World } from "./world.ts";
 
 export type ActDeps = ApplyDeps & {
   readonly client: Pick<

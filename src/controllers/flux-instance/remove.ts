@@ -1,4 +1,4 @@
-import { objectAnnotations, operatorName } from "../../api/names.ts";
+import { objectAnnotations, operatorName, ownerLabels } from "../../api/names.ts";
 import type { Change } from "../../apply/change-set.ts";
 import type { ManagedObject } from "../../apply/inventory.ts";
 import { requestLimit } from "../../apply/plan-apply.ts";
@@ -12,7 +12,7 @@ import { describeObject } from "../../kube/object-id.ts";
 import type { Clock } from "../../std/clock.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";
 import { ReasonedError } from "../../std/errors.ts";
-import { ownerLabels, type World } from "./world.ts";
+import type { World } from "./world.ts";
 
 export type RemoveDeps = {
   readonly client: Pick<ApiClient, "getOrUndefined" | "list" | "patch" | "delete">;

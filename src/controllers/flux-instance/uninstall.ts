@@ -1,3 +1,4 @@
+import { ownerLabels } from "../../api/names.ts";
 import type { DeletionPolicy } from "../../api/spec.ts";
 import { managedObjects, type ManagedObject } from "../../apply/inventory.ts";
 import type { Ledger } from "../../apply/ledger.ts";
@@ -7,7 +8,7 @@ import { formatApiVersion } from "../../kube/gvk.ts";
 import { isBuiltInGroup } from "../../kube/object-id.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";
 import { deletedOf, releaseResources, removeObjects, type RemoveDeps } from "./remove.ts";
-import { ownerLabels, type World } from "./world.ts";
+import type { World } from "./world.ts";
 
 export type UninstallDeps = RemoveDeps & { readonly ledger: Ledger };
 

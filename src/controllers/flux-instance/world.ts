@@ -1,7 +1,8 @@
 import { readAnnotations, type ReconcileSettings } from "../../api/annotations.ts";
-import { labels } from "../../api/names.ts";
+import { ownerLabels } from "../../api/names.ts";
 import type { LiveMetadata } from "../../apply/plan-apply.ts";
 import type { KubeObject, ObjectKey } from "../../kube/object.ts";
+import { formatSelector } from "../../kube/selector.ts";
 import { readStatus, type FluxInstanceStatus } from "./status.ts";
 
 /** All that a reconcile knows of the world when it decides; read once, by `gather`. */
@@ -30,13 +31,6 @@ export function worldOf(instance: KubeObject, live: LiveMetadata, ownNamespace: 
   };
 }
 
-/** Labels that tell whose an object is. */
-export function ownerLabels(key: ObjectKey): { readonly [label: string]: string } {
-  return { [labels.ownerName]: key.name, [labels.ownerNamespace]: key.namespace };
-}
-
 export function ownerSelector(key: ObjectKey): string {
-  return Object.entries(ownerLabels(key))
-    .map(([label, value]) => `${label}=${value}`)
-    .join(",");
+  return formatSelector(ownerLabels(key));
 }

@@ -1,3 +1,4 @@
+import { ownerLabels } from "../../api/names.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import type { Draft, RenderContext } from "../draft.ts";
 import { mergeField, setField } from "../edit.ts";
@@ -30,7 +31,7 @@ export function stampManaged(objects: readonly KubeObject[], context: RenderCont
 /** `spec.commonMetadata`; the owner labels win, because uninstall and prune go by them. */
 export function stampCommonMetadata(objects: readonly KubeObject[], context: RenderContext): readonly KubeObject[] {
   const { labels, annotations } = context.spec.commonMetadata;
-  const owned = { ...labels, ...ownerLabels(context) };
+  const owned = { ...labels, ...ownerLabels(context.instance) };
   return objects.map((object) =>
     mergeField(mergeField(object, ["metadata", "labels"], owned), ["metadata", "annotations"], annotations),
   );
@@ -48,12 +49,5 @@ function managedLabels({ instance, release }: RenderContext): { readonly [label:
     "app.kubernetes.io/instance": instance.namespace,
     "app.kubernetes.io/version": `v${release.version}`,
     "app.kubernetes.io/part-of": "flux",
-  };
-}
-
-function ownerLabels({ instance }: RenderContext): { readonly [label: string]: string } {
-  return {
-    "fluxcd.controlplane.io/name": instance.name,
-    "fluxcd.controlplane.io/namespace": instance.namespace,
   };
 }
