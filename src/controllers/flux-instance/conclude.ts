@@ -16,8 +16,8 @@ import {
   progressedStatus,
   progressMessage,
   type Failure,
-  type Moment,
 } from "./verdict.ts";
+import type { Moment } from "./status-parts.ts";
 import type { ActResult } from "./act.ts";
 import type { World } from "./world.ts";
 

@@ -7,6 +7,7 @@ import type { Condition } from "../../kube/conditions.ts";
 import type { JsonObject } from "../../kube/object.ts";
 import type { Target } from "./decide.ts";
 import type { FluxInstanceStatus, HistoryEntry } from "./status.ts";
+import { shortRevision } from "./status-parts.ts";
 import {
   appliedStatus,
   elsewhereStatus,
@@ -14,7 +15,6 @@ import {
   intentStatus,
   outdatedStatus,
   progressMessage,
-  shortRevision,
   suspendedStatus,
   uninstallingStatus,
   type Failure,

@@ -1,22 +1,20 @@
 import { conditionTypes, reasons, type Reason } from "../../api/reasons.ts";
 import type { InventoryEntry } from "../../apply/inventory.ts";
-import {
-  findCondition,
-  removeCondition,
-  setCondition,
-  type Condition,
-  type NextCondition,
-} from "../../kube/conditions.ts";
-import { formatDuration } from "../../std/duration.ts";
+import { findCondition } from "../../kube/conditions.ts";
 import type { Target } from "./decide.ts";
-import type { FluxInstanceStatus, HistoryEntry } from "./status.ts";
+import type { FluxInstanceStatus } from "./status.ts";
+import {
+  digestOf,
+  handled,
+  shortRevision,
+  warnings,
+  withConditions,
+  withHistory,
+  type ConditionChange,
+  type Moment,
+} from "./status-parts.ts";
 import type { SyncHealth } from "./sync-health.ts";
 import type { World } from "./world.ts";
-
-/** When the reconcile ended, and how long it took. */
-export type Moment = { readonly nowIso: string; readonly durationMs: number };
-
-const historyLimit = 5;
 
 /** Before the first write: what is tried, and everything that may exist from now on. */
 export function intentStatus(
@@ -217,17 +215,6 @@ export function uninstallingStatus(world: World, obstacle: string | undefined, n
   };
 }
 
-/** The recorded status with this generation and these requests seen. */
-function handled({ recorded, settings, generation }: World): FluxInstanceStatus {
-  const { requestedAt, forceAt } = settings;
-  return {
-    ...recorded,
-    observedGeneration: generation,
-    ...(requestedAt === undefined ? {} : { lastHandledReconcileAt: requestedAt }),
-    ...(forceAt === undefined || forceAt !== requestedAt ? {} : { lastHandledForceAt: forceAt }),
-  };
-}
-
 function upToDate({ spec, rendering, latestVersion }: Target): ConditionChange {
   const unpinned =
     rendering.unpinned === undefined
@@ -239,62 +226,4 @@ function upToDate({ spec, rendering, latestVersion }: Target): ConditionChange {
   }
   const message = `Upgrade to latest version ${latestVersion} blocked by semver range ${spec.distribution.version}${unpinned}`;
   return { type: conditionTypes.upToDate, status: "False", reason: reasons.newVersionAvailable, message };
-}
-
-function warnings({ settings }: World): ConditionChange {
-  if (settings.warnings.length === 0) return { type: conditionTypes.warning };
-  const message = settings.warnings.map((warning) => warning.message).join("; ");
-  return { type: conditionTypes.warning, status: "True", reason: reasons.invalidAnnotation, message };
-}
-
-/** A condition to set; one with nothing but a type is removed. */
-type ConditionChange = Omit<NextCondition, "observedGeneration"> | { readonly type: string };
-
-function withConditions(
-  { recorded, generation }: World,
-  nowIso: string,
-  changes: readonly ConditionChange[],
-): readonly Condition[] {
-  return changes.reduce<readonly Condition[]>(
-    (conditions, change) =>
-      "status" in change
-        ? setCondition(conditions, { ...change, observedGeneration: generation }, nowIso)
-        : removeCondition(conditions, change.type),
-    recorded.conditions,
-  );
-}
-
-type Attempt = {
-  readonly digest: string;
-  readonly status: string;
-  readonly changed: boolean;
-  readonly metadata: { readonly flux: string };
-};
-
-/** Newest first. The same outcome again counts only when something was written for it. */
-function withHistory({ recorded }: World, moment: Moment, attempt: Attempt): readonly HistoryEntry[] {
-  const history = recorded.history ?? [];
-  const same = history.find(
-    (entry) => entry.digest === attempt.digest && entry.lastReconciledStatus === attempt.status,
-  );
-  if (same !== undefined && same === history[0] && !attempt.changed) return history;
-  const entry: HistoryEntry = {
-    digest: attempt.digest,
-    firstReconciled: same?.firstReconciled ?? moment.nowIso,
-    lastReconciled: moment.nowIso,
-    lastReconciledDuration: formatDuration(moment.durationMs),
-    lastReconciledStatus: attempt.status,
-    totalReconciliations: (same?.totalReconciliations ?? 0) + 1,
-    metadata: attempt.metadata,
-  };
-  return [entry, ...history.filter((other) => other !== same)].slice(0, historyLimit);
-}
-
-/** "e197eca", the first 7 hex digits of the revision's digest. */
-export function shortRevision(revision: string): string {
-  return digestOf(revision).replace("sha256:", "").slice(0, 7);
-}
-
-function digestOf(revision: string): string {
-  return revision.split("@")[1] ?? revision;
 }
