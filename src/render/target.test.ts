@@ -32,6 +32,13 @@ test("targetOf() renders the newest release of the range into the instance's nam
   );
 });
 
+test("targetOf() says which artifact the release comes from", () => {
+  const artifactRevision = `sha256:${"a".repeat(64)}`;
+  const instance = parseFluxInstance(instanceOf({ distribution }));
+  assert.equal(targetOf(instance, { ...catalogue, artifactRevision }).artifactRevision, artifactRevision);
+  assert.ok(!("artifactRevision" in targetOf(instance, catalogue)));
+});
+
 for (const { name, spec, want } of [
   {
     name: "a field that the schema does not know",

@@ -14,6 +14,8 @@ export type Catalogue = {
   readonly versions: readonly string[];
   /** Versions known from elsewhere, where these are an artifact's: one that they lack is told from one that does not exist. */
   readonly known?: readonly string[];
+  /** Digest of the artifact that they come from ("sha256:..."); absent for the embedded ones. */
+  readonly artifactRevision?: string;
   load(version: string): Release;
 };
 
@@ -23,6 +25,8 @@ export type Target = {
   readonly rendering: Rendering;
   /** The newest stable release of the catalogue. */
   readonly latestVersion: string;
+  /** Digest of the artifact that the release comes from; absent for an embedded one. */
+  readonly artifactRevision?: string;
 };
 
 /** The version range finds no release. */
@@ -40,7 +44,9 @@ export function targetOf({ metadata, spec: userSpec }: FluxInstance, catalogue: 
   const found = findRelease(spec.distribution.version, catalogue.versions, { known: catalogue.known ?? [] });
   if (found.kind !== "found") throw noRelease(found);
   const rendering = renderInstance(spec, catalogue.load(found.version), { name, namespace });
-  return { spec, rendering, latestVersion: latestRelease(catalogue.versions) ?? found.version };
+  const { artifactRevision } = catalogue;
+  const latestVersion = latestRelease(catalogue.versions) ?? found.version;
+  return { spec, rendering, latestVersion, ...(artifactRevision === undefined ? {} : { artifactRevision }) };
 }
 
 /** An artifact may have the release at the next look; a range of which no release is known waits for another one. */

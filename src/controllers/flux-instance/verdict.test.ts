@@ -296,6 +296,14 @@ test("appliedStatus() takes Synced away with the sync", () => {
   );
 });
 
+test("appliedStatus() names the artifact that the release came from, and forgets it with the artifact", () => {
+  const world = worldWith(appliedRecord);
+  const named = appliedStatus(world, { ...targetOf("settle"), artifactRevision: digest }, applied, moment);
+  assert.equal(named.lastArtifactRevision, digest);
+  const forgotten = appliedStatus(worldWith(named), targetOf("settle"), applied, moment);
+  assert.ok(!("lastArtifactRevision" in forgotten));
+});
+
 test("appliedStatus() of what has settled differs in nothing from the status that it made", () => {
   const first = appliedStatus(worldWith(appliedRecord), targetOf("settle"), applied, moment);
   const again = { nowIso: "2026-03-03T00:00:00Z", durationMs: 9 };

@@ -83,11 +83,13 @@ export function appliedStatus(
   { inventory, changed, sync }: Applied,
   moment: Moment,
 ): FluxInstanceStatus {
-  const { rendering } = target;
+  const { rendering, artifactRevision } = target;
+  const { lastArtifactRevision: _, ...seen } = handled(world);
   const message = `Applied version ${rendering.version} revision ${shortRevision(rendering.revision)}`;
   return {
-    ...handled(world),
+    ...seen,
     latestVersion: target.latestVersion,
+    ...(artifactRevision === undefined ? {} : { lastArtifactRevision: artifactRevision }),
     lastAppliedVersion: rendering.version,
     lastAppliedRevision: rendering.revision,
     lastAttemptedRevision: rendering.revision,
