@@ -56,8 +56,8 @@ function rootSchema(): JsonObject {
       apiVersion: { type: "string" },
       kind: { type: "string" },
       metadata: { type: "object" },
-      spec: structural("spec", properties.spec),
-      status: structural("status", properties.status),
+      spec: structural("spec", properties["spec"]),
+      status: structural("status", properties["status"]),
     },
   });
 }

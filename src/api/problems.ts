@@ -1,9 +1,9 @@
 import { Errors } from "typebox/schema";
 import { Settings } from "typebox/system";
-import type { TSchema } from "typebox";
 import type { TLocalizedValidationError } from "typebox/error";
 import { isJsonObject } from "../std/json.ts";
 import { brokenRules, type Problem } from "./evaluate-rules.ts";
+import type { Schema } from "./schema/build.ts";
 import { patternMeanings } from "./schema/patterns.ts";
 
 export type { Problem };
@@ -26,7 +26,7 @@ export type ProblemOptions = {
 };
 
 /** Everything in `value` that the schema (up to 100 errors) or a rule refuses; empty when it is good. */
-export function problemsOf(schema: TSchema, value: unknown, options: ProblemOptions): readonly Problem[] {
+export function problemsOf(schema: Schema, value: unknown, options: ProblemOptions): readonly Problem[] {
   // TypeBox stops at 8 errors, and knows no limit but this global one. Nobody else in the house asks it for errors.
   Settings.Set({ maxErrors: 100 });
   const [, errors] = Errors(schema, value);
@@ -37,7 +37,7 @@ export function problemsOf(schema: TSchema, value: unknown, options: ProblemOpti
   return [...broken, ...byRule.filter(({ field }) => !blamed.has(field))];
 }
 
-function describe(error: TLocalizedValidationError, root: unknown, schema: TSchema): readonly Problem[] {
+function describe(error: TLocalizedValidationError, root: unknown, schema: Schema): readonly Problem[] {
   const field = fieldOf(error.instancePath);
   if (error.keyword === "required") {
     return error.params.requiredProperties.map((name) => ({

@@ -1,5 +1,17 @@
-import * as Type from "typebox";
-import type { Static, TObject, TProperties, TSchema, TUnsafe } from "typebox";
+/**
+ * A JSON Schema (draft 2020-12) of values of type `T`, which exists for the compiler only. The builders are ours and not
+ * TypeBox's, which would import 370 modules (a third of what a CLI has to start) for eight keywords; TypeBox validates.
+ */
+export type Schema<T = unknown> = { readonly type: string; readonly [keyword: string]: unknown } & {
+  readonly [valueType]?: () => T;
+};
+declare const valueType: unique symbol;
+
+/** A field that may be left out. */
+export type Optional<S extends Schema> = { readonly optional: S };
+
+/** The type of what a schema accepts. */
+export type ValueOf<S extends Schema> = S extends Schema<infer T> ? T : never;
 
 /**
  * Keywords beside JSON Schema's: `absent` is what a missing value means where the API server stores no default (shown
@@ -18,47 +30,68 @@ export type FieldOptions = {
   readonly uniqueItems?: boolean;
 };
 
-export type DeepReadonly<T> = T extends readonly (infer Item)[]
-  ? readonly DeepReadonly<Item>[]
-  : T extends object
-    ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
-    : T;
+type Member = Schema | Optional<Schema>;
+type Members = { readonly [name: string]: Member };
+type OptionalNames<M extends Members> = { [Name in keyof M]: M[Name] extends Optional<Schema> ? Name : never }[keyof M];
+type ObjectOf<M extends Members> = {
+  readonly [Name in Exclude<keyof M, OptionalNames<M>>]: M[Name] extends Schema<infer T> ? T : never;
+} & {
+  readonly [Name in OptionalNames<M>]?: M[Name] extends Optional<Schema<infer T>> ? T : never;
+};
+/** An intersection as the one object type that it is. */
+type Flat<T> = { [Name in keyof T]: T[Name] };
 
-/** The type of what a schema accepts. */
-export type ValueOf<Schema extends TSchema> = DeepReadonly<Static<Schema>>;
+export type ObjectSchema<T = unknown> = Schema<T> & { readonly properties: { readonly [name: string]: Schema } };
 
 /** An object that has no fields but these. */
-export function fields<P extends TProperties>(description: string, properties: P): TObject<P> {
-  return Type.Object(properties, { description, additionalProperties: false });
+export function fields<M extends Members>(description: string, members: M): ObjectSchema<Flat<ObjectOf<M>>> {
+  return { ...openFields(description, members), additionalProperties: false };
 }
 
 /** An object in which fields that a newer operator wrote are let through. */
-export function openFields<P extends TProperties>(description: string, properties: P): TObject<P> {
-  return Type.Object(properties, { description });
+export function openFields<M extends Members>(description: string, members: M): ObjectSchema<Flat<ObjectOf<M>>> {
+  const entries = Object.entries<Member>(members);
+  const required = entries.filter(([, member]) => !isOptional(member)).map(([name]) => name);
+  return {
+    type: "object",
+    ...(required.length > 0 && { required }),
+    properties: Object.fromEntries(
+      entries.map(([name, member]) => [name, isOptional(member) ? member.optional : member]),
+    ),
+    description,
+  };
 }
 
-export function text(description: string, options: FieldOptions = {}) {
-  return Type.String({ description, ...options });
+export function optional<S extends Schema>(schema: S): Optional<S> {
+  return { optional: schema };
 }
 
-export function flag(description: string, options: FieldOptions = {}) {
-  return Type.Boolean({ description, ...options });
+function isOptional(member: Member): member is Optional<Schema> {
+  return "optional" in member;
 }
 
-export function count(description: string) {
-  return Type.Integer({ description, format: "int64", minimum: 0 });
+export function text(description: string, options: FieldOptions = {}): Schema<string> {
+  return { type: "string", description, ...options };
 }
 
-export function choice<Values extends string[]>(
+export function flag(description: string, options: FieldOptions = {}): Schema<boolean> {
+  return { type: "boolean", description, ...options };
+}
+
+export function count(description: string): Schema<number> {
+  return { type: "integer", description, format: "int64", minimum: 0 };
+}
+
+export function choice<const Value extends string>(
   description: string,
-  values: readonly [...Values],
+  values: readonly Value[],
   options: FieldOptions = {},
-) {
-  return Type.Enum(values, { type: "string", description, ...options });
+): Schema<Value> {
+  return { enum: values, type: "string", description, ...options };
 }
 
-export function list<Item extends TSchema>(description: string, items: Item, options: FieldOptions = {}) {
-  return Type.Array(items, { description, ...options });
+export function list<T>(description: string, items: Schema<T>, options: FieldOptions = {}): Schema<readonly T[]> {
+  return { type: "array", items, description, ...options };
 }
 
 /** A map from text to text. */
@@ -66,11 +99,6 @@ export function textMap(
   description: string,
   value: FieldOptions,
   maxProperties: number,
-): TUnsafe<{ [key: string]: string }> {
-  return Type.Unsafe({
-    type: "object",
-    description,
-    maxProperties,
-    additionalProperties: { type: "string", ...value },
-  });
+): Schema<{ readonly [key: string]: string }> {
+  return { type: "object", description, maxProperties, additionalProperties: { type: "string", ...value } };
 }

@@ -1,5 +1,4 @@
-import * as Type from "typebox";
-import { choice, fields, flag, list, text } from "./build.ts";
+import { choice, fields, flag, list, optional, text } from "./build.ts";
 import { awsRoleArn, dnsSubdomainOrEmpty, gcpServiceAccount, guid, proxyUrl } from "./patterns.ts";
 
 export const component = (description: string) =>
@@ -24,18 +23,18 @@ const identity = fields(
       maxItems: 7,
       uniqueItems: true,
     }),
-    aws: Type.Optional(
+    aws: optional(
       fields("IAM role for service accounts.", {
         roleARN: text("ARN of the role.", { maxLength: 2048, pattern: awsRoleArn }),
       }),
     ),
-    azure: Type.Optional(
+    azure: optional(
       fields("Azure Workload Identity.", {
         clientID: text("Client id of the managed identity or application.", { maxLength: 36, pattern: guid }),
-        tenantID: Type.Optional(text("Tenant id.", { maxLength: 36, pattern: guid, absent: "the cluster's tenant" })),
+        tenantID: optional(text("Tenant id.", { maxLength: 36, pattern: guid, absent: "the cluster's tenant" })),
       }),
     ),
-    gcp: Type.Optional(
+    gcp: optional(
       fields("GKE Workload Identity.", {
         serviceAccountEmail: text("Address of the service account.", { maxLength: 320, pattern: gcpServiceAccount }),
       }),
@@ -44,9 +43,9 @@ const identity = fields(
 );
 
 const proxy = fields("Proxy for the controllers' requests to the outside.", {
-  http: Type.Optional(text("URL of the proxy for HTTP.", { maxLength: 2048, pattern: proxyUrl })),
-  https: Type.Optional(text("URL of the proxy for HTTPS.", { maxLength: 2048, pattern: proxyUrl })),
-  noProxy: Type.Optional(
+  http: optional(text("URL of the proxy for HTTP.", { maxLength: 2048, pattern: proxyUrl })),
+  https: optional(text("URL of the proxy for HTTPS.", { maxLength: 2048, pattern: proxyUrl })),
+  noProxy: optional(
     list(
       "Hosts, domains and CIDRs that are reached directly. The API server and the cluster's services are added.",
       text("A host, domain or CIDR.", { minLength: 1, maxLength: 253, pattern: "^[^,\\s]+$" }),
@@ -56,48 +55,48 @@ const proxy = fields("Proxy for the controllers' requests to the outside.", {
 });
 
 export const clusterSchema = fields("The Kubernetes cluster and how much Flux may do in it.", {
-  type: Type.Optional(
+  type: optional(
     choice(
       "Kind of cluster. aks, eks and gke, from v1alpha1, are read as azure, aws and gcp.",
       ["kubernetes", "openshift", "aws", "azure", "gcp", "aks", "eks", "gke"],
       { default: "kubernetes" },
     ),
   ),
-  domain: Type.Optional(
+  domain: optional(
     text("DNS domain of the cluster's services.", {
       maxLength: 253,
       pattern: dnsSubdomainOrEmpty,
       default: "cluster.local",
     }),
   ),
-  size: Type.Optional(
+  size: optional(
     choice("Profile of the controllers' resources and concurrency.", ["small", "medium", "large"], {
       absent: "Flux's own values",
     }),
   ),
-  networkPolicy: Type.Optional(flag("Restrict network access to Flux's namespace.", { default: true })),
-  multitenant: Type.Optional(
+  networkPolicy: optional(flag("Restrict network access to Flux's namespace.", { default: true })),
+  multitenant: optional(
     flag("Lock tenants in: no references across namespaces, no remote bases, a default service account.", {
       absent: "false",
     }),
   ),
-  tenantDefaultServiceAccount: Type.Optional(
+  tenantDefaultServiceAccount: optional(
     serviceAccountName("Service account that kustomize- and helm-controller use for tenants that name none."),
   ),
-  objectLevelWorkloadIdentity: Type.Optional(
+  objectLevelWorkloadIdentity: optional(
     flag("Let Flux objects name the service account whose cloud identity they use. From Flux 2.6.", {
       absent: "false",
     }),
   ),
-  multitenantWorkloadIdentity: Type.Optional(
+  multitenantWorkloadIdentity: optional(
     flag("Lock cloud identities of tenants in; needs objectLevelWorkloadIdentity. From Flux 2.7.", { absent: "false" }),
   ),
-  tenantDefaultDecryptionServiceAccount: Type.Optional(
+  tenantDefaultDecryptionServiceAccount: optional(
     serviceAccountName("Service account with which secrets of tenants are decrypted."),
   ),
-  tenantDefaultKubeConfigServiceAccount: Type.Optional(
+  tenantDefaultKubeConfigServiceAccount: optional(
     serviceAccountName("Service account with which remote clusters of tenants are reached."),
   ),
-  identities: Type.Optional(list("Cloud identities of the controllers.", identity, { maxItems: 16 })),
-  proxy: Type.Optional(proxy),
+  identities: optional(list("Cloud identities of the controllers.", identity, { maxItems: 16 })),
+  proxy: optional(proxy),
 });

@@ -1,5 +1,4 @@
-import * as Type from "typebox";
-import { choice, fields, flag, list, text } from "./build.ts";
+import { choice, fields, flag, list, optional, text } from "./build.ts";
 import { dnsSubdomain, dnsSubdomainOrEmpty } from "./patterns.ts";
 
 export const secretRef = (description: string) =>
@@ -20,8 +19,8 @@ const oidcIdentity = fields("One signer.", {
 
 const verify = fields("Signatures that must stand on the artifact before it is used.", {
   provider: choice("The tool that signed.", ["cosign"]),
-  secretRef: Type.Optional(secretRef("Secret with the public keys of the signers, in entries that end in .pub.")),
-  matchOIDCIdentity: Type.Optional(
+  secretRef: optional(secretRef("Secret with the public keys of the signers, in entries that end in .pub.")),
+  matchOIDCIdentity: optional(
     list(
       "Signers who are trusted when there is no public key (keyless signatures); one match is enough.",
       oidcIdentity,
@@ -31,10 +30,10 @@ const verify = fields("Signatures that must stand on the artifact before it is u
       },
     ),
   ),
-  trustedRootSecretRef: Type.Optional(
+  trustedRootSecretRef: optional(
     secretRef("Secret with the trusted root (trusted_root.json) of a Sigstore instance of your own."),
   ),
-  images: Type.Optional(flag("Verify the signatures of the controllers' images, too.", { absent: "false" })),
+  images: optional(flag("Verify the signatures of the controllers' images, too.", { absent: "false" })),
 });
 
 export const distributionSchema = fields("Which Flux to install and where its images and manifests come from.", {
@@ -46,39 +45,39 @@ export const distributionSchema = fields("Which Flux to install and where its im
     minLength: 1,
     maxLength: 1024,
   }),
-  variant: Type.Optional(
+  variant: optional(
     choice(
       "Flavour of the images. Needed for mirrors, whose name does not tell.",
       ["upstream-alpine", "enterprise-alpine", "enterprise-distroless", "enterprise-distroless-fips"],
       { absent: "what the registry is known to hold" },
     ),
   ),
-  imagePullSecret: Type.Optional(secretName("Secret in the instance's namespace with which the images are pulled.")),
-  pullSecret: Type.Optional(secretName("Other name of imagePullSecret, from v1alpha1.")),
-  source: Type.Optional(
+  imagePullSecret: optional(secretName("Secret in the instance's namespace with which the images are pulled.")),
+  pullSecret: optional(secretName("Other name of imagePullSecret, from v1alpha1.")),
+  source: optional(
     choice("Embedded: manifests and digests come from the operator itself, nothing is downloaded.", ["Embedded"]),
   ),
-  artifact: Type.Optional(
+  artifact: optional(
     text("OCI artifact with Flux's manifests and image digests, such as oci://host/path:tag.", {
       maxLength: 2048,
       pattern: "^oci://.*$",
       absent: "the releases embedded in the operator",
     }),
   ),
-  artifactPullSecret: Type.Optional(secretName("Secret of type dockerconfigjson with which the artifact is pulled.")),
-  artifactCertSecretRef: Type.Optional(
+  artifactPullSecret: optional(secretName("Secret of type dockerconfigjson with which the artifact is pulled.")),
+  artifactCertSecretRef: optional(
     secretRef("Secret with the registry's CA (ca.crt) and a client certificate (tls.crt, tls.key)."),
   ),
-  artifactInsecure: Type.Optional(flag("Pull the artifact over plain HTTP.", { absent: "false" })),
-  digests: Type.Optional(
+  artifactInsecure: optional(flag("Pull the artifact over plain HTTP.", { absent: "false" })),
+  digests: optional(
     choice(
       "Where image digests come from. Catalog: from the release's data. Registry: from the live registry, which is polled.",
       ["Catalog", "Registry"],
       { absent: "Catalog" },
     ),
   ),
-  requireDigests: Type.Optional(
+  requireDigests: optional(
     flag("Refuse images that cannot be pinned to a digest, instead of warning of them.", { absent: "false" }),
   ),
-  verify: Type.Optional(verify),
+  verify: optional(verify),
 });

@@ -1,7 +1,6 @@
-import * as Type from "typebox";
 import type { ObjectMeta } from "../../kube/object.ts";
 import { fluxInstance } from "../names.ts";
-import { choice, fields, openFields, text, textMap } from "./build.ts";
+import { choice, fields, openFields, optional, text, textMap } from "./build.ts";
 import { fluxInstanceSpecSchema, type FluxInstanceSpec } from "./spec.ts";
 import { fluxInstanceStatusSchema, type FluxInstanceStatus } from "./status.ts";
 
@@ -13,12 +12,12 @@ export const fluxInstanceSchema = fields(fluxInstanceDescription, {
   kind: choice("Kind.", [fluxInstance.kind]),
   metadata: openFields("Standard metadata; the name is flux.", {
     name: text("Name.", { minLength: 1 }),
-    namespace: Type.Optional(text("Namespace, that of the operator.")),
-    labels: Type.Optional(textMap("Labels.", {}, 4096)),
-    annotations: Type.Optional(textMap("Annotations.", {}, 4096)),
+    namespace: optional(text("Namespace, that of the operator.")),
+    labels: optional(textMap("Labels.", {}, 4096)),
+    annotations: optional(textMap("Annotations.", {}, 4096)),
   }),
   spec: fluxInstanceSpecSchema,
-  status: Type.Optional(fluxInstanceStatusSchema),
+  status: optional(fluxInstanceStatusSchema),
 });
 
 export type FluxInstance = {

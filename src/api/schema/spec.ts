@@ -1,5 +1,4 @@
-import * as Type from "typebox";
-import { choice, fields, flag, list, text, textMap, type ValueOf } from "./build.ts";
+import { choice, fields, flag, list, optional, text, textMap, type ValueOf } from "./build.ts";
 import { clusterSchema, component } from "./cluster.ts";
 import { distributionSchema, secretName } from "./distribution.ts";
 import {
@@ -22,15 +21,15 @@ const shardNames = (description: string) =>
   });
 
 const sharding = fields("Extra Deployments of the controllers, each for the objects that carry a shard's label.", {
-  key: Type.Optional(
+  key: optional(
     text("Label key that tells the shard of an object.", {
       maxLength: 317,
       pattern: labelKeyOrEmpty,
       absent: "sharding.fluxcd.io/key",
     }),
   ),
-  shards: Type.Optional(shardNames("Names of the shards. Required unless spec.shards has them.")),
-  storage: Type.Optional(
+  shards: optional(shardNames("Names of the shards. Required unless spec.shards has them.")),
+  storage: optional(
     choice(
       "Where a shard's source-controller keeps its artifacts. persistent: a volume of spec.storage's class and size.",
       ["ephemeral", "persistent"],
@@ -45,33 +44,33 @@ const storage = fields("Persistent volume of source-controller.", {
 });
 
 const commonMetadata = fields("Labels and annotations for everything that is installed.", {
-  labels: Type.Optional(textMap("Labels to add.", { maxLength: 63, pattern: labelValue }, 64)),
-  annotations: Type.Optional(textMap("Annotations to add.", { maxLength: 65_536 }, 64)),
+  labels: optional(textMap("Labels to add.", { maxLength: 63, pattern: labelValue }, 64)),
+  annotations: optional(textMap("Annotations to add.", { maxLength: 65_536 }, 64)),
 });
 
 const target = (description: string) =>
   fields(description, {
-    group: Type.Optional(text("API group, as an anchored regular expression.", { maxLength: 1024 })),
-    version: Type.Optional(text("API version, as an anchored regular expression.", { maxLength: 1024 })),
-    kind: Type.Optional(text("Kind, as an anchored regular expression.", { maxLength: 1024 })),
-    name: Type.Optional(text("Name, as an anchored regular expression.", { maxLength: 1024 })),
-    namespace: Type.Optional(text("Namespace, as an anchored regular expression.", { maxLength: 1024 })),
-    labelSelector: Type.Optional(text("Label selector, such as app in (a, b).", { maxLength: 4096 })),
-    annotationSelector: Type.Optional(text("Selector over annotations, in the same syntax.", { maxLength: 4096 })),
+    group: optional(text("API group, as an anchored regular expression.", { maxLength: 1024 })),
+    version: optional(text("API version, as an anchored regular expression.", { maxLength: 1024 })),
+    kind: optional(text("Kind, as an anchored regular expression.", { maxLength: 1024 })),
+    name: optional(text("Name, as an anchored regular expression.", { maxLength: 1024 })),
+    namespace: optional(text("Namespace, as an anchored regular expression.", { maxLength: 1024 })),
+    labelSelector: optional(text("Label selector, such as app in (a, b).", { maxLength: 4096 })),
+    annotationSelector: optional(text("Selector over annotations, in the same syntax.", { maxLength: 4096 })),
   });
 
 const patch = fields("One patch.", {
   patch: text("JSON 6902 operations or a strategic merge patch, as YAML or JSON.", { maxLength: 524_288 }),
-  target: Type.Optional(target("Objects to patch. Without it, a strategic merge patch names its object itself.")),
+  target: optional(target("Objects to patch. Without it, a strategic merge patch names its object itself.")),
 });
 
 const kustomize = fields("Changes to what is installed.", {
-  patches: Type.Optional(list("Patches, applied in this order after all else.", patch, { maxItems: 512 })),
-  strict: Type.Optional(flag("Refuse a patch that matches nothing.", { absent: "false" })),
+  patches: optional(list("Patches, applied in this order after all else.", patch, { maxItems: 512 })),
+  strict: optional(flag("Refuse a patch that matches nothing.", { absent: "false" })),
 });
 
 const sync = fields("A source and a Kustomization that Flux starts with.", {
-  name: Type.Optional(
+  name: optional(
     text("Name of both objects; cannot be changed.", {
       maxLength: 63,
       pattern: dnsSubdomainOrEmpty,
@@ -85,11 +84,9 @@ const sync = fields("A source and a Kustomization that Flux starts with.", {
   }),
   ref: text("Git reference (refs/heads/main), tag of the OCI artifact, or name of the bucket.", { maxLength: 1024 }),
   path: text("Folder in the source with what the cluster shall run.", { maxLength: 1024 }),
-  interval: Type.Optional(
-    text("How often the source is checked.", { maxLength: 64, pattern: duration, default: "1m" }),
-  ),
-  pullSecret: Type.Optional(secretName("Secret in the instance's namespace with the source's credentials.")),
-  provider: Type.Optional(
+  interval: optional(text("How often the source is checked.", { maxLength: 64, pattern: duration, default: "1m" })),
+  pullSecret: optional(secretName("Secret in the instance's namespace with the source's credentials.")),
+  provider: optional(
     choice(
       "Whose credentials are used. gcp not with GitRepository, github only with it; aws with it from Flux 2.9.",
       ["generic", "aws", "azure", "gcp", "github"],
@@ -101,17 +98,15 @@ const sync = fields("A source and a Kustomization that Flux starts with.", {
 const window = fields("A time in which upgrades may start.", {
   schedule: text("Start of the window: cron with five fields.", { maxLength: 256, pattern: cron }),
   duration: text("How long the window is open, such as 2h.", { maxLength: 64, pattern: duration }),
-  timeZone: Type.Optional(
+  timeZone: optional(
     text("Time zone of the schedule, such as Europe/Berlin.", { maxLength: 64, pattern: timeZone, absent: "UTC" }),
   ),
 });
 
 const upgrade = fields("When Flux may be upgraded, and what a failed upgrade does. Drift is repaired at any time.", {
-  paused: Type.Optional(flag("Stay on the version and images that run.", { absent: "false" })),
-  windows: Type.Optional(list("Windows in which upgrades may start.", window, { maxItems: 32, absent: "always" })),
-  rollback: Type.Optional(
-    flag("Return to what ran before when an upgrade does not become healthy.", { absent: "true" }),
-  ),
+  paused: optional(flag("Stay on the version and images that run.", { absent: "false" })),
+  windows: optional(list("Windows in which upgrades may start.", window, { maxItems: 32, absent: "always" })),
+  rollback: optional(flag("Return to what ran before when an upgrade does not become healthy.", { absent: "true" })),
 });
 
 const driftIgnore = fields("Fields that others may change.", {
@@ -125,26 +120,26 @@ const driftIgnore = fields("Fields that others may change.", {
 /** What a user may write under `spec`, with the names of v1alpha1 and of v1. */
 export const fluxInstanceSpecSchema = fields("What Flux shall look like.", {
   distribution: distributionSchema,
-  components: Type.Optional(
+  components: optional(
     list("Controllers to install.", component("A controller."), {
       maxItems: 7,
       absent: "source-, kustomize-, helm- and notification-controller",
     }),
   ),
-  cluster: Type.Optional(clusterSchema),
-  sharding: Type.Optional(sharding),
-  shards: Type.Optional(shardNames("Other name of sharding.shards, from v1alpha1.")),
-  storage: Type.Optional(storage),
-  commonMetadata: Type.Optional(commonMetadata),
-  kustomize: Type.Optional(kustomize),
-  sync: Type.Optional(sync),
-  wait: Type.Optional(flag("Report Ready only when what was applied is healthy.", { default: true })),
-  migrateResources: Type.Optional(
+  cluster: optional(clusterSchema),
+  sharding: optional(sharding),
+  shards: optional(shardNames("Other name of sharding.shards, from v1alpha1.")),
+  storage: optional(storage),
+  commonMetadata: optional(commonMetadata),
+  kustomize: optional(kustomize),
+  sync: optional(sync),
+  wait: optional(flag("Report Ready only when what was applied is healthy.", { default: true })),
+  migrateResources: optional(
     flag("Rewrite stored Flux objects when an upgrade changes the version they are stored in.", { default: true }),
   ),
-  upgrade: Type.Optional(upgrade),
-  driftIgnore: Type.Optional(list("Exceptions from drift repair.", driftIgnore, { maxItems: 64 })),
-  deletionPolicy: Type.Optional(
+  upgrade: optional(upgrade),
+  driftIgnore: optional(list("Exceptions from drift repair.", driftIgnore, { maxItems: 64 })),
+  deletionPolicy: optional(
     choice(
       "What deleting the instance removes. Uninstall: all of Flux but no workload. KeepResources: the controllers only. Orphan: nothing.",
       ["Uninstall", "KeepResources", "Orphan"],

@@ -1,5 +1,4 @@
-import * as Type from "typebox";
-import { choice, count, list, openFields, text, textMap, type ValueOf } from "./build.ts";
+import { choice, count, list, openFields, optional, text, textMap, type ValueOf } from "./build.ts";
 
 const time = (description: string) => text(description, { format: "date-time" });
 
@@ -17,19 +16,19 @@ const condition = openFields("One aspect of the instance's state.", {
   }),
   message: text("Why, for people: what is wrong, where, and what to do.", { maxLength: 32_768 }),
   lastTransitionTime: time("When the status last changed."),
-  observedGeneration: Type.Optional(count("Generation of the spec that this is about.")),
+  observedGeneration: optional(count("Generation of the spec that this is about.")),
 });
 
 const component = openFields("A controller as it was applied.", {
   name: text("Name of the controller."),
   repository: text("Its image, without tag and digest."),
   tag: text("Tag of the image."),
-  digest: Type.Optional(text("Digest of the image, when pinned.")),
+  digest: optional(text("Digest of the image, when pinned.")),
 });
 
 const image = openFields("An image with its digest.", {
   name: text("Repository and tag."),
-  digest: Type.Optional(text("sha256 digest; absent when the image is not pinned.")),
+  digest: optional(text("sha256 digest; absent when the image is not pinned.")),
 });
 
 const inventory = openFields("The objects that the instance owns.", {
@@ -49,21 +48,21 @@ const history = openFields("Runs with the same outcome on the same revision.", {
   lastReconciledDuration: text("How long the last of them took."),
   lastReconciledStatus: text("Reason of the Ready condition at its end."),
   totalReconciliations: count("How many there were."),
-  metadata: Type.Optional(textMap("The version of Flux, under flux.", {}, 16)),
+  metadata: optional(textMap("The version of Flux, under flux.", {}, 16)),
 });
 
 const plan = openFields("What the next upgrade will do, or the current one does.", {
-  from: Type.Optional(text("Version that runs; absent for an installation.")),
+  from: optional(text("Version that runs; absent for an installation.")),
   to: text("Version to come."),
   revision: text("Revision to come."),
-  images: Type.Optional(list("Images to come.", image)),
-  added: Type.Optional(count("How many objects will be created.")),
-  changed: Type.Optional(count("How many objects will change.")),
-  removed: Type.Optional(count("How many objects will be deleted.")),
-  droppedVersions: Type.Optional(
+  images: optional(list("Images to come.", image)),
+  added: optional(count("How many objects will be created.")),
+  changed: optional(count("How many objects will change.")),
+  removed: optional(count("How many objects will be deleted.")),
+  droppedVersions: optional(
     list("Stored API versions that the new CRDs do not have; objects are rewritten first.", text("kind.group/version")),
   ),
-  objectsLosingFields: Type.Optional(
+  objectsLosingFields: optional(
     list("Objects with fields that the new schema does not know.", text("Kind/namespace/name and the fields.")),
   ),
 });
@@ -75,21 +74,21 @@ const patchReport = openFields("How far a patch reached.", {
 
 /** All the RFC's fields and all of the Go operator's. */
 export const fluxInstanceStatusSchema = openFields("What Flux looks like now.", {
-  conditions: Type.Optional(list("State, aspect by aspect.", condition, { listKeys: ["type"] })),
-  observedGeneration: Type.Optional(count("Generation of the spec that was last acted on.")),
-  latestVersion: Type.Optional(text("Newest version of Flux that the distribution has.")),
-  lastAppliedVersion: Type.Optional(text("Version of Flux that was last applied and healthy.")),
-  lastAppliedImages: Type.Optional(list("Images that were last applied.", image)),
-  lastAppliedRevision: Type.Optional(text("Revision that was last applied: version@digest.")),
-  lastAttemptedRevision: Type.Optional(text("Revision that was last tried: version@digest.")),
-  lastArtifactRevision: Type.Optional(text("Digest of the artifact that was last pulled.")),
-  lastHandledReconcileAt: Type.Optional(text("Value of the annotation requestedAt that was last acted on.")),
-  lastHandledForceAt: Type.Optional(text("Value of the annotation forceAt that was last acted on.")),
-  components: Type.Optional(list("Controllers as applied, after patches.", component)),
-  inventory: Type.Optional(inventory),
-  history: Type.Optional(list("Last runs, the newest first.", history)),
-  plan: Type.Optional(plan),
-  patches: Type.Optional(list("How far each of the user's patches reached.", patchReport)),
+  conditions: optional(list("State, aspect by aspect.", condition, { listKeys: ["type"] })),
+  observedGeneration: optional(count("Generation of the spec that was last acted on.")),
+  latestVersion: optional(text("Newest version of Flux that the distribution has.")),
+  lastAppliedVersion: optional(text("Version of Flux that was last applied and healthy.")),
+  lastAppliedImages: optional(list("Images that were last applied.", image)),
+  lastAppliedRevision: optional(text("Revision that was last applied: version@digest.")),
+  lastAttemptedRevision: optional(text("Revision that was last tried: version@digest.")),
+  lastArtifactRevision: optional(text("Digest of the artifact that was last pulled.")),
+  lastHandledReconcileAt: optional(text("Value of the annotation requestedAt that was last acted on.")),
+  lastHandledForceAt: optional(text("Value of the annotation forceAt that was last acted on.")),
+  components: optional(list("Controllers as applied, after patches.", component)),
+  inventory: optional(inventory),
+  history: optional(list("Last runs, the newest first.", history)),
+  plan: optional(plan),
+  patches: optional(list("How far each of the user's patches reached.", patchReport)),
 });
 
 export type FluxInstanceStatus = ValueOf<typeof fluxInstanceStatusSchema>;
