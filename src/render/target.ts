@@ -1,6 +1,7 @@
 import { canonicalSpec } from "../api/canonical.ts";
 import type { FluxInstance } from "../api/flux-instance.ts";
 import type { CanonicalSpec } from "../api/spec.ts";
+import { checkUpgradePolicy } from "../api/upgrade-policy.ts";
 import { type FoundRelease, findRelease, latestRelease, type NoReleaseReason } from "../distribution/catalog.ts";
 import type { Release } from "../distribution/release.ts";
 import { ReasonedError, type Retry } from "../std/errors.ts";
@@ -34,13 +35,14 @@ export class NoReleaseError extends ReasonedError {}
 
 /**
  * What a FluxInstance is to become: the one computation behind the controller and the CLI, which differ in how strictly they
- * parse (`parseStoredFluxInstance`, `parseFluxInstance`). Throws UnsupportedFieldError, NoReleaseError, and what `renderInstance`
- * throws; all are ReasonedErrors.
+ * parse (`parseStoredFluxInstance`, `parseFluxInstance`). Throws UnsupportedFieldError, UpgradePolicyError, NoReleaseError, and what
+ * `renderInstance` throws; all are ReasonedErrors.
  */
 export function targetOf({ metadata, spec: userSpec }: FluxInstance, catalogue: Catalogue): Target {
   const { name, namespace = "" } = metadata;
   const spec = canonicalSpec(userSpec, namespace);
   refuseUnsupported(spec);
+  checkUpgradePolicy(spec.upgrade);
   const found = findRelease(spec.distribution.version, catalogue.versions, { known: catalogue.known ?? [] });
   if (found.kind !== "found") throw noRelease(found);
   const rendering = renderInstance(spec, catalogue.load(found.version), { name, namespace });
