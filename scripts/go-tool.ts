@@ -18,6 +18,8 @@ export const goTools = {
   },
   /** A main of our own over the module, without the SDKs of clouds that the original one links. */
   registry: { module: "github.com/distribution/distribution/v3", program: "." },
+  /** A main of our own over what serves custom resources in the oldest Kubernetes that we support. */
+  apiextensions: { module: "k8s.io/apiextensions-apiserver", program: "." },
   crane: {
     module: "github.com/google/go-containerregistry",
     program: "github.com/google/go-containerregistry/cmd/crane",

@@ -2,22 +2,19 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { InvalidInstanceError, parseFluxInstance } from "../../src/api/flux-instance.ts";
 import { fluxInstance } from "../../src/api/names.ts";
 import { isTransition, rules } from "../../src/api/rules.ts";
 import { fluxInstanceCrd } from "../../src/api/crd.ts";
 import { isJsonObject } from "../../src/std/json.ts";
 import { parseKubeYaml } from "../../src/std/yaml.ts";
-import type { JsonObject, JsonValue, KubeObject } from "../../src/kube/object.ts";
+import type { JsonObject, JsonValue } from "../../src/kube/object.ts";
+import { assertRatchets, installCrd, instancesPath, messageOf } from "../support/custom-resources.ts";
 import { startControlPlane } from "../support/control-plane.ts";
 import type { ControlPlane } from "../support/control-plane.ts";
 import { goldenAbsent, readGoldenCases } from "../support/golden-cases.ts";
 import { acceptedCases, distribution, instanceOf, refusedCases } from "../support/instance-cases.ts";
 
-const crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-const instances = (version: string, namespace: string) =>
-  `/apis/fluxcd.controlplane.io/${version}/namespaces/${namespace}/fluxinstances`;
 const dryRun = "?dryRun=All&fieldValidation=Strict";
 const sync = { kind: "GitRepository", url: "https://host/fleet", ref: "refs/heads/main", path: "clusters/a" };
 
@@ -28,35 +25,15 @@ before(async () => {
   for (const name of ["flux-system", "platform", "gitops"]) {
     await plane.rest.create("/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name } });
   }
-  await install(fluxInstanceCrd());
+  await installCrd(plane.rest, fluxInstanceCrd());
 });
 after(() => plane.stop());
-
-/** Creates or replaces the CRD and waits until its schema is served. */
-async function install(crd: KubeObject): Promise<void> {
-  await plane.rest.apply(`${crds}/${crd.metadata.name}`, crd);
-  for (let left = 200; left > 0; left -= 1) {
-    const live = await plane.rest.get(`${crds}/${crd.metadata.name}`);
-    if (conditionsOf(live).some(({ type, status }) => type === "Established" && status === "True")) return;
-    await sleep(50);
-  }
-  assert.fail("the CRD was not established in 10 s");
-}
-
-function conditionsOf(object: KubeObject): readonly JsonObject[] {
-  const status = isJsonObject(object["status"]) ? object["status"] : {};
-  return Array.isArray(status["conditions"]) ? status["conditions"].filter(isJsonObject) : [];
-}
 
 async function submit(instance: JsonObject, version: string) {
   const metadata = isJsonObject(instance["metadata"]) ? instance["metadata"] : {};
   const namespace = typeof metadata["namespace"] === "string" ? metadata["namespace"] : "default";
   const body = { ...instance, apiVersion: `${fluxInstance.group}/${version}` };
-  return plane.rest.request("POST", `${instances(version, namespace)}${dryRun}`, { body });
-}
-
-function messageOf(body: JsonValue): string {
-  return isJsonObject(body) && typeof body["message"] === "string" ? body["message"] : "";
+  return plane.rest.request("POST", `${instancesPath(version, namespace)}${dryRun}`, { body });
 }
 
 function problemsOf(instance: JsonValue) {
@@ -120,13 +97,13 @@ test("every golden instance but the one with an unknown component gets in", { sk
 });
 
 test("a stored instance", async (context) => {
-  const path = `${instances("v1", "flux-system")}/flux`;
+  const path = `${instancesPath("v1", "flux-system")}/flux`;
   const put = (spec: JsonObject) =>
     plane.rest.request("PATCH", path, { body: { spec }, contentType: "application/merge-patch+json" });
 
   await context.test("gets the schema's defaults and no more", async () => {
     const stored = await plane.rest.create(
-      instances("v1", "flux-system"),
+      instancesPath("v1", "flux-system"),
       instanceOf({ distribution, cluster: {}, sync }),
     );
     assert.deepEqual(stored["spec"], {
@@ -164,79 +141,11 @@ test("a stored instance", async (context) => {
   });
 
   await context.test("is the same object in both versions", async () => {
-    const old = await plane.rest.get(`${instances("v1alpha1", "flux-system")}/flux`);
+    const old = await plane.rest.get(`${instancesPath("v1alpha1", "flux-system")}/flux`);
     const { apiVersion: _, ...rest } = await plane.rest.get(path);
     assert.deepEqual(old, { apiVersion: "fluxcd.controlplane.io/v1alpha1", ...rest });
   });
   await plane.rest.delete(path);
 });
 
-test("an instance stored under a looser CRD can still be changed elsewhere", async () => {
-  const path = `${instances("v1", "flux-system")}/flux`;
-  const patch = (spec: JsonObject) =>
-    plane.rest.request("PATCH", path, { body: { spec }, contentType: "application/merge-patch+json" });
-  await install(looseCrd());
-  const shards = ["Shard_1", "a".repeat(41)];
-  const loose = {
-    distribution: { version: "2.x", registry: "https://ghcr.io/fluxcd", imagePullSecret: "My_Secret" },
-    sharding: { shards },
-    storage: { class: "Fast", size: "10 GB" },
-    commonMetadata: { labels: { team: "a b" } },
-    components: ["source-controller", "foo-controller"],
-    sync: { ...sync, url: "git@host:fleet" },
-  };
-  await accepted(() => plane.rest.request("POST", instances("v1", "flux-system"), { body: instanceOf(loose) }));
-  await install(fluxInstanceCrd());
-  await refused(() =>
-    plane.rest.request("POST", `${instances("v1", "platform")}${dryRun}`, {
-      body: { ...instanceOf(loose), metadata: { name: "flux", namespace: "platform" } },
-    }),
-  );
-
-  for (const change of [
-    { wait: false },
-    { distribution: { version: "2.9.x" } },
-    { sharding: { key: "example.com/shard" } },
-    { storage: { class: "slow" } },
-    { commonMetadata: { labels: { owner: "me" } } },
-  ]) {
-    const { status, body } = await patch(change);
-    assert.equal(status, 200, `${JSON.stringify(change)}: ${messageOf(body)}`);
-  }
-  const worse = await patch({ sharding: { shards: [...shards, "B_2"] } });
-  assert.equal(worse.status, 422);
-  assert.match(messageOf(worse.body), /should match/);
-  await plane.rest.delete(path);
-});
-
-/** The CRD with nothing but the shape: no rule, no bound, no pattern. */
-function looseCrd(): KubeObject {
-  const crd: unknown = JSON.parse(JSON.stringify(fluxInstanceCrd()), (key, value: unknown) =>
-    ["x-kubernetes-validations", "pattern", "maxLength", "maxItems", "enum", "x-kubernetes-list-type"].includes(key)
-      ? undefined
-      : value,
-  );
-  const crdText = JSON.stringify(crd).replaceAll(/,?"x-kubernetes-list-map-keys":\["type"\]/g, "");
-  return JSON.parse(crdText);
-}
-
-type Send = () => Promise<{ readonly status: number; readonly body: JsonValue }>;
-
-/** The API server serves a changed CRD a moment after it took it. */
-async function accepted(send: Send): Promise<void> {
-  await eventually(send, (status) => status < 300);
-}
-
-async function refused(send: Send): Promise<void> {
-  await eventually(send, (status) => status === 422);
-}
-
-async function eventually(send: Send, wanted: (status: number) => boolean): Promise<void> {
-  let last: Awaited<ReturnType<Send>> | undefined;
-  for (let left = 200; left > 0; left -= 1) {
-    last = await send();
-    if (wanted(last.status)) return;
-    await sleep(50);
-  }
-  assert.fail(`after 10 s still ${last?.status} ${messageOf(last?.body ?? null)}`);
-}
+test("an instance stored under a looser CRD can still be changed elsewhere", () => assertRatchets(plane.rest));
