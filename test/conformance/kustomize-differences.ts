@@ -77,22 +77,22 @@ function saysNo(outcome: KustomizeOutcome, words: RegExp): boolean {
   return outcome.kind === "refused" && words.test(outcome.message);
 }
 
-/** A difference on purpose that has a form of its own: what becomes of `/spec` of one object (undefined: refused) here and there. */
+/** A difference on purpose that has a form of its own: what becomes of a part of one object (undefined: refused) here and there. */
 export type FixedDifference = {
   readonly name: string;
   readonly reason: string;
-  readonly spec: JsonValue;
+  /** Applied to a Deployment, with target `kind: Deployment` where no other is given. */
   readonly patch: string;
+  readonly target?: { readonly [field: string]: string };
   readonly ours: JsonValue | undefined;
   readonly theirs: JsonValue | undefined;
-};
+} & ({ readonly spec: JsonValue } | { readonly labels: { readonly [key: string]: string } });
 
 const pod = (containers: JsonValue): JsonValue => ({ template: { spec: { containers } } });
 const merge = (spec: string): string => `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec: ${spec}\n`;
 const mergePod = (containers: string): string => merge(`{template: {spec: {containers: ${containers}}}}`);
 const operations = (...list: readonly JsonValue[]): string => JSON.stringify(list);
 
-/** Applied with target `kind: Deployment` to a Deployment of that spec. */
 export const fixedDifferences: readonly FixedDifference[] = [
   {
     name: "$patch: replace of an item replaces it",
@@ -228,5 +228,32 @@ export const fixedDifferences: readonly FixedDifference[] = [
     patch: operations({ op: "add", path: "/spec/template/spec/containers/0/env/-", value: { name: "A" } }),
     ours: undefined,
     theirs: pod([{ name: "a", env: [{ name: "A" }, { name: "A" }] }]),
+  },
+  {
+    name: "null takes a label away",
+    reason: 'kustomize makes it the text "null" where the patch has a target, and takes it away where it has none',
+    labels: { a: "1", b: "2" },
+    patch: "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x, labels: {a: null}}\n",
+    ours: { b: "2" },
+    theirs: { a: "null", b: "2" },
+  },
+  {
+    name: "a selector that cannot be read is refused",
+    reason: "kustomize reads it only once an object fits the rest of the target, so that a typo waits for its day",
+    spec: { a: 1 },
+    patch: merge("{a: 2}"),
+    target: { kind: "Service", labelSelector: "app in" },
+    ours: undefined,
+    theirs: { a: 1 },
+  },
+  {
+    name: "an integer beyond 2^53 is refused",
+    reason:
+      "what the API server answers is read as JSON of JavaScript, where it loses digits: a change of them would not be seen, and not be applied",
+    spec: { a: 1 },
+    patch:
+      '[{"op": "add", "path": "/spec/b", "value": 9223372036854775807}, {"op": "remove", "path": "/spec/b"}, {"op": "replace", "path": "/spec/a", "value": 2}]',
+    ours: undefined,
+    theirs: { a: 2 },
   },
 ];

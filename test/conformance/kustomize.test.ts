@@ -39,15 +39,19 @@ test(`applyPatches() does what kustomize does, over ${runs} random cases`, { tim
 });
 
 test("the differences on purpose are as they are told", { timeout: 600_000 }, async (context) => {
-  const cases = fixedDifferences.map(({ spec, patch }): ObjectCase => {
-    const object = { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "d" }, spec };
-    return { resources: [object], patches: [{ patch, target: { kind: "Deployment" } }] };
+  const cases = fixedDifferences.map((difference): ObjectCase => {
+    const { patch, target = { kind: "Deployment" } } = difference;
+    const [labels, spec] = "labels" in difference ? [difference.labels, {}] : [{}, difference.spec];
+    const object = { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "d", labels }, spec };
+    return { resources: [object], patches: [{ patch, target }] };
   });
   const theirs = await kustomizeBuild(cases, context.signal);
-  const shown = fixedDifferences.map(({ name }, index) => {
+  const shown = fixedDifferences.map((difference, index) => {
     const [entry, their] = [cases[index], theirs[index]];
+    const { name } = difference;
     if (entry === undefined || their === undefined) throw new Error(`Cannot compare "${name}": it was not built`);
-    return { name, ours: specOf(build(entry)), theirs: specOf(their) };
+    const part = "labels" in difference ? labelsOf : specOf;
+    return { name, ours: part(build(entry)), theirs: part(their) };
   });
   const told = fixedDifferences.map(({ name, ours, theirs }) => ({ name, ours, theirs }));
   assert.deepEqual(shown, told);
@@ -56,6 +60,11 @@ test("the differences on purpose are as they are told", { timeout: 600_000 }, as
 /** `/spec` of the one object; undefined when it was refused. */
 function specOf(outcome: KustomizeOutcome): JsonValue | undefined {
   return outcome.kind === "refused" ? undefined : Object(outcome.objects[0]).spec;
+}
+
+/** Labels of the one object; undefined when it was refused. */
+function labelsOf(outcome: KustomizeOutcome): JsonValue | undefined {
+  return outcome.kind === "refused" ? undefined : Object(outcome.objects[0]).metadata.labels;
 }
 
 function build({ resources, patches }: ObjectCase): KustomizeOutcome {
