@@ -49,7 +49,7 @@ for (const { name, value, want } of [
   {
     name: "an annotation that is no text",
     value: { ...instance, metadata: { ...metadata, annotations: { a: true } } },
-    want: ["metadata.annotations.a must be text, not the boolean true"],
+    want: ["metadata.annotations.a must be text, not the boolean true: put it in quotes"],
   },
   {
     name: "a field beside spec",
@@ -91,10 +91,10 @@ for (const { name, value, want } of [
       "spec.distribution.version is required: add it",
       "spec.distribution.vesion is no field of FluxInstance: did you mean version?",
       'spec.components[0] is "foo-controller", which is none of those allowed: use source-controller, kustomize-controller, helm-controller, notification-controller, image-reflector-controller, image-automation-controller, source-watcher',
-      "spec.components[1] must be text, not the number 3",
-      "spec.cluster.type must be text, not the number 1",
-      "spec.cluster.domain must be text, not the number 3",
-      "spec.cluster.size must be text, not the number 2",
+      "spec.components[1] must be text, not the number 3: put it in quotes",
+      "spec.cluster.type must be text, not the number 1: put it in quotes",
+      "spec.cluster.domain must be text, not the number 3: put it in quotes",
+      "spec.cluster.size must be text, not the number 2: put it in quotes",
       "spec.cluster.networkPolicy must be true or false, not the number 4",
       "spec.cluster.multitenant must be true or false, not the number 5",
       "spec.cluster.identities must be a list, not the number 6",

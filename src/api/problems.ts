@@ -65,7 +65,8 @@ function describe(error: TLocalizedValidationError, root: unknown, schema: Schem
 /** By keyword: what is wrong with `value`, given what the keyword demands. Undefined where another error says it. */
 const sentences: { readonly [keyword: string]: (value: unknown, bound: string) => string | undefined } = {
   boolean: () => undefined,
-  type: (value, bound) => `must be ${typeNames[bound] ?? bound}, not ${typeName(value)}`,
+  type: (value, bound) =>
+    `must be ${typeNames[bound] ?? bound}, not ${typeName(value)}${bound === "string" && isBare(value) ? ": put it in quotes" : ""}`,
   enum: (value, bound) =>
     typeof value === "string" ? `is ${quote(value)}, which is none of those allowed: use ${bound}` : undefined,
   pattern: (value, bound) => `is ${quote(value)}, which is not ${patternMeanings[bound] ?? `of the form ${bound}`}`,
@@ -97,6 +98,11 @@ function unknownField(name: string, known: readonly string[]): string {
   return near === undefined
     ? "is no field of FluxInstance: remove it"
     : `is no field of FluxInstance: did you mean ${near}?`;
+}
+
+/** What YAML makes of text without quotes, such as 2.8 or on. */
+function isBare(value: unknown): boolean {
+  return typeof value === "number" || typeof value === "boolean";
 }
 
 function typeName(value: unknown): string {

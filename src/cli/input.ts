@@ -54,7 +54,16 @@ async function readText(name: string, chunks: Terminal["stdin"]): Promise<string
     throw new InputError(`${name}: cannot be read: ${explain(error)}`, error);
   }
   if (bytes > maxFileBytes) throw new InputError(`${name}: is larger than 8 MiB: pass only files of FluxInstances`);
-  return Buffer.concat(parts).toString("utf8");
+  return decode(name, Buffer.concat(parts));
+}
+
+/** Bytes that are no text would come out as replacement characters, and be applied. */
+function decode(name: string, bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new InputError(`${name}: is no UTF-8 text: save it as UTF-8, or pass another file`, error);
+  }
 }
 
 function explain(error: unknown): string {

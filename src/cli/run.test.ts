@@ -30,6 +30,12 @@ function instance(spec: JsonObject, metadata: JsonObject = { name: "flux", names
 const documents = (...objects: readonly JsonObject[]) => objects.map((each) => JSON.stringify(each)).join("\n---\n");
 const configMap = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "settings" } };
 
+/** Ten lists, each of nine of the one before. */
+const bomb = Array.from({ length: 10 }, (_, index) => {
+  const items = index === 0 ? "x" : Array.from({ length: 9 }, () => `*a${index - 1}`).join(",");
+  return `a${index}: &a${index} [${items}]\n`;
+}).join("");
+
 const namesOf = (objects: readonly JsonValue[]) =>
   objects.map(fieldsOf).map(({ kind, metadata }) => `${textOf(kind)}/${textOf(fieldsOf(metadata)["name"])}`);
 const namespacesOf = (objects: readonly JsonValue[]) =>
@@ -103,7 +109,7 @@ for (const { name, input, want } of [
   {
     name: "a key twice",
     input: "kind: FluxInstance\nkind: FluxInstance",
-    want: "error: standard input: Cannot read YAML: line 2, column 1: a key stands twice in one map\n",
+    want: "error: standard input: Cannot read YAML: line 2, column 1: a key stands twice in one map: remove one\n",
   },
   {
     name: "another kind",
@@ -114,6 +120,47 @@ for (const { name, input, want } of [
     name: "text instead of an object",
     input: "hello",
     want: "error: standard input: holds something without a kind, which is no FluxInstance: take it out, or pass another file\n",
+  },
+  {
+    name: "comments without an object",
+    input: "# to be written\n---\n",
+    want: "error: standard input: is empty: it must hold a FluxInstance\n",
+  },
+  {
+    name: "aliases that would fill the memory",
+    input: bomb,
+    want: /^error: standard input: Cannot read YAML: line 1, column 1: Excessive alias count /,
+  },
+  {
+    name: "lists without end",
+    input: "[".repeat(20_000),
+    want: /^error: standard input: Cannot read YAML: line 1, column \d+: it is nested too deeply\n$/,
+  },
+  {
+    name: "a file that is too large",
+    input: `#${"x".repeat(8 * 1024 * 1024)}`,
+    want: "error: standard input: is larger than 8 MiB: pass only files of FluxInstances\n",
+  },
+  {
+    name: "a version of the API that is not there",
+    input: JSON.stringify({ ...instance({}), apiVersion: "fluxcd.controlplane.io/v2" }),
+    want: /^error: standard input: .*\n {2}apiVersion is "fluxcd.controlplane.io\/v2", which is none of those allowed: use /,
+  },
+  {
+    name: "an object without metadata and spec",
+    input: "apiVersion: fluxcd.controlplane.io/v1\nkind: FluxInstance\n",
+    want: /\n {2}metadata is required: add it\n {2}spec is required: add it\n/,
+  },
+  {
+    name: "a namespace that cannot be",
+    input: JSON.stringify(instance({}, { name: "flux", namespace: "Flux_System" })),
+    want: /\n {2}metadata.namespace is "Flux_System", which is not a DNS label: /,
+  },
+  {
+    name: "a version that YAML reads as a number",
+    input:
+      "apiVersion: fluxcd.controlplane.io/v1\nkind: FluxInstance\nmetadata: {name: flux}\nspec: {distribution: {version: 2.8, registry: ghcr.io/fluxcd}}",
+    want: /\n {2}spec.distribution.version must be text, not the number 2.8: put it in quotes\n$/,
   },
   {
     name: "an unknown component and an unknown field, both at once",
@@ -169,6 +216,17 @@ for (const { name, input, want } of [
     else assert.match(stderr, want);
   });
 }
+
+test("build instance refuses bytes that are no UTF-8, and prints nothing else", async () => {
+  const broken = join(folder, "latin1.yaml");
+  writeFileSync(
+    broken,
+    Buffer.from(JSON.stringify(instance({ commonMetadata: { annotations: { a: "\u00e9" } } })), "latin1"),
+  );
+  const { exitCode, stdout, stderr } = await run(["build", "instance", "-f", broken]);
+  const want = `error: ${broken}: is no UTF-8 text: save it as UTF-8, or pass another file\n`;
+  assert.deepEqual({ exitCode, stdout, stderr }, { exitCode: 1, stdout: "", stderr: want });
+});
 
 for (const { name, args, exitCode, want } of [
   { name: "no arguments", args: [], exitCode: 1, want: /^Usage: flux-operator / },

@@ -166,7 +166,7 @@ for (const { name, change, finding } of [
   {
     name: "broken YAML",
     change: { [rbac]: "a: 1\na: 2" },
-    finding: `${rbac}: Cannot read YAML: line 2, column 1: a key stands twice in one map`,
+    finding: `${rbac}: Cannot read YAML: line 2, column 1: a key stands twice in one map: remove one`,
   },
   {
     name: "bytes that are no text",

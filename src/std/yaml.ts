@@ -115,8 +115,10 @@ function takeAsWritten(document: Document.Parsed, path: readonly string[]): void
 
 function asYamlError(problem: YAMLError, lines: LineCounter): YamlError {
   const { line, col } = lines.linePos(problem.pos[0]);
-  if (problem.code === "DUPLICATE_KEY") return new YamlError("a key stands twice in one map", { line, column: col });
-  return new YamlError(problem.message.replaceAll(/\s+/g, " ").replace(/\.$/, ""), { line, column: col });
+  const position = { line, column: col };
+  if (problem.code === "DUPLICATE_KEY") return new YamlError("a key stands twice in one map: remove one", position);
+  if (problem.message.startsWith("Maximum call stack")) return new YamlError("it is nested too deeply", position);
+  return new YamlError(problem.message.replaceAll(/\s+/g, " ").replace(/\.$/, ""), position);
 }
 
 function startOf(document: Document.Parsed, lines: LineCounter): Position {

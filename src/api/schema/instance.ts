@@ -1,6 +1,7 @@
 import type { ObjectMeta } from "../../kube/object.ts";
 import { fluxInstance } from "../names.ts";
 import { choice, fields, openFields, optional, text, textMap } from "./build.ts";
+import { dnsLabel } from "./patterns.ts";
 import { fluxInstanceSpecSchema, type FluxInstanceSpec } from "./spec.ts";
 import { fluxInstanceStatusSchema, type FluxInstanceStatus } from "./status.ts";
 
@@ -12,7 +13,7 @@ export const fluxInstanceSchema = fields(fluxInstanceDescription, {
   kind: choice("Kind.", [fluxInstance.kind]),
   metadata: openFields("Standard metadata; the name is flux.", {
     name: text("Name.", { minLength: 1 }),
-    namespace: optional(text("Namespace, that of the operator.")),
+    namespace: optional(text("Namespace, that of the operator.", { maxLength: 63, pattern: dnsLabel })),
     labels: optional(textMap("Labels.", {}, 4096)),
     annotations: optional(textMap("Annotations.", {}, 4096)),
   }),
