@@ -4,7 +4,7 @@ import { artifactCatalogue, isReleaseFile, openArtifact } from "../distribution/
 import { embeddedVersions } from "../distribution/load.ts";
 import type { Files } from "../oci/layer.ts";
 import { readDirectory, readTarball } from "../oci/load-files.ts";
-import type { ProxySettings } from "../oci/proxy.ts";
+import { proxySettingsOf } from "../oci/proxy.ts";
 import { Registry } from "../oci/registry.ts";
 import { RegistryError, type RegistryErrorKind } from "../oci/registry-error.ts";
 import type { Catalogue } from "../render/target.ts";
@@ -61,7 +61,7 @@ async function pull(
   const configPath = dockerConfigPath(env);
   const dockerConfig = await readDockerConfig(configPath);
   const userAgent = `flux-operator-cli/${operatorVersion}`;
-  const registry = new Registry({ clock: systemClock, random: Math.random, userAgent, proxy: proxyOf(env) });
+  const registry = new Registry({ clock: systemClock, random: Math.random, userAgent, proxy: proxySettingsOf(env) });
   try {
     const access = { insecure, ...(dockerConfig === undefined ? {} : { dockerConfig }) };
     const { files, digest } = await registry.pull(place, { ...access, keep: isReleaseFile }, signal);
@@ -93,14 +93,6 @@ async function readDockerConfig(path: string | undefined): Promise<string | unde
     if (errorCode(error) === "ENOENT") return undefined;
     throw new InputError(`Cannot read credentials from ${path}: ${errorMessage(error)}; correct DOCKER_CONFIG`, error);
   }
-}
-
-/** Names in capitals first, as Go programs read them. */
-function proxyOf(env: Env): ProxySettings {
-  const named = (name: string): string =>
-    [env[name.toUpperCase()], env[name]].find((value) => value !== undefined && value !== "") ?? "";
-  const noProxy = named("no_proxy").split(",");
-  return { http: named("http_proxy"), https: named("https_proxy"), noProxy };
 }
 
 function remedies(configPath = "~/.docker/config.json"): { readonly [kind in RegistryErrorKind]?: string } {

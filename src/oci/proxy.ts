@@ -9,6 +9,13 @@ export type ProxySettings = {
   readonly noProxy?: readonly string[];
 };
 
+/** What an environment says; names in capitals first, as Go programs read them. */
+export function proxySettingsOf(env: { readonly [name: string]: string | undefined }): ProxySettings {
+  const named = (name: string): string =>
+    [env[name.toUpperCase()], env[name]].find((value) => value !== undefined && value !== "") ?? "";
+  return { http: named("http_proxy"), https: named("https_proxy"), noProxy: named("no_proxy").split(",") };
+}
+
 /**
  * The proxy for a URL, or undefined for none. The rules of Go's golang.org/x/net/http/httpproxy, which Flux's controllers follow:
  * localhost and loopback addresses never go through a proxy.

@@ -46,11 +46,13 @@ export type PullOptions = RegistryAccess & {
 /** What a reference names now: the digest of the manifest or index itself, which is what to compare and to pin. */
 export type Resolved = { readonly digest: string; readonly mediaType: string };
 
-export type Pulled = Resolved & {
-  readonly files: Files;
-  /** The tarball as it came. */
+/** The tarball as it came, for `untar`. */
+export type Fetched = Resolved & {
+  readonly tarball: Uint8Array;
   readonly layer: { readonly digest: string; readonly sizeBytes: number };
 };
+
+export type Pulled = Omit<Fetched, "tarball"> & { readonly files: Files };
 
 const defaultTimeoutMs = 60_000;
 const maxManifestBytes = 4 * 1024 * 1024;
@@ -88,25 +90,20 @@ export class Registry {
     });
   }
 
-  /** The files of the artifact that `reference` names. Every body is held against its digest before it is looked into. */
+  /** The files of the artifact that `reference` names. */
   async pull(reference: string, options: PullOptions, signal: AbortSignal): Promise<Pulled> {
     return await this.#within({ verb: "pull", reference, access: options }, signal, async (session) => {
-      const { digest, manifest } = await this.#manifest(session);
-      const layer = await this.#layer(session, manifest);
-      const limits = { ...defaultLayerLimits, ...options.limits };
-      if (layer.sizeBytes > limits.tarballBytes)
-        throw failed(session, "too-large", `its layer has more than ${limits.tarballBytes} bytes`);
-      const tarball = await this.#blob(session, { path: `blobs/${layer.digest}`, accept: "*/*", descriptor: layer });
+      const { tarball, ...fetched } = await this.#tarball(session, options);
+      const { keep, limits = {} } = options;
       const source = `artifact ${formatReference(session.reference)}`;
-      const { keep } = options;
-      const files = await untar(
-        tarball,
-        { source, limits, ...(keep === undefined ? {} : { keep }) },
-        session.limits.signal,
-      );
-      const { sizeBytes } = layer;
-      return { digest, mediaType: manifest.mediaType, files, layer: { digest: layer.digest, sizeBytes } };
+      const reading = { source, limits, ...(keep === undefined ? {} : { keep }) };
+      return { ...fetched, files: await untar(tarball, reading, session.limits.signal) };
     });
+  }
+
+  /** The artifact that `reference` names, as a tarball that nobody has looked into. */
+  async fetch(reference: string, access: RegistryAccess, signal: AbortSignal): Promise<Fetched> {
+    return await this.#within({ verb: "pull", reference, access }, signal, (session) => this.#tarball(session, {}));
   }
 
   async close(): Promise<void> {
@@ -145,6 +142,17 @@ export class Registry {
       throw failed(session, "digest-mismatch", `its manifest is not ${announced}, as the registry says, but ${digest}`);
     checkPinned(session, digest);
     return { digest, manifest: readManifest(session, answer.body, mediaTypeOf(answer)) };
+  }
+
+  /** Every body is held against its digest before it is looked into. */
+  async #tarball(session: Session, { limits }: Pick<PullOptions, "limits">): Promise<Fetched> {
+    const { digest, manifest } = await this.#manifest(session);
+    const { digest: layerDigest, sizeBytes } = await this.#layer(session, manifest);
+    const { tarballBytes } = { ...defaultLayerLimits, ...limits };
+    if (sizeBytes > tarballBytes) throw failed(session, "too-large", `its layer has more than ${tarballBytes} bytes`);
+    const descriptor = { digest: layerDigest, sizeBytes };
+    const tarball = await this.#blob(session, { path: `blobs/${layerDigest}`, accept: "*/*", descriptor });
+    return { digest, mediaType: manifest.mediaType, tarball, layer: { digest: layerDigest, sizeBytes } };
   }
 
   async #layer(session: Session, manifest: Manifest): Promise<Descriptor> {
@@ -193,7 +201,11 @@ export class Registry {
 
 type Wish = { readonly verb: "pull" | "resolve"; readonly reference: string; readonly access: RegistryAccess };
 type Ask = { readonly path: string; readonly accept: string; readonly maxBytes: number };
-type Blob = { readonly path: string; readonly accept: string; readonly descriptor: Descriptor };
+type Blob = {
+  readonly path: string;
+  readonly accept: string;
+  readonly descriptor: Pick<Descriptor, "digest" | "sizeBytes">;
+};
 
 /** One call, from its start to its deadline. */
 type Session = {
