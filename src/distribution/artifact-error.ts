@@ -1,14 +1,36 @@
 import { ReasonedError } from "../std/errors.ts";
 
-/** Content of an artifact that is not as the official layout has it. A repaired artifact may be there at the next try. */
-export class ArtifactError extends ReasonedError {}
+type Finding = {
+  /** Names the file and what is wrong with it: "flux/v2.9.4/rbac.yaml has no ClusterRole". */
+  readonly finding: string;
+  /** "the artifact" by default. */
+  readonly artifact?: string;
+  /** Where another artifact can be chosen: "in spec.distribution.artifact". */
+  readonly where?: string;
+  readonly cause?: unknown;
+};
 
-/** `finding` names the file and what is wrong with it: "flux/v2.9.4/rbac.yaml has no ClusterRole". */
+/** Content of an artifact that is not as the official layout has it. A repaired artifact may be there at the next try. */
+export class ArtifactError extends ReasonedError {
+  readonly #finding: string;
+
+  constructor({ finding, artifact = "the artifact", where, cause }: Finding) {
+    const choice = where === undefined ? "choose another one" : `choose another one ${where}`;
+    super({
+      reason: "ArtifactFailed",
+      retry: "backoff",
+      message: `Cannot read ${artifact}: ${finding}; push a whole artifact, or ${choice}`,
+      cause,
+    });
+    this.#finding = finding;
+  }
+
+  /** The same for somebody who knows which artifact it was, and where it was chosen. */
+  of(origin: { readonly artifact: string; readonly where: string }): ArtifactError {
+    return new ArtifactError({ finding: this.#finding, ...origin, cause: this });
+  }
+}
+
 export function artifactFailed(finding: string, cause?: unknown): ArtifactError {
-  return new ArtifactError({
-    reason: "ArtifactFailed",
-    retry: "backoff",
-    message: `Cannot read the artifact: ${finding}; push a whole artifact, or choose another one in spec.distribution.artifact`,
-    cause,
-  });
+  return new ArtifactError({ finding, cause });
 }

@@ -107,7 +107,7 @@ for (const { name, range, options, want } of [
     want: {
       kind: "none",
       why: "not-in-artifact",
-      message: `Cannot find a release for version range "2.9.x": the artifact does not have Flux 2.9.4 yet, its newest is 2.8.8; use a newer artifact or remove spec.distribution.artifact`,
+      message: `Cannot find a release for version range "2.9.x": the artifact does not have Flux 2.9.4 yet, its newest is 2.8.8; use a newer artifact or the embedded releases`,
     },
   },
   {

@@ -79,7 +79,7 @@ function explain(range: Range, search: Search): { readonly why: NoReleaseReason;
   if (missing !== undefined) {
     return {
       why: "not-in-artifact",
-      message: `Cannot find a release for version range "${text}": the artifact does not have Flux ${missing} yet, its newest is ${newest ?? "none"}; use a newer artifact or remove spec.distribution.artifact`,
+      message: `Cannot find a release for version range "${text}": the artifact does not have Flux ${missing} yet, its newest is ${newest ?? "none"}; use a newer artifact or the embedded releases`,
     };
   }
   const has = describe(search.available);

@@ -237,7 +237,7 @@ for (const { name, change, finding } of [
   },
 ]) {
   test(`openArtifact() refuses ${name}`, () => {
-    const message = `Cannot read the artifact: ${finding}; push a whole artifact, or choose another one in spec.distribution.artifact`;
+    const message = `Cannot read the artifact: ${finding}; push a whole artifact, or choose another one`;
     assert.throws(
       () => open({ ...whole, ...change }).release("2.9.4"),
       (error) => {

@@ -40,6 +40,18 @@ export function isReleaseFile(path: string): boolean {
   return releaseFile.test(path);
 }
 
+/** Whether a file is one that `readingOf` needs for the release. */
+export function isFileOfRelease(path: string, version: string): boolean {
+  return isReleaseFile(path) && path.split("/")[1] === `v${version}`;
+}
+
+/** The releases that have manifests among files at `paths`, oldest first. Throws ArtifactError when there is none. */
+export function releasesAt(paths: Iterable<string>): readonly string[] {
+  const versions = versionsOf(paths);
+  if (versions.length === 0) throw artifactFailed("it has no manifests of Flux at flux/v<version>/<component>.yaml");
+  return versions;
+}
+
 /**
  * Opens the files of an artifact, by path from its root with forward slashes: "flux/v2.9.4/rbac.yaml". Files beside those
  * of releases are not held on to, those of unknown components and variants are passed over.
@@ -47,8 +59,7 @@ export function isReleaseFile(path: string): boolean {
  */
 export function openArtifact(files: ReadonlyMap<string, Uint8Array>): Artifact {
   const ours = new Map([...files].filter(([path]) => isReleaseFile(path)));
-  const versions = versionsOf(ours.keys());
-  if (versions.length === 0) throw artifactFailed("it has no manifests of Flux at flux/v<version>/<component>.yaml");
+  const versions = releasesAt(ours.keys());
   const kept = new Map<string, Release>();
   return {
     versions,
@@ -83,15 +94,27 @@ function versionsOf(paths: Iterable<string>): readonly string[] {
 type Files = ReadonlyMap<string, Uint8Array>;
 
 function readRelease(files: Files, version: string): Release {
+  const reading = readingOf(files, version);
+  for (let step = reading.next(); ; step = reading.next()) if (step.done === true) return step.value;
+}
+
+/**
+ * Reads the files of one release a step at a time: YAML is slow, and whoever has more to do can do so between two files.
+ * Throws ArtifactError as `Artifact.release` does.
+ */
+export function* readingOf(files: ReadonlyMap<string, Uint8Array>, version: string): Generator<void, Release, void> {
   const folder = `flux/v${version}`;
   const images = readImages(files, version);
-  const components = componentNames.flatMap((name) => {
+  const components: { [component in ComponentName]?: readonly KubeObject[] } = {};
+  for (const name of componentNames) {
+    yield;
     const file = find(files, `${folder}/${name}.yaml`);
-    return file === undefined ? [] : [[name, readComponent(file, name)] as const];
-  });
+    if (file !== undefined) components[name] = readComponent(file, name);
+  }
+  yield;
   const release: Release = {
     version,
-    components: Object.fromEntries(components),
+    components,
     rbac: readPart(files, `${folder}/rbac.yaml`, "ClusterRole"),
     policies: readPart(files, `${folder}/policies.yaml`, "NetworkPolicy"),
     images,

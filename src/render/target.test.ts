@@ -97,7 +97,7 @@ for (const { name, range, want } of [
       retry: "backoff",
       message:
         'Cannot find a release for version range "2.9.5": the artifact does not have Flux 2.9.5 yet, its newest is 2.9.4; ' +
-        "use a newer artifact or remove spec.distribution.artifact",
+        "use a newer artifact or the embedded releases",
     },
   },
   {
