@@ -60,6 +60,16 @@ for (const { name, ends, want } of [
     want: { sleeping: [750], result: "error", errors: 0 },
   },
   {
+    name: "failed with backoff, and for long where that was asked for",
+    ends: (): Outcome => ({ kind: "failed", retry: "backoff", atLeastMs: 90_000, recheckMs: 60_000 }),
+    want: { sleeping: [90_000], result: "error", errors: 0 },
+  },
+  {
+    name: "failed with backoff, but no longer than it wants",
+    ends: (): Outcome => ({ kind: "failed", retry: "backoff", atLeastMs: 0, recheckMs: 500 }),
+    want: { sleeping: [500], result: "error", errors: 0 },
+  },
+  {
     name: "failed until something changes",
     ends: (): Outcome => ({ kind: "failed", retry: "on-change" }),
     want: { sleeping: [], result: "error", errors: 0 },

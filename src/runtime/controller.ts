@@ -14,8 +14,11 @@ export type Outcome =
   | { readonly kind: "settled"; readonly recheckMs?: number }
   /** All went well, but the world is not there yet. The backoff starts anew. */
   | { readonly kind: "waiting"; readonly retryMs: number }
-  /** It failed and was reported where users look. `on-change` waits for an event, or for `recheckMs` if that is given. */
-  | { readonly kind: "failed"; readonly retry: Retry; readonly recheckMs?: number };
+  /**
+   * It failed and was reported where users look. `on-change` waits for an event, or for `recheckMs` if that is given; `backoff` waits for
+   * no more than that, unless `atLeastMs` is longer.
+   */
+  | { readonly kind: "failed"; readonly retry: Retry; readonly recheckMs?: number; readonly atLeastMs?: number };
 
 export type ReconcileResult = "success" | "requeue_after" | "requeue" | "error";
 
@@ -105,8 +108,9 @@ function requeue(options: ControllerOptions, key: ObjectKey, outcome: Outcome): 
       queue.addAfter(key, outcome.retryMs);
       return "requeue_after";
     case "failed":
-      if (outcome.retry === "backoff") queue.retry(key);
-      else recheck(options, key, outcome.recheckMs);
+      if (outcome.retry === "backoff") queue.retry(key, outcome.atLeastMs);
+      if (outcome.retry === "on-change" || (outcome.atLeastMs ?? 0) < (outcome.recheckMs ?? 0))
+        recheck(options, key, outcome.recheckMs);
       return "error";
     default:
       throw new UnreachableError(outcome);
