@@ -53,6 +53,20 @@ test("build instance --distribution takes a release that is not built in", async
   assert.match(stdout, /app\.kubernetes\.io\/version: v2\.9\.99\n/);
 });
 
+test("build instance warns that the artifact of the spec is not read, unless it is told which one to read", async () => {
+  const { spec, ...instance } = JSON.parse(input);
+  const named = { ...spec, distribution: { ...spec.distribution, artifact: "oci://registry.example/flux" } };
+  const text = JSON.stringify({ ...instance, spec: named });
+  const run = (args: readonly string[]) =>
+    runInProcess(["build", "instance", "-f", "-", ...args], { input: text, env: {} });
+  const { exitCode, stderr } = await run([]);
+  const warning =
+    "spec.distribution.artifact is not read here, the embedded releases are: for those of the artifact add --distribution oci://registry.example/flux";
+  assert.equal(exitCode, 0);
+  assert.ok(stderr.includes(warning), stderr);
+  assert.ok(!(await run(["--distribution", at("whole")])).stderr.includes("is not read here"));
+});
+
 const secret = "oci://user:hunter2@registry.example/flux";
 
 for (const { name, args, env = {}, want } of [

@@ -36,11 +36,15 @@ function buildTarget({ source, document }: WrittenInstance, catalogue: Catalogue
   const instance = parseFluxInstance(document);
   const { metadata } = instance;
   const { reconcile, warnings } = readAnnotations(metadata.annotations);
+  const target = targetOf(instance, catalogue);
+  const { artifact } = target.spec.distribution;
+  const isRead = artifact === undefined || catalogue.known !== undefined;
+  const unread = `spec.distribution.artifact is not read here, the embedded releases are: for those of the artifact add --distribution ${artifact}`;
   return {
-    ...targetOf(instance, catalogue),
+    ...target,
     source,
     key: { namespace: metadata.namespace ?? "", name: metadata.name },
-    warnings: warnings.map(({ message }) => message),
+    warnings: [...(isRead ? [] : [unread]), ...warnings.map(({ message }) => message)],
     suspended: reconcile === "disabled",
   };
 }
