@@ -16,9 +16,12 @@ import {
   watchedKinds,
 } from "../controllers/flux-instance/live-index.ts";
 import { fluxInstanceKind, reconcileFluxInstance } from "../controllers/flux-instance/reconcile.ts";
+import { ReleaseSource } from "../controllers/flux-instance/release-source.ts";
 import { embeddedVersions, loadRelease } from "../distribution/load.ts";
 import type { ObjectKey } from "../kube/object.ts";
-import { runController } from "../runtime/controller.ts";
+import { proxySettingsOf } from "../oci/proxy.ts";
+import { Registry } from "../oci/registry.ts";
+import { runController, type ControllerOptions } from "../runtime/controller.ts";
 import { createEventRecorder } from "../runtime/events.ts";
 import { answerHealth, hasSynced, watchIsAlive } from "../runtime/health.ts";
 import { createHttpServer, type HttpServer } from "../runtime/http-server.ts";
@@ -34,6 +37,8 @@ import { instanceMetric } from "./instance-metric.ts";
 import { operatorVersion } from "../std/version.ts";
 
 const controllerName = "fluxinstance";
+/** As the Go operator calls it in metrics. */
+const artifactControllerName = "fluxinstance_artifact";
 const base = { clock: systemClock, random: Math.random };
 
 /** Constructs everything, once, and runs it until the signal is aborted. */
@@ -42,10 +47,11 @@ export async function runOperator(config: Config, log: Logger, signal: AbortSign
   const connection = await loadConnection({ ...config, clock: systemClock });
   const userAgent = `${operatorName}/${operatorVersion}`;
   const client = createApiClient({ connection, userAgent, clock: systemClock, observe: metrics.forRequests });
+  const registry = new Registry({ ...base, userAgent, proxy: proxySettingsOf(config.env) });
   try {
-    await runManager(wire({ config, log, metrics, client }), { log, clock: systemClock }, signal);
+    await runManager(wire({ config, log, metrics, client, registry }), { log, clock: systemClock }, signal);
   } finally {
-    await client.close();
+    await Promise.all([client.close(), registry.close()]);
   }
 }
 
@@ -54,22 +60,20 @@ type Parts = {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly client: ApiClient;
+  readonly registry: Registry;
 };
 
 function wire(parts: Parts): readonly StartStep[] {
   const { config, log, metrics } = parts;
   const election = config.leaderElection ? elect(parts) : undefined;
   const client = election === undefined ? parts.client : guardWrites(parts.client, () => election.assertLeading());
-  const queue = new WorkQueue({
-    clock: systemClock,
-    backoff: { baseMs: config.minRetryDelayMs, maxMs: config.maxRetryDelayMs },
-    observer: metrics.forQueue(controllerName),
-  });
+  const queue = queueOf(controllerName, parts);
   const ledger = new Ledger();
   const interrupts = new Interrupts();
   const instances = watchInstances(parts, queue, interrupts);
   const managed = watchManaged(parts, queue, ledger);
   const events = createEventRecorder({ ...base, client, component: operatorName, log });
+  const artifacts = watchArtifacts({ ...parts, client }, queue, interrupts);
   const deps = {
     ...base,
     client,
@@ -77,32 +81,21 @@ function wire(parts: Parts): readonly StartStep[] {
     interrupts,
     events,
     liveIndex: createLiveIndex(managed),
-    catalogue: { versions: embeddedVersions, load: loadRelease },
+    releases: artifacts.releases,
     ownNamespace: config.namespace,
   };
   metrics.addState(instanceMetric(instances));
-  const controller: Runnable = {
-    name: controllerName,
-    run: (signal) =>
-      runController(
-        {
-          ...base,
-          name: controllerName,
-          queue,
-          workers: config.concurrent,
-          reconcile: (key, reconcileSignal) => reconcileFluxInstance(key, deps, reconcileSignal),
-          log,
-          recheckJitter: config.intervalJitter,
-          observer: metrics.forController(controllerName, config.concurrent),
-        },
-        signal,
-      ),
-  };
+  const controller = controllerOf({ name: controllerName, queue, workers: config.concurrent }, parts, (key, signal) =>
+    reconcileFluxInstance(key, deps, signal),
+  );
   return [
     { because: "probes must be answered from the first moment on", runnables: servers(parts, [instances, ...managed]) },
     ...(election === undefined ? [] : [{ because: "only a leader writes", runnables: [electionRunnable(election)] }]),
     { because: "a reconcile reads what the watches know", runnables: [instances, ...managed].map(informerRunnable) },
-    { because: "it may write now, and sees the world", runnables: [runnable("events", events), controller] },
+    {
+      because: "it may write now, and sees the world",
+      runnables: [runnable("events", events), controller, artifacts.poller],
+    },
   ];
 }
 
@@ -137,6 +130,47 @@ function watchManaged({ client, log, metrics }: Parts, queue: WorkQueue, ledger:
       log,
     }),
   );
+}
+
+type ArtifactWatch = { readonly releases: ReleaseSource; readonly poller: Runnable };
+
+/** Artifacts are polled by keys of their own, so that a registry that is away holds up no reconcile. */
+function watchArtifacts(parts: Parts, queue: WorkQueue, interrupts: Interrupts): ArtifactWatch {
+  const { client, registry } = parts;
+  const polls = queueOf(artifactControllerName, parts);
+  const releases = new ReleaseSource({
+    ...base,
+    client,
+    registry,
+    polls,
+    embedded: { versions: embeddedVersions, load: loadRelease },
+    onChange: (key, moved) => {
+      if (moved) interrupts.interrupt(key);
+      queue.add(key);
+    },
+  });
+  const poller = controllerOf({ name: artifactControllerName, queue: polls, workers: 1 }, parts, (key, signal) =>
+    releases.poll(key, signal),
+  );
+  return { releases, poller };
+}
+
+function queueOf(name: string, { config, metrics }: Parts): WorkQueue {
+  return new WorkQueue({
+    clock: systemClock,
+    backoff: { baseMs: config.minRetryDelayMs, maxMs: config.maxRetryDelayMs },
+    observer: metrics.forQueue(name),
+  });
+}
+
+function controllerOf(
+  controller: Pick<ControllerOptions, "name" | "queue" | "workers">,
+  { config, log, metrics }: Parts,
+  reconcile: ControllerOptions["reconcile"],
+): Runnable {
+  const observer = metrics.forController(controller.name, controller.workers);
+  const options = { ...base, ...controller, reconcile, log, recheckJitter: config.intervalJitter, observer };
+  return { name: controller.name, run: (signal) => runController(options, signal) };
 }
 
 function elect({ config, client, log, metrics }: Parts): LeaderElection {

@@ -10,7 +10,6 @@ type Unsupported = {
 };
 
 const unsupported: readonly Unsupported[] = [
-  { field: "spec.distribution.artifact", used: ({ distribution }) => distribution.artifact !== undefined },
   { field: "spec.distribution.verify", used: ({ distribution }) => distribution.verify !== undefined },
   { field: "spec.distribution.digests: Registry", used: ({ distribution }) => distribution.digests === "Registry" },
   { field: "spec.upgrade.paused: true", used: ({ upgrade }) => upgrade.paused },

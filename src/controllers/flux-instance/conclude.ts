@@ -5,7 +5,7 @@ import { findCondition } from "../../kube/conditions.ts";
 import type { EventNote, EventRecorder } from "../../runtime/events.ts";
 import type { Clock } from "../../std/clock.ts";
 import { timestamp } from "../../std/clock.ts";
-import type { Target } from "./decide.ts";
+import type { HeldTarget, Target } from "./decide.ts";
 import type { FluxInstanceStatus } from "./status.ts";
 import type { SyncHealth } from "./sync-health.ts";
 import type { StatusWriter } from "./status-writer.ts";
@@ -73,7 +73,12 @@ export class Conclusion {
     this.#current = { ...this.#current, recorded: status };
   }
 
-  async applied(target: Target, result: ActResult, sync: SyncHealth | undefined, signal: AbortSignal): Promise<void> {
+  async applied(
+    target: HeldTarget,
+    result: ActResult,
+    sync: SyncHealth | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
     const changed = effectiveChanges(result.changes).length > 0;
     const applied = { inventory: result.inventory, changed, sync };
     const status = appliedStatus(this.#current, target, applied, this.#moment());
@@ -82,7 +87,7 @@ export class Conclusion {
     for (const message of result.warnings) {
       this.#event({ type: "Warning", reason: eventReasons.migrationFailed, message });
     }
-    this.#tellUpToDate(status);
+    this.#tellUpToDate(status, target);
   }
 
   async failed(failure: Failure, signal: AbortSignal): Promise<void> {
@@ -105,11 +110,13 @@ export class Conclusion {
     return { nowIso: this.nowIso, durationMs: this.#deps.clock.monotonicMs() - this.#startedMs };
   }
 
-  #tellUpToDate(status: FluxInstanceStatus): void {
+  #tellUpToDate(status: FluxInstanceStatus, { problem }: HeldTarget): void {
     const before = findCondition(this.#world.recorded.conditions, conditionTypes.upToDate);
     const after = findCondition(status.conditions, conditionTypes.upToDate);
     if (after === undefined || before?.message === after.message) return;
-    if (after.status === "False") {
+    if (problem !== undefined) {
+      this.#event({ type: "Warning", reason: after.reason, message: after.message });
+    } else if (after.status === "False") {
       this.#event({ type: "Normal", reason: eventReasons.outdatedVersion, message: after.message });
     }
     if (after.message.includes("not pinned by digest")) {
@@ -129,11 +136,12 @@ export class Conclusion {
   }
 }
 
-function changeNote({ rendering }: Target, changes: readonly Change[]): EventNote {
+function changeNote({ rendering, artifactRevision }: Target, changes: readonly Change[]): EventNote {
+  const from = artifactRevision === undefined ? "" : ` from artifact ${artifactRevision}`;
   return {
     type: "Normal",
     reason: reasons.reconciliationSucceeded,
-    message: `Flux ${rendering.version} applied\n${formatChanges(changes)}`,
+    message: `Flux ${rendering.version} applied${from}\n${formatChanges(changes)}`,
     annotations: { [objectAnnotations.revision]: rendering.revision },
   };
 }

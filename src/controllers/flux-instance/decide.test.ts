@@ -5,6 +5,7 @@ import { fluxInstance, instanceAnnotations } from "../../api/names.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
 import { ReasonedError } from "../../std/errors.ts";
 import { decide, type Catalogue, type Decision } from "./decide.ts";
+import type { Releases } from "./releases.ts";
 import { worldOf } from "./world.ts";
 
 const catalogue: Catalogue = { versions: ["2.8.0", "2.8.1", "2.9.0"], load: (version) => releaseOf(version) };
@@ -27,7 +28,7 @@ function instanceOf({ metadata, spec: given = spec, status = {} }: Parts): KubeO
 }
 
 function decideOn(parts: Parts): Decision {
-  return decide(worldOf(instanceOf(parts), new Map(), "flux-system"), catalogue);
+  return decide(worldOf(instanceOf(parts), new Map(), "flux-system"), { kind: "found", catalogue });
 }
 
 /** What a decision says, short enough to compare. */
@@ -122,7 +123,7 @@ test("decide() lets through what is no reason but a fault of ours", () => {
       throw fault;
     },
   };
-  assert.throws(() => decide(world, broken), fault);
+  assert.throws(() => decide(world, { kind: "found", catalogue: broken }), fault);
 });
 
 test("decide() refuses with the error of the build", () => {
@@ -134,5 +135,80 @@ test("decide() refuses with the error of the build", () => {
       throw error;
     },
   };
-  assert.deepEqual(decide(world, broken), { kind: "refuse", error });
+  assert.deepEqual(decide(world, { kind: "found", catalogue: broken }), { kind: "refuse", error });
 });
+
+const away = new ReasonedError({ reason: "ArtifactFailed", retry: "backoff", message: "Cannot reach the registry" });
+const good: Catalogue = { ...catalogue, artifactRevision: "sha256:good" };
+/** A new artifact, of whose newest release nothing can be made. */
+const strange: Catalogue = {
+  versions: [...catalogue.versions, "2.8.2", "2.10.0"],
+  load: () => {
+    throw new ReasonedError({ reason: "NeedsNewerOperator", retry: "on-change", message: "Cannot understand 2.8.2" });
+  },
+};
+const readyAt = (observedGeneration: number, reason = "ReconciliationSucceeded") => ({
+  lastAppliedRevision: revision,
+  conditions: [
+    {
+      type: "Ready",
+      status: "True",
+      reason,
+      message: "",
+      lastTransitionTime: "2026-01-01T00:00:00Z",
+      observedGeneration,
+    },
+  ],
+});
+
+for (const { name, status, releases, want } of [
+  {
+    name: "repairs from what it holds while the registry is away",
+    status: readyAt(1),
+    releases: { kind: "found", catalogue, problem: away },
+    want: { kind: "settle", version: "2.8.1", latest: "2.9.0", problem: "Cannot reach the registry" },
+  },
+  {
+    name: "installs from what it holds while the registry is away",
+    status: {},
+    releases: { kind: "found", catalogue, problem: away },
+    want: { kind: "install", version: "2.8.1", latest: "2.9.0", problem: "Cannot reach the registry" },
+  },
+  {
+    name: "repairs what runs when a new artifact is not understood, and says what is the newest",
+    status: readyAt(1),
+    releases: { kind: "found", catalogue: strange, good },
+    want: { kind: "settle", version: "2.8.1", latest: "2.10.0", problem: "Cannot understand 2.8.2" },
+  },
+  {
+    name: "repairs what runs when there is no artifact at all any more",
+    status: readyAt(1),
+    releases: { kind: "none", problem: away, good },
+    want: { kind: "settle", version: "2.8.1", latest: "2.9.0", problem: "Cannot reach the registry" },
+  },
+  {
+    name: "refuses a changed spec that a new artifact cannot fulfil",
+    status: readyAt(0),
+    releases: { kind: "found", catalogue: strange, good },
+    want: { kind: "refuse", reason: "NeedsNewerOperator", retry: "on-change" },
+  },
+  {
+    name: "refuses a changed spec whose artifact cannot be had, also at the second try",
+    status: readyAt(1, "ArtifactFailed"),
+    releases: { kind: "none", problem: away, good },
+    want: { kind: "refuse", reason: "ArtifactFailed", retry: "backoff" },
+  },
+  {
+    name: "refuses where nothing has been applied yet",
+    status: {},
+    releases: { kind: "none", problem: away },
+    want: { kind: "refuse", reason: "ArtifactFailed", retry: "backoff" },
+  },
+] satisfies readonly { name: string; status: JsonObject; releases: Releases; want: JsonObject }[]) {
+  test(`decide() ${name}`, () => {
+    const decision = decide(worldOf(instanceOf({ status }), new Map(), "flux-system"), releases);
+    const problem =
+      "problem" in decision && decision.problem !== undefined ? { problem: decision.problem.message } : {};
+    assert.deepEqual({ ...shortOf(decision), ...problem }, want);
+  });
+}

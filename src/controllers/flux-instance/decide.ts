@@ -1,8 +1,12 @@
 import { parseStoredFluxInstance } from "../../api/flux-instance.ts";
 import type { DeletionPolicy } from "../../api/spec.ts";
 import { fieldsOf, textOf } from "../../kube/fields.ts";
+import { conditionTypes, reasons } from "../../api/reasons.ts";
+import { latestRelease } from "../../distribution/catalog.ts";
+import { findCondition } from "../../kube/conditions.ts";
 import { targetOf, type Catalogue, type Target } from "../../render/target.ts";
 import { ReasonedError } from "../../std/errors.ts";
+import type { Releases } from "./releases.ts";
 import type { World } from "./world.ts";
 
 export type { Catalogue, Target } from "../../render/target.ts";
@@ -13,22 +17,61 @@ export type Decision =
   | { readonly kind: "suspend" }
   | { readonly kind: "uninstall"; readonly policy: DeletionPolicy }
   | { readonly kind: "refuse"; readonly error: ReasonedError }
-  | ({ readonly kind: "install" | "upgrade" | "settle" } & Target);
+  | ({ readonly kind: "install" | "upgrade" | "settle" } & HeldTarget);
+
+/** `problem`: why it is not something newer. */
+export type HeldTarget = Target & { readonly problem?: ReasonedError };
 
 /** Pure. First hit wins: where the instance is, whether it goes, whether it is on hold, whether it can be built. */
-export function decide(world: World, catalogue: Catalogue): Decision {
+export function decide(world: World, releases: Releases): Decision {
   if (world.key.namespace !== world.ownNamespace) return { kind: "elsewhere" };
   if (world.instance.metadata.deletionTimestamp !== undefined) {
     return { kind: "uninstall", policy: deletionPolicyOf(world) };
   }
   if (world.settings.reconcile === "disabled") return { kind: "suspend" };
+  const wanted = tryTarget(world, releases);
+  if (!(wanted instanceof ReasonedError)) return { kind: modeOf(world, wanted), ...wanted, ...problemOf(releases) };
+  const kept = releases.good !== undefined && isAppliedSpec(world) ? tryTargetOf(world, releases.good) : wanted;
+  if (kept instanceof ReasonedError) return { kind: "refuse", error: wanted };
+  return { kind: modeOf(world, kept), ...kept, ...latestOf(releases), problem: wanted };
+}
+
+/** The newest release is news also where it cannot be used. */
+function latestOf(releases: Releases): Pick<Target, "latestVersion"> | undefined {
+  const latestVersion = releases.kind === "found" ? latestRelease(releases.catalogue.versions) : undefined;
+  return latestVersion === undefined ? undefined : { latestVersion };
+}
+
+function tryTarget(world: World, releases: Releases): Target | ReasonedError {
+  return releases.kind === "none" ? releases.problem : tryTargetOf(world, releases.catalogue);
+}
+
+function tryTargetOf(world: World, catalogue: Catalogue): Target | ReasonedError {
   try {
-    const target = targetOf(parseStoredFluxInstance(world.instance), catalogue);
-    return { kind: modeOf(world, target), ...target };
+    return targetOf(parseStoredFluxInstance(world.instance), catalogue);
   } catch (error) {
-    if (error instanceof ReasonedError) return { kind: "refuse", error };
+    if (error instanceof ReasonedError) return error;
     throw error;
   }
+}
+
+function problemOf({ problem }: Releases): { readonly problem?: ReasonedError } {
+  return problem === undefined ? {} : { problem };
+}
+
+/** Reasons of Ready for which nothing of the spec has come into the cluster. */
+const unbuilt: ReadonlySet<string> = new Set([reasons.artifactFailed, reasons.buildFailed, reasons.needsNewerOperator]);
+
+/** Whether the spec is the one that was applied: the status may have seen a later one while reconciliation was disabled. */
+export function isAppliedSpec({ recorded, generation }: World): boolean {
+  const ready = findCondition(recorded.conditions, conditionTypes.ready);
+  const stalled = findCondition(recorded.conditions, conditionTypes.stalled);
+  return (
+    recorded.lastAppliedRevision !== undefined &&
+    ready?.observedGeneration === generation &&
+    !unbuilt.has(ready.reason) &&
+    stalled === undefined
+  );
 }
 
 function modeOf({ recorded }: World, { rendering }: Target): "install" | "upgrade" | "settle" {

@@ -22,6 +22,11 @@ export class Interrupts {
       waiting.abort.abort(new Error("something newer is wanted"));
     }
   }
+
+  /** There is something newer for the instance although it is wished for as before. */
+  interrupt(key: ObjectKey): void {
+    this.#waiting.get(idOf(key))?.abort.abort(new Error("something newer is there"));
+  }
 }
 
 /** Everything about an instance that can make a reconcile necessary, as one text. Status is not part of it. */

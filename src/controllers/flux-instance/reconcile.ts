@@ -1,18 +1,18 @@
 import { finalizer, fluxInstance, operatorName } from "../../api/names.ts";
-import { conditionTypes, reasons, type Reason } from "../../api/reasons.ts";
+import { reasons, type Reason } from "../../api/reasons.ts";
 import type { ApiClient } from "../../client/api-client.ts";
 import { gvkOf, parseApiVersion } from "../../kube/gvk.ts";
 import type { GroupVersionKind } from "../../kube/gvk.ts";
-import { findCondition } from "../../kube/conditions.ts";
 import type { KubeObject, ObjectKey } from "../../kube/object.ts";
 import type { Outcome } from "../../runtime/controller.ts";
 import { ReasonedError, UnreachableError } from "../../std/errors.ts";
 import { act, InterruptedError, type ActDeps } from "./act.ts";
 import { Conclusion, type ConcludeDeps } from "./conclude.ts";
-import { decide, type Catalogue, type Decision, type Target } from "./decide.ts";
+import { decide, isAppliedSpec, type Decision, type Target } from "./decide.ts";
 import type { Interrupts } from "./interrupts.ts";
 import type { LiveIndex } from "./live-index.ts";
 import { StatusWriter } from "./status-writer.ts";
+import type { ReleaseSource } from "./release-source.ts";
 import { readSyncHealth, syncRecheckMs } from "./sync-health.ts";
 import { uninstall, type UninstallDeps } from "./uninstall.ts";
 import { elsewhereStatus, intentStatus, suspendedStatus, uninstallingStatus, type Failure } from "./verdict.ts";
@@ -28,7 +28,7 @@ export type ReconcileDeps = ActDeps &
   UninstallDeps & {
     readonly client: ApiClient;
     readonly liveIndex: LiveIndex;
-    readonly catalogue: Catalogue;
+    readonly releases: ReleaseSource;
     readonly interrupts: Interrupts;
     readonly ownNamespace: string;
   };
@@ -40,8 +40,11 @@ export async function reconcileFluxInstance(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const world = await gather(key, deps, signal);
-  if (world === undefined) return { kind: "settled" };
-  const decision = decide(world, deps.catalogue);
+  if (world === undefined) {
+    deps.releases.forget(key);
+    return { kind: "settled" };
+  }
+  const decision = decide(world, await deps.releases.find(world, signal));
   const conclusion = new Conclusion(world, new StatusWriter(world.instance, deps.client), deps);
   switch (decision.kind) {
     case "elsewhere":
@@ -96,15 +99,6 @@ async function refuse(
   return { kind: "failed", retry: error.retry };
 }
 
-/** Whether the spec is the one that was applied: the status may have seen a later one while reconciliation was disabled. */
-function isAppliedSpec({ recorded, generation }: World): boolean {
-  const ready = findCondition(recorded.conditions, conditionTypes.ready);
-  const stalled = findCondition(recorded.conditions, conditionTypes.stalled);
-  return (
-    recorded.lastAppliedRevision !== undefined && ready?.observedGeneration === generation && stalled === undefined
-  );
-}
-
 type Step<Kind extends Decision["kind"]> = {
   readonly world: World;
   readonly conclusion: Conclusion;
@@ -134,6 +128,7 @@ async function converge(
     );
     const sync = await readSyncHealth(decision.rendering.objects, deps, signal);
     await conclusion.applied(decision, result, sync, signal);
+    deps.releases.applied(world.key, decision);
     if (sync !== undefined && sync.status !== "True") return { kind: "waiting", retryMs: syncRecheckMs };
     const { reconcileEveryMs } = world.settings;
     return { kind: "settled", ...(reconcileEveryMs === undefined ? {} : { recheckMs: reconcileEveryMs }) };

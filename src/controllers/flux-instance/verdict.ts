@@ -1,7 +1,7 @@
 import { conditionTypes, reasons, type Reason } from "../../api/reasons.ts";
 import type { InventoryEntry } from "../../apply/inventory.ts";
 import { findCondition } from "../../kube/conditions.ts";
-import type { Target } from "./decide.ts";
+import type { HeldTarget, Target } from "./decide.ts";
 import type { FluxInstanceStatus } from "./status.ts";
 import {
   digestOf,
@@ -48,9 +48,15 @@ function isRetry({ recorded, generation }: World, { rendering }: Target): boolea
   );
 }
 
-export function progressMessage({ recorded }: World, { rendering }: Target): string {
+export function progressMessage({ recorded }: World, { rendering, artifactRevision }: Target): string {
   const from = recorded.lastAppliedVersion;
   if (from === undefined) return `Installing Flux ${rendering.version}`;
+  if (
+    from === rendering.version &&
+    artifactRevision !== undefined &&
+    artifactRevision !== recorded.lastArtifactRevision
+  )
+    return `Applying Flux ${rendering.version} as artifact ${artifactRevision} has it`;
   if (from === rendering.version) return `Applying a new configuration of Flux ${rendering.version}`;
   return `Changing Flux from ${from} to ${rendering.version}`;
 }
@@ -79,7 +85,7 @@ export type Applied = {
 /** All is applied, healthy and pruned. */
 export function appliedStatus(
   world: World,
-  target: Target,
+  target: HeldTarget,
   { inventory, changed, sync }: Applied,
   moment: Moment,
 ): FluxInstanceStatus {
@@ -217,7 +223,14 @@ export function uninstallingStatus(world: World, obstacle: string | undefined, n
   };
 }
 
-function upToDate({ spec, rendering, latestVersion }: Target): ConditionChange {
+/** What can keep a new artifact from being used; anything else is a matter of building it. */
+const problemReasons: readonly Reason[] = [reasons.artifactFailed, reasons.needsNewerOperator];
+
+function upToDate({ spec, rendering, latestVersion, problem }: HeldTarget): ConditionChange {
+  if (problem !== undefined) {
+    const reason = problemReasons.find((known) => known === problem.reason) ?? reasons.buildFailed;
+    return { type: conditionTypes.upToDate, status: "False", reason, message: problem.message };
+  }
   const unpinned =
     rendering.unpinned === undefined
       ? ""
