@@ -5,6 +5,7 @@ import type { Random } from "../std/backoff.ts";
 import type { Clock } from "../std/clock.ts";
 import { withoutIdentity } from "./dispatchers.ts";
 import type { Dispatchers, RegistryTls } from "./dispatchers.ts";
+import { Download } from "./download.ts";
 import { networkFailure, parseRetryAfter, refusalText, statusFailure } from "./failures.ts";
 import { RegistryError } from "./registry-error.ts";
 
@@ -20,6 +21,8 @@ export type ExchangeRequest = {
   /** What a successful answer may have at most. */
   readonly maxBytes: number;
   readonly tls: RegistryTls;
+  /** Whether the content is the same for ever, so that a download which broke off may go on where it was. */
+  readonly resumable?: boolean;
 };
 
 /** 2xx, or a 4xx other than 429. */
@@ -67,9 +70,11 @@ export class Exchange {
   /** Throws RegistryError, or the signal's reason. */
   async send(request: ExchangeRequest, { signal, deadlineMs }: Limits): Promise<ExchangeAnswer> {
     const { clock, random } = this.#deps;
+    const download = new Download();
     for (let attempt = 1; ; attempt += 1) {
       await this.#whileBusy(request, { signal, deadlineMs });
-      const outcome = await this.#attempt(request, signal);
+      if (request.resumable !== true) download.restart();
+      const outcome = await this.#attempt(request, download, signal);
       if (outcome.kind === "answered") return outcome.answer;
       const { error, transient } = outcome;
       if (!transient || attempt >= maxAttempts) throw error;
@@ -90,17 +95,17 @@ export class Exchange {
     this.#busyUntilMs.delete(url.host);
   }
 
-  async #attempt(request: ExchangeRequest, signal: AbortSignal): Promise<Outcome> {
+  async #attempt(request: ExchangeRequest, download: Download, signal: AbortSignal): Promise<Outcome> {
     let url = request.url;
     let began = false;
     try {
       for (let redirects = 0; redirects <= maxRedirects; redirects += 1) {
         began = false;
-        const response = await this.#request(request, url, signal);
+        const response = await this.#request(request, { url, download }, signal);
         began = true;
-        if (!isRedirect(response)) return await this.#read(response, { request, url });
+        if (!isRedirect(response)) return await this.#read(response, { request, url, download });
         await response.body.dump();
-        url = nextUrl(response, { request, url });
+        url = nextUrl(response, { request, url, download });
       }
     } catch (error) {
       if (signal.aborted) throw signal.reason;
@@ -111,7 +116,11 @@ export class Exchange {
     return { kind: "failed", error: new RegistryError({ kind: "redirect", message }), transient: false };
   }
 
-  #request(request: ExchangeRequest, url: URL, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+  #request(
+    request: ExchangeRequest,
+    { url, download }: Omit<Hop, "request">,
+    signal: AbortSignal,
+  ): Promise<Dispatcher.ResponseData> {
     const { method, headers, authorization, body, tls } = request;
     const sameOrigin = url.origin === request.url.origin;
     return this.#deps.dispatchers
@@ -123,6 +132,7 @@ export class Exchange {
         headers: {
           "user-agent": this.#deps.userAgent,
           ...headers,
+          ...download.range,
           ...(sameOrigin && authorization !== undefined ? { authorization } : {}),
         },
         body: body ?? null,
@@ -130,14 +140,16 @@ export class Exchange {
       });
   }
 
-  async #read(response: Dispatcher.ResponseData, { request, url }: Hop): Promise<Outcome> {
+  async #read(response: Dispatcher.ResponseData, hop: Hop): Promise<Outcome> {
     const { statusCode: status } = response;
+    const { request, url, download } = hop;
     const { action } = request;
-    if (status < 300) {
-      const body = await readBody(response, { request, url });
-      return { kind: "answered", answer: answerOf(response, url, body) };
+    if (status < 300 && download.accepts(status, headerOf(response, "content-range"))) {
+      await readBody(response, hop);
+      return { kind: "answered", answer: answerOf(response, url, download.bytes()) };
     }
     const body = await readStart(response);
+    if (download.lengthBytes > 0 && (status < 300 || status === 416)) return fromTheStart(hop);
     if (status < 500 && status !== 429) return { kind: "answered", answer: answerOf(response, url, body) };
     const retryAfterMs = parseRetryAfter(headerOf(response, "retry-after"), this.#deps.clock.nowMs());
     if (status === 429 && retryAfterMs !== undefined) this.#leaveAlone(url.host, retryAfterMs);
@@ -159,7 +171,7 @@ function delayBefore(attempt: number, { retryAfterMs }: RegistryError, random: R
   return withJitter(backoffMs(attempt, { baseMs: 200, maxMs: 5_000 }), 0.5, random);
 }
 
-type Hop = { readonly request: ExchangeRequest; readonly url: URL };
+type Hop = { readonly request: ExchangeRequest; readonly url: URL; readonly download: Download };
 
 type Outcome =
   | { readonly kind: "answered"; readonly answer: ExchangeAnswer }
@@ -201,19 +213,22 @@ function headerOf({ headers }: Dispatcher.ResponseData, name: string): string | 
   return typeof value === "string" ? value : value?.[0];
 }
 
-async function readBody({ body }: Dispatcher.ResponseData, { request, url }: Hop): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
+async function readBody({ body }: Dispatcher.ResponseData, { request, url, download }: Hop): Promise<void> {
   for await (const chunk of body) {
     if (!(chunk instanceof Uint8Array)) throw new TypeError("undici gave something else than bytes");
-    length += chunk.length;
-    if (length > request.maxBytes) {
+    if (download.lengthBytes + chunk.length > request.maxBytes) {
       const message = `Cannot ${request.action}: ${url.host} sends more than ${request.maxBytes} bytes`;
       throw new RegistryError({ kind: "too-large", message });
     }
-    chunks.push(chunk);
+    download.add(chunk);
   }
-  return Buffer.concat(chunks, length);
+}
+
+/** The server cannot go on where it broke off. */
+function fromTheStart({ request, url, download }: Hop): Outcome {
+  download.restart();
+  const message = `Cannot ${request.action}: ${url.host} cannot go on with an answer that broke off`;
+  return { kind: "failed", error: new RegistryError({ kind: "truncated", message }), transient: true };
 }
 
 /** The beginning of an error's body, which may be a web page of any size. */

@@ -170,7 +170,7 @@ export class Registry {
   /** The content of a descriptor, size and digest checked. */
   async #blob(session: Session, { path, accept, descriptor }: Blob): Promise<Uint8Array> {
     const { digest, sizeBytes } = descriptor;
-    const { body } = await this.#get(session, { path, accept, maxBytes: sizeBytes });
+    const { body } = await this.#get(session, { path, accept, maxBytes: sizeBytes, resumable: true });
     if (body.length < sizeBytes)
       throw failed(session, "truncated", `${digest} ends before the ${sizeBytes} bytes that the manifest gives it`);
     const actual = sha256Digest(body);
@@ -187,11 +187,11 @@ export class Registry {
   /** Answers one challenge, of the registry itself only: where it sends us to has no claim on our credentials. */
   async #send(
     session: Session,
-    { path, accept, maxBytes, method }: Ask & { method: "GET" | "HEAD" },
+    { path, accept, maxBytes, method, resumable = false }: Ask & { method: "GET" | "HEAD" },
   ): Promise<ExchangeAnswer> {
     const { target, action, limits } = session;
     const url = new URL(`/v2/${target.repository}/${path}`, target.origin);
-    const request = { method, url, headers: { accept }, action, maxBytes, tls: target.tls };
+    const request = { method, url, headers: { accept }, action, maxBytes, tls: target.tls, resumable };
     const answer = await this.#exchange.send({ ...request, authorization: this.#authenticator.known(target) }, limits);
     if (answer.status !== 401 || answer.url.origin !== target.origin) return answer;
     const authorization = await this.#authenticator.answer(answer, target, limits);
@@ -200,7 +200,13 @@ export class Registry {
 }
 
 type Wish = { readonly verb: "pull" | "resolve"; readonly reference: string; readonly access: RegistryAccess };
-type Ask = { readonly path: string; readonly accept: string; readonly maxBytes: number };
+type Ask = {
+  readonly path: string;
+  readonly accept: string;
+  readonly maxBytes: number;
+  /** For what its digest names. */
+  readonly resumable?: boolean;
+};
 type Blob = {
   readonly path: string;
   readonly accept: string;

@@ -256,8 +256,17 @@ for (const { name, fault, want } of [
   },
   {
     name: "a blob that breaks off again and again",
-    fault: async () => ({ path: "/blobs/", times: 9, fault: { kind: "cut" as const, afterBytes: 50 } }),
+    fault: async () => ({ path: "/blobs/", times: 9, fault: { kind: "cut" as const, afterBytes: 10 } }),
     want: /^truncated, backoff: Cannot pull oci:\/\/HOST\/org\/app:v1: the answer of HOST broke off$/,
+  },
+  {
+    name: "a blob of which every connection brings a third",
+    fault: async () => ({
+      path: "/blobs/",
+      times: 9,
+      fault: { kind: "cut" as const, afterBytes: Math.ceil((await layerLength()) / 3) },
+    }),
+    want: /^pulled$/,
   },
   {
     name: "a blob that breaks off once",
