@@ -46,6 +46,7 @@ export const reasons = {
   syncSuspended: "SyncSuspended",
   invalidAnnotation: "InvalidAnnotation",
   preflightWarning: "PreflightWarning",
+  lastGoodFailed: "LastGoodFailed",
 } as const;
 
 export type Reason = (typeof reasons)[keyof typeof reasons];
@@ -102,7 +103,7 @@ export const legalReasons = {
     False: [reasons.syncFailed, reasons.syncSuspended],
     Unknown: [reasons.syncProgressing],
   },
-  Warning: { True: [reasons.invalidAnnotation, reasons.preflightWarning] },
+  Warning: { True: [reasons.invalidAnnotation, reasons.preflightWarning, reasons.lastGoodFailed] },
 } as const satisfies { readonly [type in ConditionType]: Legal };
 
 /**
