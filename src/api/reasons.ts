@@ -12,6 +12,8 @@ export const conditionTypes = {
   upToDate: "UpToDate",
   /** Health of the sync source and Kustomization; absent without `spec.sync`. */
   synced: "Synced",
+  /** Abnormal-true: custom resources of Flux that no installed controller reconciles. Absent when there are none. */
+  unattended: "Unattended",
   /** Abnormal-true: something is not as the user wrote it, but nothing is broken by it. Absent when there is nothing to say. */
   warning: "Warning",
 } as const;
@@ -46,7 +48,7 @@ export const reasons = {
   syncSuspended: "SyncSuspended",
   invalidAnnotation: "InvalidAnnotation",
   preflightWarning: "PreflightWarning",
-  lastGoodFailed: "LastGoodFailed",
+  noController: "NoController",
 } as const;
 
 export type Reason = (typeof reasons)[keyof typeof reasons];
@@ -59,6 +61,8 @@ export const eventReasons = {
   unpinnedImages: "UnpinnedImages",
   /** Objects could not be moved to the storage version, which the next upgrade may need. */
   migrationFailed: "MigrationFailed",
+  /** The instance is about to go, and with it what was installed. */
+  uninstalled: "Uninstalled",
 } as const;
 
 export type EventReason = Reason | (typeof eventReasons)[keyof typeof eventReasons];
@@ -103,7 +107,8 @@ export const legalReasons = {
     False: [reasons.syncFailed, reasons.syncSuspended],
     Unknown: [reasons.syncProgressing],
   },
-  Warning: { True: [reasons.invalidAnnotation, reasons.preflightWarning, reasons.lastGoodFailed] },
+  Unattended: { True: [reasons.noController] },
+  Warning: { True: [reasons.invalidAnnotation, reasons.preflightWarning] },
 } as const satisfies { readonly [type in ConditionType]: Legal };
 
 /**

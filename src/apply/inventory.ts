@@ -46,6 +46,11 @@ export function managedObjects(entries: readonly InventoryEntry[]): readonly Man
     .toSorted((left, right) => rankOfKind(groupKindKey(right)) - rankOfKind(groupKindKey(left)));
 }
 
+/** The reverse of `managedObjects`, sorted by id. */
+export function entriesOf(objects: readonly ManagedObject[]): readonly InventoryEntry[] {
+  return sortEntries(objects.map((object) => ({ id: formatObjectId(object), v: object.version })));
+}
+
 function sortEntries(entries: readonly InventoryEntry[]): readonly InventoryEntry[] {
   return entries.toSorted((left, right) => (left.id < right.id ? -1 : Number(left.id > right.id)));
 }

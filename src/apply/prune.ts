@@ -4,7 +4,7 @@ import type { Clock } from "../std/clock.ts";
 import { mapConcurrent } from "../std/concurrent.ts";
 import { ReasonedError } from "../std/errors.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { describeObject, formatObjectId, objectIdOf } from "../kube/object-id.ts";
+import { formatObjectId, nameObject, objectIdOf } from "../kube/object-id.ts";
 import { formatSelector } from "../kube/selector.ts";
 import type { Change } from "./change-set.ts";
 import type { ManagedObject } from "./inventory.ts";
@@ -24,7 +24,7 @@ export type PruneOptions = {
 export type PruneDeps = { readonly client: Pick<ApiClient, "getOrUndefined" | "delete"> };
 
 /**
- * Deletes `objects` in the given order of kinds, in the background, and says what became of each: gone objects count as deleted,
+ * Deletes `objects` in the given order of kinds, in the background, and says what became of each: objects that are gone or going count as deleted,
  * objects without the owner labels or with the keep annotation as kept. Throws when any could not be deleted, after the others of its kind were tried.
  */
 export async function prune(
@@ -39,6 +39,7 @@ export async function prune(
       const live = await client.getOrUndefined(id, id, signal);
       if (live === undefined) return { id, action: "deleted" };
       if (!isOwned(live, options.owner) || isKept(live, options.keepAnnotation)) return { id, action: "kept" };
+      if (live.metadata.deletionTimestamp !== undefined) return { id, action: "deleted" };
       return await deleteOnce(
         { id, live, propagationPolicy: options.propagationPolicy ?? "Background" },
         client,
@@ -91,8 +92,20 @@ export class StillThereError extends ReasonedError {}
 
 /** How often deletions are looked at, with one list a kind; a watch would cost more than it saves for the seconds that they take. */
 const pollMs = 150;
+/** What takes longer than a moment is looked at less often. */
+const slowPollMs = 600;
 
-export type GoneOptions = { readonly owner: OwnerLabels; readonly timeoutMs: number };
+/** From this time on, whoever wants to know is told what is waited for, and not more often than that. */
+const tellMs = 1_000;
+
+export type GoneOptions = {
+  readonly owner: OwnerLabels;
+  readonly timeoutMs: number;
+  /** Told what is still there, once that takes longer than a moment, and again when it is something else. */
+  readonly onWaiting?: (message: string) => Promise<void>;
+  /** What else holds an object that is still there. */
+  readonly heldBy?: (live: KubeObject) => Promise<readonly KubeObject[]>;
+};
 
 /**
  * Resolves when none of `objects`, which carry the owner labels, exists any more; throws StillThereError naming those that do, with the
@@ -100,21 +113,28 @@ export type GoneOptions = { readonly owner: OwnerLabels; readonly timeoutMs: num
  */
 export async function waitUntilGone(
   objects: readonly ManagedObject[],
-  { owner, timeoutMs }: GoneOptions,
+  options: GoneOptions,
   deps: { readonly client: Pick<ApiClient, "list">; readonly clock: Clock },
   signal: AbortSignal,
 ): Promise<void> {
+  const { timeoutMs, onWaiting } = options;
   const startMs = deps.clock.monotonicMs();
-  let left = objects;
-  for (;;) {
+  let told = { message: "", atMs: startMs };
+  for (let left = objects; ;) {
     const lists = await mapConcurrent(wavesByKind(left), requestLimit, (kind) =>
-      stillListed(kind, owner, deps, signal),
+      stillListed(kind, options.owner, deps, signal),
     );
     const seen = lists.flat();
     left = seen.map(({ id }) => id);
     if (left.length === 0) return;
-    if (deps.clock.monotonicMs() - startMs >= timeoutMs) throw stillThere(seen.map(({ live }) => live));
-    await deps.clock.sleep(pollMs, signal);
+    const nowMs = deps.clock.monotonicMs();
+    if (nowMs - startMs >= timeoutMs) throw await stillThere(seen, options);
+    if (onWaiting !== undefined && nowMs - told.atMs >= tellMs) {
+      const { message } = await stillThere(seen, options);
+      if (message !== told.message) await onWaiting(message);
+      told = { message, atMs: nowMs };
+    }
+    await deps.clock.sleep(nowMs - startMs < 4 * tellMs ? pollMs : slowPollMs, signal);
   }
 }
 
@@ -143,15 +163,38 @@ async function stillListed(
   }
 }
 
-function stillThere(objects: readonly KubeObject[]): StillThereError {
-  const names = objects.map((object) => {
-    const id = { kind: object.kind, namespace: object.metadata.namespace ?? "", name: object.metadata.name };
-    const held = object.metadata.finalizers ?? [];
-    return `${describeObject(id)}${held.length === 0 ? "" : ` (held by finalizer ${held.join(", ")})`}`;
+const namedAtMost = 10;
+
+async function stillThere(seen: readonly Listed[], { heldBy }: GoneOptions): Promise<StillThereError> {
+  const sorted = seen
+    .map(({ live }) => live)
+    .toSorted((left, right) => (nameObject(left) < nameObject(right) ? -1 : 1));
+  const names = await mapConcurrent(sorted.slice(0, namedAtMost), requestLimit, async (live) => {
+    const held = live.metadata.finalizers ?? [];
+    const holders = ((await heldBy?.(live)) ?? []).map(describeHeld).toSorted();
+    const by = [
+      ...(held.length === 0 || holders.length > 0 ? [] : [`finalizer ${held.join(", ")}`]),
+      ...(holders.length === 0 ? [] : [listed(holders, 3)]),
+    ];
+    return `${nameObject(live)}${by.length === 0 ? "" : ` (held by ${by.join(", ")})`}`;
   });
-  return new StillThereError({
-    reason: "ReconciliationFailed",
-    retry: "backoff",
-    message: `Cannot go on before these objects are gone: ${names.toSorted().slice(0, 10).join(", ")}`,
-  });
+  const more = seen.length - names.length;
+  return stillThereError(`${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`);
+}
+
+/** `what` names the objects. */
+export function stillThereError(what: string): StillThereError {
+  const message = `Cannot go on before these objects are gone: ${what}`;
+  return new StillThereError({ reason: "ReconciliationFailed", retry: "backoff", message });
+}
+
+function describeHeld(object: KubeObject): string {
+  const held = object.metadata.finalizers ?? [];
+  return held.length === 0 ? nameObject(object) : `${nameObject(object)} with finalizer ${held.join(", ")}`;
+}
+
+/** At most `limit` of the names, and how many more there are. */
+export function listed(names: readonly string[], limit: number): string {
+  const more = names.length - limit;
+  return more > 0 ? `${names.slice(0, limit).join(", ")} and ${more} more` : names.join(", ");
 }

@@ -82,6 +82,15 @@ export function isForbidden(thrown: unknown): boolean {
   return thrown instanceof ApiError && thrown.status === 403;
 }
 
+/** Refused because the namespace is being deleted: it takes no new objects. */
+export function isNamespaceTerminating(thrown: unknown): boolean {
+  return isForbidden(thrown) && thrown instanceof ApiError && thrown.causes.some(isTerminatingCause);
+}
+
+function isTerminatingCause({ reason }: StatusCause): boolean {
+  return reason === "NamespaceTerminating";
+}
+
 /**
  * Whether a resourceVersion is of no use any more: compacted away (410), or newer than the server knows (after a restore of etcd).
  * Only a new list helps.

@@ -1,6 +1,6 @@
 import { isAbortOf, withDeadline } from "../client/abort.ts";
 import type { ApiClient } from "../client/api-client.ts";
-import { isAlreadyExists, isConflict } from "../client/api-error.ts";
+import { isAlreadyExists, isConflict, isNamespaceTerminating } from "../client/api-error.ts";
 import type { JsonObject, KubeObject, ObjectKey } from "../kube/object.ts";
 import { microTimestamp } from "../std/clock.ts";
 import type { Clock } from "../std/clock.ts";
@@ -146,7 +146,7 @@ class Election implements LeaderElection {
     const { client, lease, fieldManager, identity, clock } = this.#options;
     const live = await client.getOrUndefined(leaseKind, lease, signal);
     if (live === undefined) {
-      this.#observe(await client.create(this.#newLease(), { fieldManager }, signal));
+      this.#observe(await this.#create(signal));
       return true;
     }
     this.#observe(live);
@@ -161,6 +161,21 @@ class Election implements LeaderElection {
         : { ...this.#takeOver(), leaseTransitions: transitions + 1 };
     this.#observe(await client.replace({ ...live, spec: next }, { fieldManager }, signal));
     return true;
+  }
+
+  /**
+   * The lease goes with a namespace that is being deleted, and cannot be made again: nobody can hold it any more, and somebody has to finish
+   * what holds the namespace.
+   */
+  async #create(signal: AbortSignal): Promise<KubeObject> {
+    const { client, fieldManager } = this.#options;
+    const lease = this.#newLease();
+    try {
+      return await client.create(lease, { fieldManager }, signal);
+    } catch (error) {
+      if (isNamespaceTerminating(error)) return lease;
+      throw error;
+    }
   }
 
   #observe(lease: KubeObject): void {

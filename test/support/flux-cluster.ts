@@ -47,14 +47,20 @@ export type FluxCluster = AsyncDisposable & {
   writes(): Promise<readonly AuditEvent[]>;
 };
 
-export async function startFluxCluster(): Promise<FluxCluster> {
+export type FluxClusterOptions = {
+  /** The kubeconfig that the operator connects with; the admin's by default. */
+  readonly kubeconfig?: (plane: ControlPlane) => Promise<string>;
+};
+
+export async function startFluxCluster(options: FluxClusterOptions = {}): Promise<FluxCluster> {
   const plane = await startControlPlane({ variant: "full" });
   const connection = await loadConnection({ kubeconfig: plane.kubeconfigPath, env: {}, clock: systemClock });
   const client = createApiClient({ connection, userAgent: "test", clock: systemClock });
   await plane.rest.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", fluxInstanceCrd());
   await plane.rest.create("/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
   await untilServed(client);
-  const start = (): OperatorProcess => startOperator({ kubeconfigPath: plane.kubeconfigPath, folder: plane.folder });
+  const kubeconfigPath = (await options.kubeconfig?.(plane)) ?? plane.kubeconfigPath;
+  const start = (): OperatorProcess => startOperator({ kubeconfigPath, folder: plane.folder });
   let operator = start();
   const never = new AbortController().signal;
 
@@ -148,7 +154,7 @@ export function isReady(instance: KubeObject): boolean {
 }
 
 /** A definition is served a moment after it was created. */
-async function untilServed(client: OwnedApiClient): Promise<void> {
+export async function untilServed(client: OwnedApiClient): Promise<void> {
   const deadline = AbortSignal.timeout(patienceMs);
   while ((await client.discovery.find(instanceKind, deadline)) === undefined) await systemClock.sleep(50, deadline);
 }
@@ -180,7 +186,8 @@ const restless = new Set([
   "APIService",
 ]);
 
-async function snapshotOf({ rest }: ControlPlane): Promise<ReadonlyMap<string, string>> {
+/** See `FluxCluster.snapshot`. */
+export async function snapshotOf({ rest }: ControlPlane): Promise<ReadonlyMap<string, string>> {
   const groups = listOf((await rest.get("/apis"))["groups"])
     .map((group) => textOf(fieldsOf(fieldsOf(group)["preferredVersion"])["groupVersion"]))
     .map((version) => `/apis/${version}`);

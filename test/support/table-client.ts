@@ -7,7 +7,7 @@ import { describeObject } from "../../src/kube/object-id.ts";
 import { matchesSelector, parseSelector } from "../../src/kube/selector.ts";
 import { isJsonObject } from "../../src/std/json.ts";
 
-export type TableClient = Pick<ApiClient, "getOrUndefined" | "list" | "patch" | "delete"> & {
+export type TableClient = Pick<ApiClient, "getOrUndefined" | "list" | "listPage" | "patch" | "delete"> & {
   /** What is left, in the order in which it was given. */
   readonly objects: () => readonly KubeObject[];
   /** "delete Deployment/a/b {...}", "patch ...", in their order. */
@@ -35,18 +35,20 @@ export function tableClient(given: readonly KubeObject[], { refuse }: TableOptio
     if (found === undefined) throw apiError(404, "NotFound");
     return found;
   };
+  const list: TableClient["list"] = async (gvk, { labelSelector = "" }) => {
+    check("list", gvk.kind);
+    const selector = parseSelector(labelSelector);
+    const items = objects.filter((o) => isOf(gvk, o) && matchesSelector(selector, o.metadata.labels ?? {}));
+    return { items, resourceVersion: "1" };
+  };
   return {
     objects: () => objects,
     writes,
+    list,
+    listPage: async (gvk, options, signal) => ({ ...(await list(gvk, options, signal)), next: undefined }),
     getOrUndefined: async (gvk, key) => {
       check("get", describeObject({ kind: gvk.kind, ...key }));
       return find(gvk, key);
-    },
-    list: async (gvk, { labelSelector = "" }) => {
-      check("list", gvk.kind);
-      const selector = parseSelector(labelSelector);
-      const items = objects.filter((o) => isOf(gvk, o) && matchesSelector(selector, o.metadata.labels ?? {}));
-      return { items, resourceVersion: "1" };
     },
     patch: async (target, patch, options) => {
       const found = present("patch", target);

@@ -2,22 +2,35 @@ import { ownerLabels } from "../../api/names.ts";
 import { applyStages, type ApplyDeps, type Stage } from "../../apply/apply-set.ts";
 import type { Change } from "../../apply/change-set.ts";
 import { formatUnready, type Unready } from "../../apply/health-board.ts";
-import { inventoryOf, staleObjects, unionInventory, type InventoryEntry } from "../../apply/inventory.ts";
+import {
+  entriesOf,
+  inventoryOf,
+  staleObjects,
+  unionInventory,
+  type InventoryEntry,
+  type ManagedObject,
+} from "../../apply/inventory.ts";
 import { isDefinition } from "../../apply/bridge.ts";
 import { migrate, rewriteStrays, settleStorage, type MigrationProgress } from "../../apply/migrate.ts";
-import { planApply, type PlannedObject } from "../../apply/plan-apply.ts";
+import { planApply, requestLimit, type PlannedObject } from "../../apply/plan-apply.ts";
+import { waitUntilGone } from "../../apply/prune.ts";
 import { waitUntilReady, type WaitOptions, type WaitResult } from "../../apply/wait.ts";
 import type { ApiClient } from "../../client/api-client.ts";
+import { gvkOf } from "../../kube/gvk.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { objectIdOf } from "../../kube/object-id.ts";
 import { readinessOf } from "../../kube/readiness.ts";
+import { mapConcurrent } from "../../std/concurrent.ts";
 import { errorMessage, ReasonedError, UnreachableError } from "../../std/errors.ts";
 import type { Target } from "./decide.ts";
 import type { LiveIndex } from "./live-index.ts";
 import { isForced, knownDefinitions, migrationMessage, planMigration } from "./migration.ts";
 import { parkOverlapping } from "./overlap.ts";
-import { removeObjects } from "./remove.ts";
+import { goneOptions } from "./remove.ts";
 import { stagesOf } from "./stages.ts";
+import { removeStale, sortStale } from "./stale.ts";
+import { isSuspendedByUs, resume } from "./suspension.ts";
+import { mayHaveStrays, readUnattended } from "./unattended.ts";
 import { ownerSelector, type World } from "./world.ts";
 
 export type ActDeps = ApplyDeps & {
@@ -38,6 +51,8 @@ export type ActResult = {
   /** What was changed; empty when all was as it should be. */
   readonly changes: readonly Change[];
   readonly inventory: readonly InventoryEntry[];
+  /** Resources that no controller reconciles, in sentences; empty when there are none. */
+  readonly unattended: readonly string[];
   /** What went wrong without harm to what was wanted. */
   readonly warnings: readonly string[];
 };
@@ -66,23 +81,59 @@ export async function act(
   const planned = await planApply(objects, world.live, deps, signal);
   const migrations = await planMigration(planned, { target, world }, deps, signal);
   const stale = staleObjects(recorded, inventory);
+  const { going, retained } = await sortStale(stale, world, deps, signal);
   const wait = waitOptions(world, interrupt);
-  if (stale.length === 0 && planned.every(({ action }) => action === "unchanged")) {
+  await resumeWanted(planned, deps, signal);
+  if (going.length === 0 && planned.every(({ action }) => action === "unchanged")) {
     await verifyHealth(target, wait, deps, signal);
-    return { changes: [], inventory, warnings: await tidyStorage({ planned, target, world }, deps, signal) };
+    const warnings = await tidyStorage({ planned, target, world }, deps, signal);
+    return { changes: [], warnings, ...(await remains({ target, stale, retained }, world, deps, signal)) };
   }
   await recordIntent(unionInventory(recorded, inventory));
   const onProgress = (progress: MigrationProgress): Promise<void> => reportProgress(migrationMessage(progress));
   await migrate(migrations, { interrupt, onProgress }, deps, signal);
   if (interrupt.aborted) throw interrupted();
+  await waitUntilGone(endingOf(planned), goneOptions(world, deps, signal), deps, signal);
   await parkOverlapping(stale, { wanted: objects, owner: ownerLabels(world.key) }, deps, signal);
   const stages = withoutStrays(stagesOf(planned, target.spec.wait), { planned, target, world }, deps);
   const applied = await applyStages(stages, wait, deps, signal);
   throwUnlessHealthy(applied.wait);
-  const pruned = await removeObjects(stale, world, deps, signal);
+  const pruned = await removeStale(stale, world, deps, signal);
   deps.ledger.forgetOthers(objects);
   const warnings = await tidyStorage({ planned, target, world }, deps, signal);
-  return { changes: [...applied.changes, ...pruned], inventory, warnings };
+  const left = await remains({ target, stale, retained: pruned.retained }, world, deps, signal);
+  return { changes: [...applied.changes, ...pruned.changes], warnings, ...left };
+}
+
+type Left = {
+  readonly target: Target;
+  readonly stale: readonly ManagedObject[];
+  readonly retained: readonly ManagedObject[];
+};
+
+/** What is ours from now on, and what of the user's has no controller. */
+async function remains(
+  { target, stale, retained }: Left,
+  world: World,
+  deps: ActDeps,
+  signal: AbortSignal,
+): Promise<Pick<ActResult, "inventory" | "unattended">> {
+  const inventory = unionInventory(entriesOf(retained), inventoryOf(target.rendering.objects));
+  const strays = mayHaveStrays(stale, world);
+  return { inventory, unattended: await readUnattended({ target, retained, strays }, world, deps, signal) };
+}
+
+/** A removal that was interrupted, and is no longer wanted, may have suspended what is wanted now. */
+async function resumeWanted(planned: readonly PlannedObject[], deps: ActDeps, signal: AbortSignal): Promise<void> {
+  const suspended = planned.flatMap(({ live }) => (live !== undefined && isSuspendedByUs(live) ? [live] : []));
+  await mapConcurrent(suspended, requestLimit, (live) => resume(live, deps, signal));
+}
+
+/** Wanted objects that are still being deleted: what is applied to them would go with them. */
+function endingOf(planned: readonly PlannedObject[]): readonly ManagedObject[] {
+  return planned.flatMap(({ object, live }) =>
+    live?.metadata.deletionTimestamp === undefined ? [] : [{ ...objectIdOf(object), version: gvkOf(object).version }],
+  );
 }
 
 type Plan = { readonly planned: readonly PlannedObject[]; readonly target: Target; readonly world: World };

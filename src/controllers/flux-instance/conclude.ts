@@ -6,7 +6,6 @@ import type { EventNote, EventRecorder } from "../../runtime/events.ts";
 import type { Clock } from "../../std/clock.ts";
 import { timestamp } from "../../std/clock.ts";
 import type { HeldTarget, Target } from "./decide.ts";
-import type { LastGoodState } from "./last-good.ts";
 import type { FluxInstanceStatus } from "./status.ts";
 import type { SyncHealth } from "./sync-health.ts";
 import type { StatusWriter } from "./status-writer.ts";
@@ -74,11 +73,6 @@ export class Conclusion {
     this.#current = { ...this.#current, recorded: status };
   }
 
-  /** What is on record of the last healthy revision from now on. */
-  kept(lastGood: LastGoodState): void {
-    this.#current = { ...this.#current, lastGood };
-  }
-
   async applied(
     target: HeldTarget,
     result: ActResult,
@@ -86,7 +80,7 @@ export class Conclusion {
     signal: AbortSignal,
   ): Promise<void> {
     const changed = effectiveChanges(result.changes).length > 0;
-    const applied = { inventory: result.inventory, changed, sync };
+    const applied = { inventory: result.inventory, unattended: result.unattended, changed, sync };
     const status = appliedStatus(this.#current, target, applied, this.#moment());
     await this.#writer.write(status, signal);
     if (changed) this.#event(changeNote(target, result.changes));
@@ -94,7 +88,7 @@ export class Conclusion {
       this.#event({ type: "Warning", reason: eventReasons.migrationFailed, message });
     }
     this.#tellUpToDate(status, target);
-    this.#tellLastGood();
+    this.#tellUnattended(status);
   }
 
   async failed(failure: Failure, signal: AbortSignal): Promise<void> {
@@ -131,13 +125,11 @@ export class Conclusion {
     }
   }
 
-  /** A record that could not be read has been written anew by now; one that could not be written stays as a condition. */
-  #tellLastGood(): void {
-    const state = [this.#current.lastGood, this.#world.lastGood].find(({ kind }) => kind === "damaged");
-    if (state?.kind !== "damaged") return;
-    const told = findCondition(this.#world.recorded.conditions, conditionTypes.warning)?.message ?? "";
-    if (told.includes(state.message)) return;
-    this.#event({ type: "Warning", reason: reasons.lastGoodFailed, message: state.message });
+  #tellUnattended(status: FluxInstanceStatus): void {
+    const before = findCondition(this.#world.recorded.conditions, conditionTypes.unattended);
+    const after = findCondition(status.conditions, conditionTypes.unattended);
+    if (after === undefined || before?.message === after.message) return;
+    this.#event({ type: "Warning", reason: reasons.noController, message: after.message });
   }
 
   #warnIfNew(conditionType: string, failure: Failure): void {

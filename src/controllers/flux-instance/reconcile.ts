@@ -1,23 +1,24 @@
-import { finalizer, fluxInstance, operatorName } from "../../api/names.ts";
+import { fluxInstance } from "../../api/names.ts";
 import { reasons, type Reason } from "../../api/reasons.ts";
 import type { ApiClient } from "../../client/api-client.ts";
-import { gvkOf, parseApiVersion } from "../../kube/gvk.ts";
+import { parseApiVersion } from "../../kube/gvk.ts";
 import type { GroupVersionKind } from "../../kube/gvk.ts";
-import type { KubeObject, ObjectKey } from "../../kube/object.ts";
+import type { ObjectKey } from "../../kube/object.ts";
 import type { Outcome } from "../../runtime/controller.ts";
-import { ReasonedError, UnreachableError } from "../../std/errors.ts";
+import { UnreachableError, type ReasonedError } from "../../std/errors.ts";
 import { act, InterruptedError, type ActDeps } from "./act.ts";
 import { Conclusion, type ConcludeDeps } from "./conclude.ts";
 import { decide, isAppliedSpec, type Decision, type Target } from "./decide.ts";
 import type { Interrupts } from "./interrupts.ts";
-import type { LastGoodStore } from "./last-good-store.ts";
 import type { LiveIndex } from "./live-index.ts";
 import { StatusWriter } from "./status-writer.ts";
 import type { ReleaseSource } from "./release-source.ts";
-import { keepGood } from "./rollback.ts";
+import { ensureFinalizer } from "./finalizer.ts";
+import { reasoned } from "./reasoned.ts";
+import { removeInstance } from "./remove-instance.ts";
 import { readSyncHealth, syncRecheckMs } from "./sync-health.ts";
-import { uninstall, type UninstallDeps } from "./uninstall.ts";
-import { elsewhereStatus, intentStatus, suspendedStatus, uninstallingStatus, type Failure } from "./verdict.ts";
+import type { UninstallDeps } from "./uninstall.ts";
+import { elsewhereStatus, intentStatus, suspendedStatus, type Failure } from "./verdict.ts";
 import { worldOf, type World } from "./world.ts";
 
 export const fluxInstanceKind: GroupVersionKind = {
@@ -32,7 +33,6 @@ export type ReconcileDeps = ActDeps &
     readonly liveIndex: LiveIndex;
     readonly releases: ReleaseSource;
     readonly interrupts: Interrupts;
-    readonly lastGood: Pick<LastGoodStore, "read" | "write" | "remove">;
     readonly ownNamespace: string;
   };
 
@@ -58,7 +58,7 @@ export async function reconcileFluxInstance(
     case "refuse":
       return await refuse(world, conclusion, decision.error, signal);
     case "uninstall":
-      return await remove({ world, conclusion, decision }, deps, signal);
+      return await removeInstance({ world, conclusion, policy: decision.policy }, deps, signal);
     case "install":
     case "upgrade":
     case "settle":
@@ -71,9 +71,7 @@ export async function reconcileFluxInstance(
 async function gather(key: ObjectKey, deps: ReconcileDeps, signal: AbortSignal): Promise<World | undefined> {
   const instance = await deps.client.getOrUndefined(fluxInstanceKind, key, signal);
   if (instance === undefined) return undefined;
-  const live = deps.liveIndex.metadata(key);
-  if (key.namespace !== deps.ownNamespace) return worldOf(instance, live, deps.ownNamespace);
-  return worldOf(instance, live, deps.ownNamespace, await deps.lastGood.read(instance, signal));
+  return worldOf(instance, deps.liveIndex.metadata(key), deps.ownNamespace);
 }
 
 async function suspend(world: World, conclusion: Conclusion, signal: AbortSignal): Promise<Outcome> {
@@ -131,7 +129,6 @@ async function converge(
       },
       signal,
     );
-    conclusion.kept(await keepGood(world, decision, deps.lastGood, signal));
     const sync = await readSyncHealth(decision.rendering.objects, deps, signal);
     await conclusion.applied(decision, result, sync, signal);
     deps.releases.applied(world.key, decision);
@@ -156,71 +153,6 @@ async function concludeFailure(
   await conclusion.failed({ reason: reasonOf(error), message: error.message, stalled: false, revision }, signal);
   if (error instanceof InterruptedError) return { kind: "waiting", retryMs: 0 };
   return { kind: "failed", retry: "backoff" };
-}
-
-/** Several objects failed at once: the first tells enough, and says how many there are. Anything without a reason is a bug and goes up. */
-function reasoned(thrown: unknown): ReasonedError {
-  if (thrown instanceof ReasonedError) return thrown;
-  if (!(thrown instanceof AggregateError)) throw thrown;
-  const errors = thrown.errors.filter((error): error is ReasonedError => error instanceof ReasonedError);
-  const [first] = errors.toSorted((left, right) => (left.message < right.message ? -1 : 1));
-  if (first === undefined || errors.length < thrown.errors.length) throw thrown;
-  const message = `${first.message} (and ${errors.length - 1} more)`;
-  return new ReasonedError({ reason: first.reason, retry: first.retry, message, cause: thrown });
-}
-
-async function remove(
-  { world, conclusion, decision }: Step<"uninstall">,
-  deps: ReconcileDeps,
-  signal: AbortSignal,
-): Promise<Outcome> {
-  if (world.instance.metadata.finalizers?.includes(finalizer) !== true) return { kind: "settled" };
-  try {
-    await conclusion.write(uninstallingStatus(world, undefined, conclusion.nowIso), signal);
-    await uninstall(decision.policy, world, deps, signal);
-    await deps.lastGood.remove(world.instance, signal);
-    await removeFinalizer(world.instance, deps.client, signal);
-    return { kind: "settled" };
-  } catch (error) {
-    signal.throwIfAborted();
-    await conclusion.write(uninstallingStatus(world, reasoned(error).message, conclusion.nowIso), signal);
-    return { kind: "failed", retry: "backoff" };
-  }
-}
-
-async function ensureFinalizer(
-  instance: KubeObject,
-  client: Pick<ApiClient, "patch">,
-  signal: AbortSignal,
-): Promise<KubeObject> {
-  const finalizers = instance.metadata.finalizers ?? [];
-  if (finalizers.includes(finalizer)) return instance;
-  return await patchFinalizers(instance, [...finalizers, finalizer], client, signal);
-}
-
-async function removeFinalizer(
-  instance: KubeObject,
-  client: Pick<ApiClient, "patch" | "getOrUndefined">,
-  signal: AbortSignal,
-): Promise<void> {
-  const key = { namespace: instance.metadata.namespace ?? "", name: instance.metadata.name };
-  const fresh = await client.getOrUndefined(gvkOf(instance), key, signal);
-  if (fresh === undefined || fresh.metadata.uid !== instance.metadata.uid) return;
-  const others = (fresh.metadata.finalizers ?? []).filter((name) => name !== finalizer);
-  await patchFinalizers(fresh, others, client, signal);
-}
-
-/** The resourceVersion makes sure that no finalizer is lost that somebody adds at the same moment. */
-async function patchFinalizers(
-  instance: KubeObject,
-  finalizers: readonly string[],
-  client: Pick<ApiClient, "patch">,
-  signal: AbortSignal,
-): Promise<KubeObject> {
-  const { namespace = "", name, resourceVersion = "" } = instance.metadata;
-  const ref = { gvk: gvkOf(instance), key: { namespace, name } };
-  const value = { metadata: { resourceVersion, finalizers } };
-  return await client.patch(ref, { kind: "merge", value }, { fieldManager: operatorName }, signal);
 }
 
 const knownReasons = new Set<string>(Object.values(reasons));

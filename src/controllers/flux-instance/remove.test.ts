@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { apiError, tableClient, type TableClient } from "../../../test/support/table-client.ts";
+import { tableClient, type TableClient } from "../../../test/support/table-client.ts";
 import { fluxInstance, labels, objectAnnotations } from "../../api/names.ts";
 import type { ManagedObject } from "../../apply/inventory.ts";
 import { gvkOf } from "../../kube/gvk.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
 import { nameObject } from "../../kube/object-id.ts";
 import { TestClock } from "../../std/test-clock.ts";
-import { deletedOf, releaseResources, removeObjects } from "./remove.ts";
+import { deletedOf, removeObjects } from "./remove.ts";
 import { worldOf } from "./world.ts";
 
 const signal = new AbortController().signal;
@@ -76,16 +76,16 @@ test("removeObjects() suspends Kustomizations, stops controllers, releases resou
   const objects = [kustomization, controller, service, crd].map(managed);
   const changes = await removeObjects(objects, world, { client, clock: new TestClock() }, signal);
   assert.deepEqual(client.writes, [
-    'patch Kustomization/flux-system/flux-system {"spec":{"suspend":true,"prune":false}}',
+    'patch Kustomization/flux-system/flux-system {"spec":{"suspend":true}}',
     'delete Deployment/flux-system/source-controller {"propagationPolicy":"Foreground"}',
     'patch GitRepository/apps/a {"metadata":{"resourceVersion":"1","finalizers":[]}}',
     'delete Kustomization/flux-system/flux-system {"propagationPolicy":"Background"}',
-    'delete Service/flux-system/source-controller {"propagationPolicy":"Background"}',
     'delete CustomResourceDefinition/gitrepositories.source.toolkit.fluxcd.io {"propagationPolicy":"Background"}',
+    'delete Service/flux-system/source-controller {"propagationPolicy":"Background"}',
   ]);
   assert.deepEqual(
     changes.map(({ id, action }) => `${id.kind} ${action}`),
-    ["Deployment deleted", "Kustomization deleted", "Service deleted", "CustomResourceDefinition deleted"],
+    ["Deployment deleted", "Kustomization deleted", "CustomResourceDefinition deleted", "Service deleted"],
   );
 });
 
@@ -153,105 +153,6 @@ test("removeObjects() may be repeated when all is gone", async () => {
       writes: [],
       actions: ["deleted", "deleted", "deleted", "deleted"],
     },
-  );
-});
-
-for (const { name, crd, items, want } of [
-  {
-    name: "takes off Flux's finalizer, and no other",
-    crd: definition(),
-    items: [
-      repository("a", [finalizer]),
-      repository("b", ["example.com/x", finalizer]),
-      repository("c", ["example.com/x"]),
-    ],
-    want: { a: [], b: ["example.com/x"], c: ["example.com/x"] },
-  },
-  {
-    name: "does nothing about a definition that is gone",
-    crd: undefined,
-    items: [repository("a", [finalizer])],
-    want: { a: [finalizer] },
-  },
-  {
-    name: "leaves the resources of a definition alone that is somebody else's",
-    crd: definition({ labels: {} }),
-    items: [repository("a", [finalizer])],
-    want: { a: [finalizer] },
-  },
-]) {
-  test(`releaseResources() ${name}`, async () => {
-    const client = tableClient([...(crd === undefined ? [] : [crd]), ...items]);
-    await releaseResources(managed(definition()), world, { client, clock: new TestClock() }, signal);
-    assert.deepEqual(finalizersOf(client), want);
-  });
-}
-
-for (const { name, versions, want } of [
-  {
-    name: "the stored version",
-    versions: [
-      { name: "v1beta1", served: true, storage: false },
-      { name: "v1", served: true, storage: true },
-    ],
-    want: ["v1"],
-  },
-  {
-    name: "a served version where the stored one is not served",
-    versions: [
-      { name: "v1", served: false, storage: true },
-      { name: "v1beta2", served: true, storage: false },
-    ],
-    want: ["v1beta2"],
-  },
-  { name: "nothing where no version is served", versions: [{ name: "v1", served: false, storage: true }], want: [] },
-]) {
-  test(`releaseResources() asks for ${name}`, async () => {
-    const crd: KubeObject = {
-      ...definition(),
-      spec: { group: "source.toolkit.fluxcd.io", names: { kind: "GitRepository" }, versions },
-    };
-    const client = tableClient([crd]);
-    const asked: string[] = [];
-    const list: TableClient["list"] = (gvk, options, listSignal) => {
-      asked.push(gvk.version);
-      return client.list(gvk, options, listSignal);
-    };
-    await releaseResources(managed(crd), world, { client: { ...client, list }, clock: new TestClock() }, signal);
-    assert.deepEqual(asked, want);
-  });
-}
-
-test("releaseResources() reads a resource anew that somebody else wrote at the same moment", async () => {
-  const seen = repository("a", [finalizer]);
-  const fresh = repository("a", [finalizer, "example.com/new"], "2");
-  const answers = [apiError(409, "Conflict")];
-  const client = tableClient([definition(), fresh], {
-    refuse: (verb) => (verb === "patch" ? answers.shift() : undefined),
-  });
-  const list: TableClient["list"] = async () => ({ items: [seen], resourceVersion: "1" });
-  await releaseResources(managed(definition()), world, { client: { ...client, list }, clock: new TestClock() }, signal);
-  assert.deepEqual(client.writes, [
-    'patch GitRepository/apps/a {"metadata":{"resourceVersion":"2","finalizers":["example.com/new"]}}',
-  ]);
-});
-
-test("releaseResources() takes a resource that goes meanwhile for released", async () => {
-  const client = tableClient([definition(), repository("a", [finalizer])], {
-    refuse: (verb) => (verb === "patch" ? apiError(404, "NotFound") : undefined),
-  });
-  await releaseResources(managed(definition()), world, { client, clock: new TestClock() }, signal);
-  assert.deepEqual(client.writes, []);
-});
-
-test("releaseResources() throws when it may not take off a finalizer", async () => {
-  const forbidden = apiError(403, "Forbidden");
-  const client = tableClient([definition(), repository("a", [finalizer])], {
-    refuse: (verb) => (verb === "patch" ? forbidden : undefined),
-  });
-  await assert.rejects(
-    releaseResources(managed(definition()), world, { client, clock: new TestClock() }, signal),
-    forbidden,
   );
 });
 

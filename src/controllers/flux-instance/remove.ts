@@ -1,26 +1,34 @@
-import { objectAnnotations, operatorName, ownerLabels } from "../../api/names.ts";
+import { objectAnnotations, ownerLabels } from "../../api/names.ts";
 import type { Change } from "../../apply/change-set.ts";
 import type { ManagedObject } from "../../apply/inventory.ts";
 import { requestLimit } from "../../apply/plan-apply.ts";
-import { isKept, isOwned, prune, waitUntilGone } from "../../apply/prune.ts";
+import {
+  listed,
+  prune,
+  stillThereError,
+  waitUntilGone,
+  type GoneOptions,
+  type PruneOptions,
+} from "../../apply/prune.ts";
 import type { ApiClient } from "../../client/api-client.ts";
-import { isConflict, isNotFound } from "../../client/api-error.ts";
-import { fieldsOf, listOf, textOf } from "../../kube/fields.ts";
-import type { GroupVersionKind } from "../../kube/gvk.ts";
+import { formatApiVersion, groupKindKey } from "../../kube/gvk.ts";
+import { describeObject, isBuiltInGroup, objectIdOf } from "../../kube/object-id.ts";
 import type { KubeObject } from "../../kube/object.ts";
-import { describeObject } from "../../kube/object-id.ts";
 import type { Clock } from "../../std/clock.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";
 import { ReasonedError } from "../../std/errors.ts";
+import { kindOfDefinition, releaseResources, resourcesOf } from "./custom-resources.ts";
+import { findControllerPods, findForeignControllers } from "./running-controllers.ts";
+import type { RemovalProgress } from "./removal-phase.ts";
+import { isKustomization, suspend } from "./suspension.ts";
 import type { World } from "./world.ts";
 
 export type RemoveDeps = {
-  readonly client: Pick<ApiClient, "getOrUndefined" | "list" | "patch" | "delete">;
+  readonly client: Pick<ApiClient, "getOrUndefined" | "list" | "listPage" | "patch" | "delete">;
   readonly clock: Clock;
+  /** Who is told how far it is; nobody while pruning, where deletions are waited for as long as for health. */
+  readonly progress?: RemovalProgress;
 };
-
-/** The finalizer of all Flux controllers; the only one that is ever removed from a custom resource. */
-const fluxFinalizer = "finalizers.fluxcd.io";
 
 /**
  * Deletes managed objects so that no workload goes with them, given in the order of deletion. First Kustomizations are suspended, for a
@@ -34,31 +42,97 @@ export async function removeObjects(
   deps: RemoveDeps,
   signal: AbortSignal,
 ): Promise<readonly Change[]> {
-  const options = { owner: ownerLabels(world.key), keepAnnotation: objectAnnotations.prune };
-  const controllers = objects.filter(({ kind }) => kind === "Deployment");
-  const others = objects.filter(({ kind }) => kind !== "Deployment");
-  await mapConcurrent(objects.filter(isKustomization), requestLimit, (id) => suspend(id, world, deps, signal));
-  const stopped = await prune(controllers, { ...options, propagationPolicy: "Foreground" }, deps, signal);
-  const gone = { owner: options.owner, timeoutMs: world.settings.reconcileTimeoutMs };
-  await waitUntilGone(deletedOf(controllers, stopped), gone, deps, signal);
-  refuseWhileKept(stopped, others);
-  const definitions = others.filter(({ kind }) => kind === "CustomResourceDefinition");
+  const { controllers = [], definitions = [], resources = [], rest = [] } = Object.groupBy(objects, partOf);
+  const begin: RemovalProgress["begin"] = async (phase) => await deps.progress?.begin(phase);
+  const removal = { world, deps, begin };
+  const stopped = await stopControllers({ controllers, resources }, removal, signal);
+  const undefinedNow = await removeDefinitions({ definitions, resources, stopped }, removal, signal);
+  if (rest.length > 0) await removal.begin("rest");
+  return [...stopped, ...undefinedNow, ...(await prune(rest, pruneOptions(world), deps, signal))];
+}
+
+type Removal = { readonly world: World; readonly deps: RemoveDeps; readonly begin: RemovalProgress["begin"] };
+type Objects = readonly ManagedObject[];
+
+async function stopControllers(
+  { controllers, resources }: { readonly controllers: Objects; readonly resources: Objects },
+  { world, deps, begin }: Removal,
+  signal: AbortSignal,
+): Promise<readonly Change[]> {
+  const kustomizations = resources.filter(isKustomization);
+  if (kustomizations.length > 0) await begin("suspend");
+  await mapConcurrent(kustomizations, requestLimit, (id) => suspend(id, world, deps, signal));
+  if (controllers.length > 0) await begin("stop");
+  const stopped = await prune(controllers, { ...pruneOptions(world), propagationPolicy: "Foreground" }, deps, signal);
+  await waitUntilGone(deletedOf(controllers, stopped), goneOptions(world, deps, signal), deps, signal);
+  return stopped;
+}
+
+/** Definitions, with all of their resources. Those whose resources are to stay stay too. */
+async function removeDefinitions(
+  going: { readonly definitions: Objects; readonly resources: Objects; readonly stopped: readonly Change[] },
+  { world, deps, begin }: Removal,
+  signal: AbortSignal,
+): Promise<readonly Change[]> {
+  const { definitions, resources, stopped } = going;
+  if (definitions.length === 0) return await prune(resources, pruneOptions(world), deps, signal);
+  await begin("release");
+  await refuseWhileWatched(stopped, world, deps, signal);
   await mapConcurrent(definitions, requestLimit, (definition) => releaseResources(definition, world, deps, signal));
-  return [...stopped, ...(await prune(others, options, deps, signal))];
+  await begin("definitions");
+  const withdrawn = await prune(resources, pruneOptions(world), deps, signal);
+  const needed = await definitionsOf(keptOf(withdrawn), definitions, { world, deps }, signal);
+  const others = definitions.filter((definition) => !needed.has(definition));
+  const undefinedNow = await prune(others, pruneOptions(world), deps, signal);
+  return [...withdrawn, ...undefinedNow, ...[...needed].map((id): Change => ({ id, action: "kept" }))];
+}
+
+function pruneOptions(world: World): PruneOptions {
+  return { owner: ownerLabels(world.key), keepAnnotation: objectAnnotations.prune };
 }
 
 /** Something stays that must go before the rest may. */
 export class RemovalError extends ReasonedError {}
 
+type Part = "controllers" | "definitions" | "resources" | "rest";
+
+function partOf(object: ManagedObject): Part {
+  if (object.kind === "Deployment") return "controllers";
+  if (object.kind === "CustomResourceDefinition") return "definitions";
+  return isBuiltInGroup(formatApiVersion(object)) ? "rest" : "resources";
+}
+
 /** A controller that runs on would delete what its resources have applied, once their definitions go. */
-function refuseWhileKept(controllers: readonly Change[], others: readonly ManagedObject[]): void {
-  const kept = controllers.filter(({ action }) => action === "kept").map(({ id }) => describeObject(id));
-  if (kept.length === 0 || !others.some(({ kind }) => kind === "CustomResourceDefinition")) return;
-  throw new RemovalError({
-    reason: "ReconciliationFailed",
-    retry: "backoff",
-    message: `Cannot remove Flux's definitions while ${kept.toSorted().join(", ")} may still run: it carries the annotation ${objectAnnotations.prune} or lacks our owner labels; delete it, or take the annotation off`,
-  });
+async function refuseWhileWatched(
+  stopped: readonly Change[],
+  world: World,
+  deps: RemoveDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const kept = keptOf(stopped).map(describeObject).toSorted();
+  if (kept.length > 0) {
+    throw refusal(
+      `${kept.join(", ")} may still run: it carries the annotation ${objectAnnotations.prune} or lacks our owner labels; delete it, or take the annotation off`,
+    );
+  }
+  await waitForPods(stopped, deps, signal);
+  const foreign = await findForeignControllers(ownerLabels(world.key), deps, signal);
+  if (foreign.length === 0) return;
+  throw refusal(
+    `${foreign.join(", ")} of another Flux ${foreign.length === 1 ? "runs" : "run"}: it would take workloads along, or crash; remove it first, or keep the definitions by spec.deletionPolicy KeepResources`,
+  );
+}
+
+/** Throws StillThereError while a controller acts on although its Deployment is gone. */
+export async function waitForPods(stopped: readonly Change[], deps: RemoveDeps, signal: AbortSignal): Promise<void> {
+  const controllers = stopped.map(({ id }) => id);
+  const pods = await findControllerPods(controllers, deps, signal);
+  if (pods.length > 0) throw stillThereError(listed(pods, 10));
+}
+
+function refusal(why: string): RemovalError {
+  const message = `Cannot remove Flux's definitions while ${why}`;
+  return new RemovalError({ reason: "ReconciliationFailed", retry: "backoff", message });
 }
 
 /** Those of `objects` that were deleted, and not kept. */
@@ -67,66 +141,47 @@ export function deletedOf(objects: readonly ManagedObject[], changes: readonly C
   return objects.filter((object) => deleted.has(object));
 }
 
-function isKustomization({ group, kind }: ManagedObject): boolean {
-  return group === "kustomize.toolkit.fluxcd.io" && kind === "Kustomization";
+export function keptOf(changes: readonly Change[]): readonly Change["id"][] {
+  return changes.filter(({ action }) => action === "kept").map(({ id }) => id);
 }
 
-async function suspend(id: ManagedObject, world: World, { client }: RemoveDeps, signal: AbortSignal): Promise<void> {
-  const live = await client.getOrUndefined(id, id, signal);
-  if (live === undefined || !isOwned(live, ownerLabels(world.key)) || isKept(live, objectAnnotations.prune)) return;
-  const value = { spec: { suspend: true, prune: false } };
-  try {
-    await client.patch({ gvk: id, key: id }, { kind: "merge", value }, { fieldManager: operatorName }, signal);
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
+/** The definitions of objects that stay: with them, the objects would go. */
+async function definitionsOf(
+  kept: readonly Change["id"][],
+  definitions: readonly ManagedObject[],
+  { world, deps }: Pick<Removal, "world" | "deps">,
+  signal: AbortSignal,
+): Promise<ReadonlySet<ManagedObject>> {
+  const kinds = new Set(kept.map(groupKindKey));
+  const needed = new Set<ManagedObject>();
+  if (kinds.size === 0) return needed;
+  for (const definition of definitions) {
+    const kind = await kindOfDefinition(definition, world, deps, signal);
+    if (kind !== undefined && kinds.has(groupKindKey(kind.gvk))) needed.add(definition);
   }
+  return needed;
 }
 
-/** Takes Flux's finalizer off every resource of a definition of ours; finalizers of others stay. */
-export async function releaseResources(
-  definition: ManagedObject,
+/** How deletions of this removal are waited for. */
+export function goneOptions(world: World, deps: RemoveDeps, signal: AbortSignal): GoneOptions {
+  const { progress } = deps;
+  return {
+    owner: ownerLabels(world.key),
+    timeoutMs: progress?.waitMs ?? world.settings.reconcileTimeoutMs,
+    ...(progress === undefined ? {} : { onWaiting: (message) => progress.waiting(message) }),
+    heldBy: (live) => resourcesBehind(live, world, deps, signal),
+  };
+}
+
+/** A definition stays until the last of its resources is gone. */
+async function resourcesBehind(
+  live: KubeObject,
   world: World,
   deps: RemoveDeps,
   signal: AbortSignal,
-): Promise<void> {
-  const crd = await deps.client.getOrUndefined(definition, definition, signal);
-  if (crd === undefined || !isOwned(crd, ownerLabels(world.key))) return;
-  const gvk = servedKind(crd);
-  if (gvk === undefined) return;
-  const { items } = await deps.client.list(gvk, { metadataOnly: true }, signal);
-  const held = items.filter((item) => item.metadata.finalizers?.includes(fluxFinalizer) === true);
-  await mapConcurrent(held, requestLimit, (item) => release(gvk, item, deps, signal));
-}
-
-/** The resourceVersion makes sure that no finalizer is lost that somebody adds at the same moment. */
-async function release(gvk: GroupVersionKind, seen: KubeObject, deps: RemoveDeps, signal: AbortSignal): Promise<void> {
-  const key = { namespace: seen.metadata.namespace ?? "", name: seen.metadata.name };
-  let item: KubeObject | undefined = seen;
-  while (item?.metadata.finalizers?.includes(fluxFinalizer) === true) {
-    const finalizers = item.metadata.finalizers.filter((name) => name !== fluxFinalizer);
-    const value = { metadata: { resourceVersion: item.metadata.resourceVersion ?? "", finalizers } };
-    try {
-      await deps.client.patch({ gvk, key }, { kind: "merge", value }, { fieldManager: operatorName }, signal);
-      return;
-    } catch (error) {
-      if (isNotFound(error)) return;
-      if (!isConflict(error)) throw error;
-      item = await deps.client.getOrUndefined(gvk, key, signal);
-    }
-  }
-}
-
-/** The kind that a definition serves, at its stored version where that is served. */
-function servedKind(crd: KubeObject): GroupVersionKind | undefined {
-  const spec = fieldsOf(crd["spec"]);
-  const served = listOf(spec["versions"])
-    .map(fieldsOf)
-    .filter((version) => version["served"] === true);
-  const chosen = served.find((version) => version["storage"] === true) ?? served[0];
-  if (chosen === undefined) return undefined;
-  return {
-    group: textOf(spec["group"]),
-    version: textOf(chosen["name"]),
-    kind: textOf(fieldsOf(spec["names"])["kind"]),
-  };
+): Promise<readonly KubeObject[]> {
+  if (live.kind !== "CustomResourceDefinition") return [];
+  const definition = { ...objectIdOf(live), version: "v1" };
+  const kind = await kindOfDefinition(definition, world, deps, signal);
+  return kind === undefined ? [] : await resourcesOf(kind, undefined, deps, signal);
 }

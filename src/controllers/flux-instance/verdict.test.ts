@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { releaseOf, specOf } from "../../../test/support/small-release.ts";
+import { specOf } from "../../../test/support/small-release.ts";
 import { fluxInstance, instanceAnnotations } from "../../api/names.ts";
 import { conditionFaults } from "../../api/reasons.ts";
 import type { Condition } from "../../kube/conditions.ts";
@@ -16,7 +16,6 @@ import {
   outdatedStatus,
   progressMessage,
   suspendedStatus,
-  uninstallingStatus,
   type Failure,
 } from "./verdict.ts";
 import { worldOf, type World } from "./world.ts";
@@ -45,7 +44,6 @@ function targetOf<Kind extends string>(kind: Kind, parts: Partial<Target["render
   return {
     kind,
     spec: specOf({ distribution: { version: "2.9.x" } }),
-    release: releaseOf("2.9.0"),
     latestVersion: "2.9.0",
     rendering: {
       version: "2.9.0",
@@ -196,7 +194,7 @@ for (const { from, want } of [
   });
 }
 
-const applied = { inventory: entries, changed: true, sync: undefined };
+const applied = { inventory: entries, changed: true, sync: undefined, unattended: [] };
 const synced = says("Synced", "True", "SyncSucceeded", "all is ready") as Said & {
   type: "Synced";
   reason: "SyncSucceeded";
@@ -445,33 +443,6 @@ test("elsewhereStatus() is stalled and says where to go", () => {
   });
 });
 
-for (const { name, obstacle, want } of [
-  {
-    name: "says that removal is under way",
-    obstacle: undefined,
-    want: [
-      condition(says("Ready", "Unknown", "Uninstalling", "Removing Flux; workloads stay")),
-      condition(says("Reconciling", "True", "Uninstalling", "Removing Flux; workloads stay")),
-    ],
-  },
-  {
-    name: "says what it waits for",
-    obstacle: "Cannot go on",
-    want: [
-      condition(says("Ready", "False", "UninstallFailed", "Cannot go on")),
-      condition(says("Reconciling", "True", "Uninstalling", "Cannot go on")),
-    ],
-  },
-]) {
-  test(`uninstallingStatus() ${name}, and keeps the inventory`, () => {
-    const world = worldWith({
-      inventory: { entries },
-      conditions: [condition(says("Stalled", "True", "BuildFailed", "x"))],
-    });
-    assert.deepEqual(uninstallingStatus(world, obstacle, now), { inventory: { entries }, conditions: want });
-  });
-}
-
 const { requestedAt, forceAt, reconcileEvery } = instanceAnnotations;
 for (const { name, annotations, want } of [
   { name: "a request", annotations: { [requestedAt]: "1" }, want: ["1", undefined] },
@@ -527,8 +498,6 @@ for (const [name, statusOf] of [
   ["outdatedStatus()", (world) => outdatedStatus(world, { ...failure, reason: "BuildFailed" }, moment)],
   ["suspendedStatus()", (world) => suspendedStatus(world, now)],
   ["elsewhereStatus()", (world) => elsewhereStatus(world, now)],
-  ["uninstallingStatus()", (world) => uninstallingStatus(world, undefined, now)],
-  ["a blocked uninstallingStatus()", (world) => uninstallingStatus(world, "x", now)],
 ] satisfies readonly [string, (world: World) => FluxInstanceStatus][]) {
   test(`${name} is legal after whatever was there`, () =>
     assert.deepEqual(

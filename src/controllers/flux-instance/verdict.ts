@@ -14,6 +14,7 @@ import {
   type Moment,
 } from "./status-parts.ts";
 import type { SyncHealth } from "./sync-health.ts";
+import { unattendedCondition } from "./unattended.ts";
 import type { World } from "./world.ts";
 
 /** Before the first write: what is tried, and everything that may exist from now on. */
@@ -80,13 +81,15 @@ export type Applied = {
   readonly changed: boolean;
   /** Absent without `spec.sync`. */
   readonly sync: SyncHealth | undefined;
+  /** Resources that no controller reconciles, in sentences. */
+  readonly unattended: readonly string[];
 };
 
 /** All is applied, healthy and pruned. */
 export function appliedStatus(
   world: World,
   target: HeldTarget,
-  { inventory, changed, sync }: Applied,
+  { inventory, changed, sync, unattended }: Applied,
   moment: Moment,
 ): FluxInstanceStatus {
   const { rendering, artifactRevision } = target;
@@ -118,6 +121,7 @@ export function appliedStatus(
       { type: conditionTypes.stalled },
       upToDate(target),
       sync ?? { type: conditionTypes.synced },
+      unattendedCondition(unattended),
       warnings(world),
     ]),
   };
@@ -202,23 +206,6 @@ export function elsewhereStatus(world: World, nowIso: string): FluxInstanceStatu
       { type: conditionTypes.ready, status: "False", reason: reasons.wrongNamespace, message },
       { type: conditionTypes.reconciling },
       { type: conditionTypes.stalled, status: "True", reason: reasons.wrongNamespace, message },
-    ]),
-  };
-}
-
-/** Removal is under way; `obstacle` says what it waits for. */
-export function uninstallingStatus(world: World, obstacle: string | undefined, nowIso: string): FluxInstanceStatus {
-  const message = obstacle ?? "Removing Flux; workloads stay";
-  const ready: ConditionChange =
-    obstacle === undefined
-      ? { type: conditionTypes.ready, status: "Unknown", reason: reasons.uninstalling, message }
-      : { type: conditionTypes.ready, status: "False", reason: reasons.uninstallFailed, message };
-  return {
-    ...world.recorded,
-    conditions: withConditions(world, nowIso, [
-      ready,
-      { type: conditionTypes.reconciling, status: "True", reason: reasons.uninstalling, message },
-      { type: conditionTypes.stalled },
     ]),
   };
 }

@@ -3,7 +3,6 @@ import { ownerLabels } from "../../api/names.ts";
 import type { LiveMetadata } from "../../apply/plan-apply.ts";
 import type { KubeObject, ObjectKey } from "../../kube/object.ts";
 import { formatSelector } from "../../kube/selector.ts";
-import type { LastGoodState } from "./last-good.ts";
 import { readStatus, type FluxInstanceStatus } from "./status.ts";
 
 /** All that a reconcile knows of the world when it decides; read once, by `gather`. */
@@ -16,18 +15,11 @@ export type World = {
   readonly recorded: FluxInstanceStatus;
   /** Metadata of the live objects that carry our owner labels. */
   readonly live: LiveMetadata;
-  /** What was last healthy, and what has been tried since. */
-  readonly lastGood: LastGoodState;
   /** The one namespace in which an instance counts. */
   readonly ownNamespace: string;
 };
 
-export function worldOf(
-  instance: KubeObject,
-  live: LiveMetadata,
-  ownNamespace: string,
-  lastGood: LastGoodState = { kind: "absent" },
-): World {
+export function worldOf(instance: KubeObject, live: LiveMetadata, ownNamespace: string): World {
   return {
     key: { namespace: instance.metadata.namespace ?? "", name: instance.metadata.name },
     instance,
@@ -35,7 +27,6 @@ export function worldOf(
     settings: readAnnotations(instance.metadata.annotations),
     recorded: readStatus(instance["status"]),
     live,
-    lastGood,
     ownNamespace,
   };
 }

@@ -1,0 +1,126 @@
+import type { DeletionPolicy } from "../../api/spec.ts";
+import { eventReasons, reasons } from "../../api/reasons.ts";
+import { listed, StillThereError } from "../../apply/prune.ts";
+import type { ApiClient } from "../../client/api-client.ts";
+import { describeObject } from "../../kube/object-id.ts";
+import type { Outcome } from "../../runtime/controller.ts";
+import type { Conclusion } from "./conclude.ts";
+import { errorMessage } from "../../std/errors.ts";
+import { hasFinalizer, removeFinalizer } from "./finalizer.ts";
+import { namespaceTrouble } from "./namespace-trouble.ts";
+import { reasoned } from "./reasoned.ts";
+import type { RemovalPhase, RemovalProgress } from "./removal-phase.ts";
+import { indexOfPhase, removalMessage, removalStatus, toldOf, type Removal } from "./removal-status.ts";
+import { uninstall, type UninstallDeps, type Uninstalled } from "./uninstall.ts";
+import type { World } from "./world.ts";
+
+export type RemoveInstanceDeps = UninstallDeps & {
+  readonly client: Pick<ApiClient, "getOrUndefined" | "list" | "listPage" | "patch" | "delete">;
+};
+
+export type RemoveInstance = {
+  readonly world: World;
+  readonly conclusion: Conclusion;
+  readonly policy: DeletionPolicy;
+};
+
+/** Deletions are waited for so long in one go; whoever changes the instance meanwhile is heard after that. */
+const waitMs = 10_000;
+/** Nobody tells when an obstacle goes, and its user is waiting: so it is looked at often, however long it stays. */
+const retryMs = 5_000;
+
+/** Removes what the instance has installed and lets the instance go; until all is done, our finalizer holds it. */
+export async function removeInstance(
+  { world, conclusion, policy }: RemoveInstance,
+  deps: RemoveInstanceDeps,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  if (!hasFinalizer(world.instance)) return { kind: "settled" };
+  const report = new RemovalReport(world, conclusion, signal);
+  try {
+    report.started(policy);
+    const uninstalled = await uninstall(policy, world, { ...deps, progress: report }, signal);
+    report.ended(policy, uninstalled);
+    await removeFinalizer(world.instance, deps.client, signal);
+    return { kind: "settled" };
+  } catch (thrown) {
+    signal.throwIfAborted();
+    const error = reasoned(thrown);
+    const trouble = await namespaceTrouble(world.key.namespace, deps.client, signal);
+    const kind = error instanceof StillThereError ? "waiting" : "failed";
+    await report.stopped(kind, `${error.message}${trouble === undefined ? "" : `; ${trouble}`}`);
+    return kind === "waiting" ? { kind, retryMs } : { kind, retry: "on-change", recheckMs: retryMs };
+  }
+}
+
+/** Tells users how far a removal is, and nothing twice: what was told by an earlier try is no news. */
+class RemovalReport implements RemovalProgress {
+  readonly waitMs = waitMs;
+  readonly #world: World;
+  readonly #conclusion: Conclusion;
+  readonly #signal: AbortSignal;
+  #phase: RemovalPhase = "suspend";
+  #told: ReturnType<typeof toldOf>;
+
+  constructor(world: World, conclusion: Conclusion, signal: AbortSignal) {
+    this.#world = world;
+    this.#conclusion = conclusion;
+    this.#signal = signal;
+    this.#told = toldOf(world);
+  }
+
+  started(policy: DeletionPolicy): void {
+    if (this.#told !== undefined) return;
+    const message = policy === "Orphan" ? "Letting go of Flux" : `Removing ${this.#flux()}`;
+    this.#conclusion.note({ type: "Normal", reason: reasons.uninstalling, message: `${message}; ${staying[policy]}` });
+  }
+
+  async begin(phase: RemovalPhase): Promise<void> {
+    this.#phase = phase;
+    if (indexOfPhase(phase) > (this.#told?.phaseIndex ?? -1)) await this.#tell({ kind: "working", phase });
+  }
+
+  async waiting(message: string): Promise<void> {
+    await this.#tell({ kind: "waiting", phase: this.#phase, message });
+  }
+
+  async stopped(kind: "waiting" | "failed", message: string): Promise<void> {
+    const removal = { kind, phase: this.#phase, message };
+    const isNews = toldOf(this.#world)?.message !== removalMessage(removal);
+    const reason = kind === "failed" ? reasons.uninstallFailed : reasons.uninstalling;
+    const note = { type: "Warning", reason, message: removalMessage(removal) } as const;
+    try {
+      await this.#tell(removal);
+      if (isNews) this.#conclusion.note(note);
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      // What stops the removal may also refuse the status, as permissions that were taken away do. Then the event is all there is to read.
+      this.#conclusion.note({ ...note, message: `${note.message}; ${errorMessage(error)}` });
+    }
+  }
+
+  ended(policy: DeletionPolicy, { stayed }: Uninstalled): void {
+    const names = stayed.map(describeObject).toSorted();
+    const what = policy === "Orphan" ? "Flux is no longer managed" : `${this.#flux()} is removed`;
+    const left = names.length === 0 || policy === "Orphan" ? "" : `. Left in the cluster: ${listed(names, 20)}`;
+    const message = `${what}; ${staying[policy]}${left}`;
+    this.#conclusion.note({ type: "Normal", reason: eventReasons.uninstalled, message });
+  }
+
+  #flux(): string {
+    const { lastAppliedVersion } = this.#world.recorded;
+    return lastAppliedVersion === undefined ? "Flux" : `Flux ${lastAppliedVersion}`;
+  }
+
+  async #tell(removal: Removal): Promise<void> {
+    const message = removalMessage(removal);
+    await this.#conclusion.write(removalStatus(this.#world, removal, this.#conclusion.nowIso), this.#signal);
+    this.#told = { message, phaseIndex: indexOfPhase(removal.phase) };
+  }
+}
+
+const staying = {
+  Uninstall: "workloads stay",
+  KeepResources: "definitions, custom resources, claims and workloads stay",
+  Orphan: "it runs on, and nothing is deleted",
+} satisfies { readonly [policy in DeletionPolicy]: string };
