@@ -20,6 +20,9 @@ export const finalizer = `${group}/finalizer`;
 /** Field manager of server-side apply, value of `app.kubernetes.io/managed-by`, event source and leader lease. */
 export const operatorName = "flux-operator";
 
+/** The ConfigMap beside the instance that keeps what was last healthy. */
+export const lastGoodName = "flux-operator-last-good";
+
 export const labels = {
   managedBy: "app.kubernetes.io/managed-by",
   instance: "app.kubernetes.io/instance",

@@ -49,6 +49,7 @@ export const reasons = {
   invalidAnnotation: "InvalidAnnotation",
   preflightWarning: "PreflightWarning",
   noController: "NoController",
+  lastGoodFailed: "LastGoodFailed",
 } as const;
 
 export type Reason = (typeof reasons)[keyof typeof reasons];
@@ -108,7 +109,7 @@ export const legalReasons = {
     Unknown: [reasons.syncProgressing],
   },
   Unattended: { True: [reasons.noController] },
-  Warning: { True: [reasons.invalidAnnotation, reasons.preflightWarning] },
+  Warning: { True: [reasons.invalidAnnotation, reasons.preflightWarning, reasons.lastGoodFailed] },
 } as const satisfies { readonly [type in ConditionType]: Legal };
 
 /**

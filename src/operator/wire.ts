@@ -7,6 +7,7 @@ import type { ApiClient } from "../client/api-client.ts";
 import { guardWrites } from "../client/guard-writes.ts";
 import { loadConnection } from "../client/load-connection.ts";
 import { Interrupts, wishOf } from "../controllers/flux-instance/interrupts.ts";
+import { LastGoodStore } from "../controllers/flux-instance/last-good-store.ts";
 import {
   createLiveIndex,
   deploymentKind,
@@ -82,6 +83,7 @@ function wire(parts: Parts): readonly StartStep[] {
     events,
     liveIndex: createLiveIndex(managed),
     releases: artifacts.releases,
+    lastGood: new LastGoodStore(client),
     ownNamespace: config.namespace,
   };
   metrics.addState(instanceMetric(instances));

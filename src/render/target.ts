@@ -6,7 +6,7 @@ import { type FoundRelease, findRelease, latestRelease, type NoReleaseReason } f
 import type { Release } from "../distribution/release.ts";
 import { ReasonedError, type Retry } from "../std/errors.ts";
 import { renderInstance } from "./render-instance.ts";
-import type { Rendering } from "./rendering.ts";
+import type { InstanceRef, Rendering } from "./rendering.ts";
 import { refuseUnsupported } from "./unsupported.ts";
 
 /** The releases that can be installed. */
@@ -23,6 +23,8 @@ export type Catalogue = {
 /** What the instance is to become. */
 export type Target = {
   readonly spec: CanonicalSpec;
+  /** What it was rendered from. */
+  readonly release: Release;
   readonly rendering: Rendering;
   /** The newest stable release of the catalogue. */
   readonly latestVersion: string;
@@ -45,10 +47,29 @@ export function targetOf({ metadata, spec: userSpec }: FluxInstance, catalogue: 
   checkUpgradePolicy(spec.upgrade);
   const found = findRelease(spec.distribution.version, catalogue.versions, { known: catalogue.known ?? [] });
   if (found.kind !== "found") throw noRelease(found);
-  const rendering = renderInstance(spec, catalogue.load(found.version), { name, namespace });
-  const { artifactRevision } = catalogue;
-  const latestVersion = latestRelease(catalogue.versions) ?? found.version;
-  return { spec, rendering, latestVersion, ...(artifactRevision === undefined ? {} : { artifactRevision }) };
+  const { versions, artifactRevision } = catalogue;
+  const latestVersion = latestRelease(versions) ?? found.version;
+  return targetFrom({ name, namespace }, spec, catalogue.load(found.version), { latestVersion, artifactRevision });
+}
+
+/** What a release that was found before makes of an instance, whatever the spec's range says. Throws as `targetOf`. */
+export function targetOfRelease({ metadata, spec: userSpec }: FluxInstance, release: Release, origin: Origin): Target {
+  const { name, namespace = "" } = metadata;
+  const spec = canonicalSpec(userSpec, namespace);
+  refuseUnsupported(spec);
+  return targetFrom({ name, namespace }, spec, release, origin);
+}
+
+type Origin = { readonly latestVersion: string; readonly artifactRevision: string | undefined };
+
+function targetFrom(
+  instance: InstanceRef,
+  spec: CanonicalSpec,
+  release: Release,
+  { latestVersion, artifactRevision }: Origin,
+): Target {
+  const rendering = renderInstance(spec, release, instance);
+  return { spec, release, rendering, latestVersion, ...(artifactRevision === undefined ? {} : { artifactRevision }) };
 }
 
 /** An artifact may have the release at the next look; a range of which no release is known waits for another one. */

@@ -6,6 +6,7 @@ import type { EventNote, EventRecorder } from "../../runtime/events.ts";
 import type { Clock } from "../../std/clock.ts";
 import { timestamp } from "../../std/clock.ts";
 import type { HeldTarget, Target } from "./decide.ts";
+import type { LastGoodState } from "./last-good.ts";
 import type { FluxInstanceStatus } from "./status.ts";
 import type { SyncHealth } from "./sync-health.ts";
 import type { StatusWriter } from "./status-writer.ts";
@@ -73,6 +74,11 @@ export class Conclusion {
     this.#current = { ...this.#current, recorded: status };
   }
 
+  /** What is on record of the last healthy revision from now on. */
+  kept(lastGood: LastGoodState): void {
+    this.#current = { ...this.#current, lastGood };
+  }
+
   async applied(
     target: HeldTarget,
     result: ActResult,
@@ -89,6 +95,7 @@ export class Conclusion {
     }
     this.#tellUpToDate(status, target);
     this.#tellUnattended(status);
+    this.#tellLastGood();
   }
 
   async failed(failure: Failure, signal: AbortSignal): Promise<void> {
@@ -130,6 +137,15 @@ export class Conclusion {
     const after = findCondition(status.conditions, conditionTypes.unattended);
     if (after === undefined || before?.message === after.message) return;
     this.#event({ type: "Warning", reason: reasons.noController, message: after.message });
+  }
+
+  /** A record that could not be read has been written anew by now; one that could not be written stays as a condition. */
+  #tellLastGood(): void {
+    const state = [this.#current.lastGood, this.#world.lastGood].find(({ kind }) => kind === "damaged");
+    if (state?.kind !== "damaged") return;
+    const told = findCondition(this.#world.recorded.conditions, conditionTypes.warning)?.message ?? "";
+    if (told.includes(state.message)) return;
+    this.#event({ type: "Warning", reason: reasons.lastGoodFailed, message: state.message });
   }
 
   #warnIfNew(conditionType: string, failure: Failure): void {

@@ -10,12 +10,14 @@ import { act, InterruptedError, type ActDeps } from "./act.ts";
 import { Conclusion, type ConcludeDeps } from "./conclude.ts";
 import { decide, isAppliedSpec, type Decision, type Target } from "./decide.ts";
 import type { Interrupts } from "./interrupts.ts";
+import type { LastGoodStore } from "./last-good-store.ts";
 import type { LiveIndex } from "./live-index.ts";
 import { StatusWriter } from "./status-writer.ts";
 import type { ReleaseSource } from "./release-source.ts";
 import { ensureFinalizer } from "./finalizer.ts";
 import { reasoned } from "./reasoned.ts";
 import { removeInstance } from "./remove-instance.ts";
+import { keepGood } from "./rollback.ts";
 import { readSyncHealth, syncRecheckMs } from "./sync-health.ts";
 import type { UninstallDeps } from "./uninstall.ts";
 import { elsewhereStatus, intentStatus, suspendedStatus, type Failure } from "./verdict.ts";
@@ -33,6 +35,7 @@ export type ReconcileDeps = ActDeps &
     readonly liveIndex: LiveIndex;
     readonly releases: ReleaseSource;
     readonly interrupts: Interrupts;
+    readonly lastGood: Pick<LastGoodStore, "read" | "write" | "remove">;
     readonly ownNamespace: string;
   };
 
@@ -71,7 +74,9 @@ export async function reconcileFluxInstance(
 async function gather(key: ObjectKey, deps: ReconcileDeps, signal: AbortSignal): Promise<World | undefined> {
   const instance = await deps.client.getOrUndefined(fluxInstanceKind, key, signal);
   if (instance === undefined) return undefined;
-  return worldOf(instance, deps.liveIndex.metadata(key), deps.ownNamespace);
+  const live = deps.liveIndex.metadata(key);
+  if (key.namespace !== deps.ownNamespace) return worldOf(instance, live, deps.ownNamespace);
+  return worldOf(instance, live, deps.ownNamespace, await deps.lastGood.read(instance, signal));
 }
 
 async function suspend(world: World, conclusion: Conclusion, signal: AbortSignal): Promise<Outcome> {
@@ -129,6 +134,7 @@ async function converge(
       },
       signal,
     );
+    conclusion.kept(await keepGood(world, decision, deps.lastGood, signal));
     const sync = await readSyncHealth(decision.rendering.objects, deps, signal);
     await conclusion.applied(decision, result, sync, signal);
     deps.releases.applied(world.key, decision);

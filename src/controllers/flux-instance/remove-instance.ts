@@ -7,6 +7,7 @@ import type { Outcome } from "../../runtime/controller.ts";
 import type { Conclusion } from "./conclude.ts";
 import { errorMessage } from "../../std/errors.ts";
 import { hasFinalizer, removeFinalizer } from "./finalizer.ts";
+import type { LastGoodStore } from "./last-good-store.ts";
 import { namespaceTrouble } from "./namespace-trouble.ts";
 import { reasoned } from "./reasoned.ts";
 import type { RemovalPhase, RemovalProgress } from "./removal-phase.ts";
@@ -16,6 +17,7 @@ import type { World } from "./world.ts";
 
 export type RemoveInstanceDeps = UninstallDeps & {
   readonly client: Pick<ApiClient, "getOrUndefined" | "list" | "listPage" | "patch" | "delete">;
+  readonly lastGood: Pick<LastGoodStore, "remove">;
 };
 
 export type RemoveInstance = {
@@ -41,6 +43,7 @@ export async function removeInstance(
     report.started(policy);
     const uninstalled = await uninstall(policy, world, { ...deps, progress: report }, signal);
     report.ended(policy, uninstalled);
+    await deps.lastGood.remove(world.instance, signal);
     await removeFinalizer(world.instance, deps.client, signal);
     return { kind: "settled" };
   } catch (thrown) {

@@ -20,10 +20,16 @@ export function handled({ recorded, settings, generation }: World): FluxInstance
   };
 }
 
-export function warnings({ settings }: World): ConditionChange {
-  if (settings.warnings.length === 0) return { type: conditionTypes.warning };
-  const message = settings.warnings.map((warning) => warning.message).join("; ");
-  return { type: conditionTypes.warning, status: "True", reason: reasons.invalidAnnotation, message };
+/** All that is not as it should be without harm to what runs; the first gives the reason. */
+export function warnings({ settings, lastGood }: World): ConditionChange {
+  const found = [
+    ...settings.warnings.map(({ message }) => ({ reason: reasons.invalidAnnotation, message })),
+    ...(lastGood.kind === "damaged" ? [{ reason: reasons.lastGoodFailed, message: lastGood.message }] : []),
+  ];
+  const [first] = found;
+  if (first === undefined) return { type: conditionTypes.warning };
+  const message = found.map((warning) => warning.message).join("; ");
+  return { type: conditionTypes.warning, status: "True", reason: first.reason, message };
 }
 
 /** A condition to set; one with nothing but a type is removed. */

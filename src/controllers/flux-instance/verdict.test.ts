@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { specOf } from "../../../test/support/small-release.ts";
+import { releaseOf, specOf } from "../../../test/support/small-release.ts";
 import { fluxInstance, instanceAnnotations } from "../../api/names.ts";
 import { conditionFaults } from "../../api/reasons.ts";
 import type { Condition } from "../../kube/conditions.ts";
@@ -44,6 +44,7 @@ function targetOf<Kind extends string>(kind: Kind, parts: Partial<Target["render
   return {
     kind,
     spec: specOf({ distribution: { version: "2.9.x" } }),
+    release: releaseOf("2.9.0"),
     latestVersion: "2.9.0",
     rendering: {
       version: "2.9.0",

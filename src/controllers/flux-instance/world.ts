@@ -3,6 +3,7 @@ import { ownerLabels } from "../../api/names.ts";
 import type { LiveMetadata } from "../../apply/plan-apply.ts";
 import type { KubeObject, ObjectKey } from "../../kube/object.ts";
 import { formatSelector } from "../../kube/selector.ts";
+import type { LastGoodState } from "./last-good.ts";
 import { readStatus, type FluxInstanceStatus } from "./status.ts";
 
 /** All that a reconcile knows of the world when it decides; read once, by `gather`. */
@@ -15,11 +16,18 @@ export type World = {
   readonly recorded: FluxInstanceStatus;
   /** Metadata of the live objects that carry our owner labels. */
   readonly live: LiveMetadata;
+  /** What was last healthy, and what has been tried since. */
+  readonly lastGood: LastGoodState;
   /** The one namespace in which an instance counts. */
   readonly ownNamespace: string;
 };
 
-export function worldOf(instance: KubeObject, live: LiveMetadata, ownNamespace: string): World {
+export function worldOf(
+  instance: KubeObject,
+  live: LiveMetadata,
+  ownNamespace: string,
+  lastGood: LastGoodState = { kind: "absent" },
+): World {
   return {
     key: { namespace: instance.metadata.namespace ?? "", name: instance.metadata.name },
     instance,
@@ -27,6 +35,7 @@ export function worldOf(instance: KubeObject, live: LiveMetadata, ownNamespace: 
     settings: readAnnotations(instance.metadata.annotations),
     recorded: readStatus(instance["status"]),
     live,
+    lastGood,
     ownNamespace,
   };
 }

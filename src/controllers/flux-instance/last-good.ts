@@ -1,0 +1,212 @@
+import { gunzipSync, gzipSync } from "node:zlib";
+import { labels, lastGoodName, operatorName, ownerLabels } from "../../api/names.ts";
+import type { Release } from "../../distribution/release.ts";
+import { fieldsOf, listOf, textOf } from "../../kube/fields.ts";
+import type { JsonObject, JsonValue, KubeObject } from "../../kube/object.ts";
+import { sha256Digest } from "../../std/digest.ts";
+import { ReasonedError } from "../../std/errors.ts";
+import { canonicalJson, deepEqual, isJsonObject } from "../../std/json.ts";
+
+/** The last revision that was applied and healthy (with `spec.wait: false`: applied), with all that it takes to render it again. */
+export type LastGood = {
+  /** `spec` of the FluxInstance as it was written, which is read again as any stored one: a newer operator fills in what is new. */
+  readonly spec: JsonObject;
+  readonly release: Release;
+  /** Absent when the release is embedded. */
+  readonly artifactRevision?: string;
+  /** "2.9.4" */
+  readonly version: string;
+  /** "v2.9.4@sha256:<64 hex>" */
+  readonly revision: string;
+  /** The instance's generation. */
+  readonly generation: number;
+};
+
+/** What was tried after that and failed. It is not tried again while the first three are the same. */
+export type FailedAttempt = {
+  readonly generation: number;
+  readonly artifactRevision?: string;
+  readonly operatorVersion: string;
+  readonly version: string;
+  readonly revision: string;
+  readonly reason: string;
+  readonly message: string;
+};
+
+export type LastGoodRecord = { readonly good: LastGood; readonly failed?: FailedAttempt };
+
+export type LastGoodState =
+  | { readonly kind: "absent" }
+  | ({ readonly kind: "known" } & LastGoodRecord)
+  /** Somebody has changed it by hand; `message` says what is wrong. */
+  | { readonly kind: "damaged"; readonly message: string };
+
+/** The record is too large for a ConfigMap. */
+export class LastGoodError extends ReasonedError {}
+
+const keys = { good: "lastGood.json", failed: "failedAttempt.json", release: "release.json.gz" } as const;
+
+/** The API server takes 1 MiB with all metadata; a release is about 12 KiB. */
+const longestBytes = 900 * 1024;
+/** No release is larger; what unpacks to more is none. */
+const longestReleaseBytes = 64 * 1024 * 1024;
+
+/** The ConfigMap that keeps `record`. It goes with `instance`. Throws LastGoodError when it would be too large. */
+export function encodeLastGood(instance: KubeObject, { good, failed }: LastGoodRecord): KubeObject {
+  const { namespace = "", name, uid = "" } = instance.metadata;
+  const { release, ...facts } = good;
+  const packed = packRelease(release);
+  const data = {
+    [keys.good]: canonicalJson({ ...facts, releaseDigest: packed.digest }),
+    ...(failed === undefined ? {} : { [keys.failed]: canonicalJson({ ...failed }) }),
+  };
+  const sizeBytes = Object.values(data).reduce((sum, text) => sum + Buffer.byteLength(text), packed.base64.length);
+  if (sizeBytes > longestBytes) throw tooLarge(namespace, sizeBytes);
+  return {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: {
+      name: lastGoodName,
+      namespace,
+      labels: {
+        [labels.managedBy]: operatorName,
+        [labels.partOf]: "flux",
+        ...ownerLabels({ namespace, name }),
+      },
+      ownerReferences: [{ apiVersion: instance.apiVersion, kind: instance.kind, name, uid }],
+    },
+    data,
+    binaryData: { [keys.release]: packed.base64 },
+  };
+}
+
+/** What a ConfigMap keeps about `instance`. One that belongs to another instance of the same name tells nothing. */
+export function decodeLastGood(configMap: KubeObject, instance: KubeObject): LastGoodState {
+  if (!belongsTo(configMap, instance)) return { kind: "absent" };
+  try {
+    const data = fieldsOf(configMap["data"]);
+    const { releaseDigest, ...facts } = readGood(parseText(data, keys.good));
+    const release = unpackRelease(textOf(fieldsOf(configMap["binaryData"])[keys.release]), releaseDigest);
+    const failed = data[keys.failed] === undefined ? undefined : readFailed(parseText(data, keys.failed));
+    return { kind: "known", good: { ...facts, release }, ...(failed === undefined ? {} : { failed }) };
+  } catch (error) {
+    if (!(error instanceof DamagedError)) throw error;
+    return { kind: "damaged", message: damaged(configMap, error.message) };
+  }
+}
+
+/** Whether both keep the same; releases are compared by digest. */
+export function sameRecord(left: LastGoodRecord, right: LastGoodRecord): boolean {
+  return deepEqual(comparable(left), comparable(right));
+}
+
+function comparable({ good: { release, ...facts }, failed }: LastGoodRecord): JsonValue {
+  return { ...facts, release: packRelease(release).digest, failed: failed === undefined ? null : { ...failed } };
+}
+
+type Packed = { readonly base64: string; readonly digest: string };
+const packs = new WeakMap<Release, Packed>();
+
+/** Memoised by identity: the same release is compared at every reconcile. */
+function packRelease(release: Release): Packed {
+  const known = packs.get(release);
+  if (known !== undefined) return known;
+  const text = canonicalJson({ ...release });
+  const packed = { base64: gzipSync(text, { level: 9 }).toString("base64"), digest: sha256Digest(text) };
+  packs.set(release, packed);
+  return packed;
+}
+
+/** Only what `packRelease` has made passes: its digest stands beside it. */
+function unpackRelease(base64: string, digest: string): Release {
+  const text = unpack(base64);
+  if (sha256Digest(text) !== digest) throw new DamagedError(`${keys.release} is not the release that was kept`);
+  const release: unknown = JSON.parse(text);
+  if (!isRelease(release)) throw new DamagedError(`${keys.release} has no release`);
+  return release;
+}
+
+function unpack(base64: string): string {
+  if (base64 === "") throw new DamagedError(`${keys.release} is missing`);
+  try {
+    return gunzipSync(Buffer.from(base64, "base64"), { maxOutputLength: longestReleaseBytes }).toString("utf8");
+  } catch {
+    throw new DamagedError(`${keys.release} cannot be unpacked`);
+  }
+}
+
+function isRelease(value: unknown): value is Release {
+  if (!isJsonObject(value)) return false;
+  const lists = [value["rbac"], value["policies"], ...Object.values(fieldsOf(value["components"]))];
+  return typeof value["version"] === "string" && isJsonObject(value["images"]) && lists.every(Array.isArray);
+}
+
+/** Says in a few words what is wrong; it becomes part of the state's message. */
+class DamagedError extends Error {}
+
+function damaged({ metadata }: KubeObject, why: string): string {
+  return `Cannot read ConfigMap ${metadata.namespace}/${metadata.name}, which keeps what was last healthy: ${why}; it is written anew after the next success, and until then a failed upgrade is not rolled back`;
+}
+
+function parseText(data: JsonObject, key: string): JsonObject {
+  const text = textOf(data[key]);
+  if (text === "") throw new DamagedError(`${key} is missing`);
+  try {
+    const value: unknown = JSON.parse(text);
+    if (isJsonObject(value)) return value;
+  } catch {
+    throw new DamagedError(`${key} is no JSON`);
+  }
+  throw new DamagedError(`${key} is no JSON object`);
+}
+
+function readGood(fields: JsonObject): Omit<LastGood, "release"> & { readonly releaseDigest: string } {
+  const { spec, artifactRevision } = fields;
+  if (!isJsonObject(spec)) throw new DamagedError(`${keys.good} has no spec`);
+  return {
+    spec,
+    version: textIn(fields, keys.good, "version"),
+    revision: textIn(fields, keys.good, "revision"),
+    releaseDigest: textIn(fields, keys.good, "releaseDigest"),
+    generation: numberIn(fields, keys.good, "generation"),
+    ...(artifactRevision === undefined ? {} : { artifactRevision: textIn(fields, keys.good, "artifactRevision") }),
+  };
+}
+
+function readFailed(fields: JsonObject): FailedAttempt {
+  const { artifactRevision } = fields;
+  return {
+    generation: numberIn(fields, keys.failed, "generation"),
+    ...(artifactRevision === undefined ? {} : { artifactRevision: textIn(fields, keys.failed, "artifactRevision") }),
+    operatorVersion: textIn(fields, keys.failed, "operatorVersion"),
+    version: textIn(fields, keys.failed, "version"),
+    revision: textIn(fields, keys.failed, "revision"),
+    reason: textIn(fields, keys.failed, "reason"),
+    message: textIn(fields, keys.failed, "message"),
+  };
+}
+
+function textIn(fields: JsonObject, key: string, field: string): string {
+  const value = textOf(fields[field]);
+  if (value === "") throw new DamagedError(`${key} has no ${field}`);
+  return value;
+}
+
+function numberIn(fields: JsonObject, key: string, field: string): number {
+  const value = fields[field];
+  if (typeof value !== "number") throw new DamagedError(`${key} has no ${field}`);
+  return value;
+}
+
+function belongsTo({ metadata }: KubeObject, instance: KubeObject): boolean {
+  const owners = listOf(metadata["ownerReferences"]).map(fieldsOf);
+  return owners.length === 0 || owners.some(({ uid }) => uid === instance.metadata.uid);
+}
+
+function tooLarge(namespace: string, sizeBytes: number): LastGoodError {
+  return new LastGoodError({
+    reason: "ReconciliationFailed",
+    retry: "backoff",
+    message: `Cannot keep what was applied in ConfigMap ${namespace}/${lastGoodName}: it takes ${sizeBytes} of at most ${longestBytes} bytes; a failed upgrade is not rolled back while the spec or the release is so large`,
+  });
+}
