@@ -44,7 +44,7 @@ test("LastGoodStore.write() writes what is new, and the same only once", async (
   await store.write(instance, record, await store.read(instance, signal), signal);
   await store.write(instance, record, await store.read(instance, signal), signal);
   assert.equal(writes(), 1);
-  const next = { good: { ...record.good, generation: 2 } };
+  const next = { good: { ...record.good, spec: { wait: false } } };
   await store.write(instance, next, await store.read(instance, signal), signal);
   assert.equal(writes(), 2);
   assert.deepEqual(await store.read(instance, signal), { kind: "known", ...next });

@@ -139,7 +139,8 @@ const again: Release = structuredClone(good.release);
 for (const { name, other, want } of [
   { name: "is true of a release that was read anew", other: { good: { ...good, release: again } }, want: true },
   { name: "is false of another release", other: { good: { ...good, release: releaseOf("2.9.1") } }, want: false },
-  { name: "is false of a later generation", other: { good: { ...good, generation: 4 } }, want: false },
+  { name: "is true of the same at a later generation", other: { good: { ...good, generation: 4 } }, want: true },
+  { name: "is false of another spec", other: { good: { ...good, spec: { ...spec, wait: false } } }, want: false },
   { name: "is false after a failure", other: { good, failed }, want: false },
 ] satisfies readonly { name: string; other: LastGoodRecord; want: boolean }[]) {
   test(`sameRecord() ${name}`, () => assert.equal(sameRecord({ good }, other), want));

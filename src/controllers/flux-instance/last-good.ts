@@ -18,7 +18,7 @@ export type LastGood = {
   readonly version: string;
   /** "v2.9.4@sha256:<64 hex>" */
   readonly revision: string;
-  /** The instance's generation. */
+  /** The first generation of the instance that was this. */
   readonly generation: number;
 };
 
@@ -95,13 +95,14 @@ export function decodeLastGood(configMap: KubeObject, instance: KubeObject): Las
   }
 }
 
-/** Whether both keep the same; releases are compared by digest. */
+/** Whether both keep the same: releases are compared by digest, and it does not matter since when. */
 export function sameRecord(left: LastGoodRecord, right: LastGoodRecord): boolean {
   return deepEqual(comparable(left), comparable(right));
 }
 
-function comparable({ good: { release, ...facts }, failed }: LastGoodRecord): JsonValue {
-  return { ...facts, release: packRelease(release).digest, failed: failed === undefined ? null : { ...failed } };
+function comparable({ good, failed }: LastGoodRecord): JsonValue {
+  const release = packRelease(good.release).digest;
+  return { ...good, generation: 0, release, failed: failed === undefined ? null : { ...failed } };
 }
 
 type Packed = { readonly base64: string; readonly digest: string };
