@@ -1,4 +1,5 @@
-/** `node distribution-process.ts embedded VERSION | each | folder VERSION PATH | registry VERSION ADDRESS`: times one way to a release, in a process of its own. */
+/** `node distribution-process.ts embedded VERSION | each | folder VERSION PATH | registry VERSION ADDRESS | held VERSION ADDRESS`: times one way to a release, in a process of its own. */
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { systemClock } from "../../src/std/clock.ts";
 import type { Files } from "../../src/oci/layer.ts";
 
@@ -42,6 +43,24 @@ const ways: Readonly<Record<string, Way>> = {
       const [pull, { files }] = await time(() => registry.pull(place, { insecure: true, keep }, signal));
       await registry.close();
       return { pull: [pull], ...(await read(files, version)) };
+    };
+  },
+  held: async (version, place) => {
+    const [{ Registry }, { HeldArtifact }] = await Promise.all([
+      import("../../src/oci/registry.ts"),
+      import("../../src/controllers/flux-instance/held-artifact.ts"),
+    ]);
+    return async () => {
+      const registry = new Registry({ clock: systemClock, random: Math.random, userAgent: "flux-operator/bench" });
+      const turns = monitorEventLoopDelay({ resolution: 5 });
+      turns.enable();
+      const [held] = await time(async () => {
+        const fetched = await registry.fetch(place, { insecure: true }, signal);
+        const artifact = await HeldArtifact.open({ ...fetched, reference: place }, signal);
+        await artifact.prepare(version, signal);
+      });
+      await registry.close();
+      return { held: [held], turn: [turns.max / 1e6] };
     };
   },
 };

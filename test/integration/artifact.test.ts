@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { outcomeAnnotation } from "../../scripts/control-plane/stages.ts";
 import { conditionFaults } from "../../src/api/reasons.ts";
 import { readStatus } from "../../src/controllers/flux-instance/status.ts";
 import type { Release } from "../../src/distribution/release.ts";
@@ -217,6 +218,23 @@ describe("a FluxInstance with an artifact", { skip: officialAbsent ?? false }, (
     await assertRepairs();
     digest = await push(only("2.8.3", "2.8.8"));
     await when("repaired", (object) => isCurrent(object) && statusOf(object)["lastArtifactRevision"] === digest);
+  });
+
+  test("stops waiting for health when another artifact comes", async () => {
+    const patch = [
+      { op: "add", path: "/spec/template/metadata/annotations", value: { [outcomeAnnotation]: "never-ready" } },
+    ];
+    const target = { kind: "Deployment", name: "kustomize-controller" };
+    await cluster.patchInstance({ spec: { kustomize: { patches: [{ target, patch: JSON.stringify(patch) }] } } });
+    const isIll = ({ metadata, ...deployment }: KubeObject) =>
+      metadata.name === target.name && fieldsOf(deployment["status"])["unavailableReplicas"] === 1;
+    await cluster.objectWhen(deploymentKind, "rolled out", isIll);
+    await when("waiting", says("Ready", "Unknown/Progressing: "));
+    // Beside the releases, so that the same revision is wanted as before.
+    digest = await push(new Map([...only("2.8.3", "2.8.8"), ["README.md", "another artifact"]]));
+    await when("interrupted", says("Ready", "False/HealthCheckCanceled: "));
+    await cluster.patchInstance({ spec: { kustomize: null } });
+    await when("well", (object) => isCurrent(object) && statusOf(object)["lastArtifactRevision"] === digest);
   });
 
   test("leaves alone what runs when the next minor is not understood, and takes one in that is", async () => {
