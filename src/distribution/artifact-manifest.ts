@@ -2,7 +2,7 @@ import { nameObject } from "../kube/object-id.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
 import { errorMessage } from "../std/errors.ts";
 import { isJsonObject } from "../std/json.ts";
-import { parseKubeYamlDocuments } from "../std/yaml.ts";
+import { eachKubeYamlDocument } from "../std/yaml.ts";
 import { artifactFailed } from "./artifact-error.ts";
 import { withoutDescriptions } from "./crd-descriptions.ts";
 
@@ -11,7 +11,7 @@ export type ArtifactFile = { readonly path: string; readonly bytes: Uint8Array }
 /** The namespace that the official manifests are written for; their objects name it in role bindings only. */
 const officialNamespace = "flux-system";
 
-/** Official files have up to 0.22 MiB. Parsing 1 MiB takes a second, in which nothing else is done, and 0.1 GiB. */
+/** Official files have up to 0.22 MiB. Parsing 1 MiB takes a second, in which nothing else is done if it is one document, and 0.1 GiB. */
 const maxFileBytes = 1024 * 1024;
 
 /** Who generated a CRD says nothing about what it is, and differs between equal ones. */
@@ -20,22 +20,29 @@ const generatorAnnotation = "controller-gen.kubebuilder.io/version";
 const clusterKinds: ReadonlySet<string> = new Set(["CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"]);
 
 /**
- * The objects of a manifest file in its order, as the embedded releases have them: without status, creation time, the
+ * The objects of a manifest file in its order, one at a time, as the embedded releases have them: without status, creation time, the
  * generator's mark and the descriptions of CRDs. Throws ArtifactError for what is no such file.
  */
-export function readManifest(file: ArtifactFile): readonly KubeObject[] {
-  const documents = readYaml(file);
-  if (documents.length === 0) throw artifactFailed(`${file.path} has no objects`);
-  const objects = documents.map((document, index) => readObject(document, `${file.path}, document ${index + 1}`));
-  for (const object of objects) checkNamespace(object, file.path);
-  return compact(objects);
+export function* readManifest(file: ArtifactFile): Generator<KubeObject, void, void> {
+  let count = 0;
+  for (const document of eachDocument(file)) {
+    count += 1;
+    const object = readObject(document, `${file.path}, document ${count}`);
+    checkNamespace(object, file.path);
+    yield compact(object);
+  }
+  if (count === 0) throw artifactFailed(`${file.path} has no objects`);
 }
 
 /** The documents of a YAML file that are not empty. Throws ArtifactError when it is none, or larger than 1 MiB. */
-export function readYaml({ path, bytes }: ArtifactFile): readonly JsonValue[] {
+export function readYaml(file: ArtifactFile): readonly JsonValue[] {
+  return [...eachDocument(file)];
+}
+
+function* eachDocument({ path, bytes }: ArtifactFile): Generator<JsonValue, void, void> {
   if (bytes.length > maxFileBytes) throw artifactFailed(`${path} is larger than ${maxFileBytes} bytes`);
   try {
-    return parseKubeYamlDocuments(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    yield* eachKubeYamlDocument(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (cause) {
     throw artifactFailed(`${path}: ${errorMessage(cause)}`, cause);
   }
@@ -90,7 +97,7 @@ function checkNamespace(object: KubeObject, path: string): void {
 }
 
 /** Texts cut out of a YAML file keep the whole file in memory; those of a copy by JSON do not. */
-function compact(objects: readonly (KubeObject & JsonObject)[]): readonly KubeObject[] {
-  const copy: readonly KubeObject[] = JSON.parse(JSON.stringify(objects));
+function compact(object: KubeObject & JsonObject): KubeObject {
+  const copy: KubeObject = JSON.parse(JSON.stringify(object));
   return copy;
 }

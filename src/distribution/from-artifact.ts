@@ -99,7 +99,7 @@ function readRelease(files: Files, version: string): Release {
 }
 
 /**
- * Reads the files of one release a step at a time: YAML is slow, and whoever has more to do can do so between two files.
+ * Reads the files of one release an object at a time: YAML is slow, and whoever has more to do can do so between two of them.
  * Throws ArtifactError as `Artifact.release` does.
  */
 export function* readingOf(files: ReadonlyMap<string, Uint8Array>, version: string): Generator<void, Release, void> {
@@ -107,25 +107,30 @@ export function* readingOf(files: ReadonlyMap<string, Uint8Array>, version: stri
   const images = readImages(files, version);
   const components: { [component in ComponentName]?: readonly KubeObject[] } = {};
   for (const name of componentNames) {
-    yield;
     const file = find(files, `${folder}/${name}.yaml`);
-    if (file !== undefined) components[name] = readComponent(file, name);
+    if (file !== undefined) components[name] = yield* readComponent(file, name);
   }
-  yield;
-  const release: Release = {
-    version,
-    components,
-    rbac: readPart(files, `${folder}/rbac.yaml`, "ClusterRole"),
-    policies: readPart(files, `${folder}/policies.yaml`, "NetworkPolicy"),
-    images,
-  };
+  const rbac = yield* readPart(files, `${folder}/rbac.yaml`, "ClusterRole");
+  const policies = yield* readPart(files, `${folder}/policies.yaml`, "NetworkPolicy");
+  const release: Release = { version, components, rbac, policies, images };
   checkComplete(release, folder);
   checkUnique(release, folder);
   return release;
 }
 
-function readComponent(file: ArtifactFile, name: ComponentName): readonly KubeObject[] {
-  const objects = readManifest(file);
+type Reading = Generator<void, readonly KubeObject[], void>;
+
+function* readObjects(file: ArtifactFile): Reading {
+  const objects: KubeObject[] = [];
+  for (const object of readManifest(file)) {
+    objects.push(object);
+    yield;
+  }
+  return objects;
+}
+
+function* readComponent(file: ArtifactFile, name: ComponentName): Reading {
+  const objects = yield* readObjects(file);
   if (!objects.some(({ kind, metadata }) => kind === "Deployment" && metadata.name === name)) {
     throw artifactFailed(`${file.path} has no Deployment ${name}`);
   }
@@ -137,10 +142,10 @@ function readComponent(file: ArtifactFile, name: ComponentName): readonly KubeOb
   return objects;
 }
 
-function readPart(files: Files, path: string, kind: string): readonly KubeObject[] {
+function* readPart(files: Files, path: string, kind: string): Reading {
   const file = find(files, path);
   if (file === undefined) throw artifactFailed(`${path} is missing`);
-  const objects = readManifest(file);
+  const objects = yield* readObjects(file);
   if (!objects.some((object) => object.kind === kind)) throw artifactFailed(`${path} has no ${kind}`);
   return objects;
 }

@@ -1,8 +1,9 @@
 import {
+  Composer,
   LineCounter,
+  Parser,
   isMap,
   isScalar,
-  parseAllDocuments,
   stringify,
   visit,
   type Document,
@@ -46,7 +47,7 @@ export type YamlReading = {
  */
 export function parseKubeYaml(text: string): JsonValue {
   const lines = new LineCounter();
-  const documents = readDocuments(text, lines).filter(isFilled);
+  const documents = [...readDocuments(text, lines)].filter(isFilled);
   const second = documents[1];
   if (second !== undefined) throw new YamlError("a second document where one is expected", startOf(second, lines));
   const [first] = documents;
@@ -55,13 +56,20 @@ export function parseKubeYaml(text: string): JsonValue {
 
 /** The values of all documents in `text` that are not empty, in order. Reads and throws as `parseKubeYaml` does. */
 export function parseKubeYamlDocuments(text: string, reading: YamlReading = {}): readonly JsonValue[] {
+  return [...eachKubeYamlDocument(text, reading)];
+}
+
+/**
+ * As `parseKubeYamlDocuments`, one at a time: reading takes a hundred times the memory of the text, which can be let go after each document,
+ * and a long time, in which others can have a turn. Throws when it comes to the document at fault.
+ */
+export function* eachKubeYamlDocument(text: string, reading: YamlReading = {}): Generator<JsonValue, void, void> {
   const lines = new LineCounter();
-  return readDocuments(text, lines, reading)
-    .map((document) => {
-      reading.textMaps?.forEach((path) => takeAsWritten(document, path));
-      return valueOf(document, lines);
-    })
-    .filter((value) => value !== null);
+  for (const document of readDocuments(text, lines, reading)) {
+    reading.textMaps?.forEach((path) => takeAsWritten(document, path));
+    const value = valueOf(document, lines);
+    if (value !== null) yield value;
+  }
 }
 
 /** One YAML document ending in a newline; text that any YAML 1.1 or 1.2 reader might take for something else is quoted. */
@@ -69,18 +77,20 @@ export function formatYaml(value: JsonValue): string {
   return stringify(value, { schema: "core", compat: "yaml-1.1", aliasDuplicateObjects: false, lineWidth: 0 });
 }
 
-function readDocuments(text: string, lineCounter: LineCounter, reading: YamlReading = {}): readonly Document.Parsed[] {
-  const documents = parseAllDocuments(text, {
+function readDocuments(
+  text: string,
+  lineCounter: LineCounter,
+  reading: YamlReading = {},
+): Generator<Document.Parsed, void, void> {
+  const composer = new Composer({
     schema: "failsafe",
     customTags: [nullTag, reading.wordsAreText === true ? booleanOnlyTag : booleanTag, integerTag, floatTag],
     merge: true,
     resolveKnownTags: false,
     uniqueKeys: sameKey,
-    prettyErrors: false,
     logLevel: "error",
-    lineCounter,
   });
-  return "empty" in documents ? [] : documents;
+  return composer.compose(new Parser(lineCounter.addNewLine).parse(text));
 }
 
 function isFilled({ contents, errors }: Document.Parsed): boolean {

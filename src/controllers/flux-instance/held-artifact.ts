@@ -50,7 +50,7 @@ export class HeldArtifact {
   }
 
   /**
-   * Reads a release of `versions`, so that `catalogue` can load it. Others get their turn between its files, which take up to 0.2 s each.
+   * Reads a release of `versions`, so that `catalogue` can load it. Others get their turn between its objects.
    * Throws LayerError or ArtifactError when it is not whole.
    */
   async prepare(version: string, signal: AbortSignal): Promise<void> {
