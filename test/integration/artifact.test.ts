@@ -171,10 +171,12 @@ describe("a FluxInstance with an artifact", { skip: officialAbsent ?? false }, (
     await when("back at the registry", isCurrent);
   });
 
-  test("leaves alone what runs when it starts while the registry is away", async () => {
+  test("stays Ready and repairs what was deleted also when it starts while the registry is away", async () => {
     wire.inject({ fault: { kind: "answer", status: 503 }, times: Number.POSITIVE_INFINITY });
     await cluster.restartOperator();
-    await when("without registry", heldBack("ArtifactFailed"));
+    const instance = await when("without registry", heldBack("ArtifactFailed"));
+    assert.equal(statusOf(instance)["lastArtifactRevision"], digest);
+    await assertRepairs();
     wire.heal();
     await when("back at the registry", isCurrent);
   });

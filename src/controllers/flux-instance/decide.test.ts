@@ -5,6 +5,7 @@ import { fluxInstance, instanceAnnotations } from "../../api/names.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
 import { ReasonedError } from "../../std/errors.ts";
 import { decide, type Catalogue, type Decision } from "./decide.ts";
+import type { LastGoodState } from "./last-good.ts";
 import type { Releases } from "./releases.ts";
 import { worldOf } from "./world.ts";
 
@@ -210,5 +211,34 @@ for (const { name, status, releases, want } of [
     const problem =
       "problem" in decision && decision.problem !== undefined ? { problem: decision.problem.message } : {};
     assert.deepEqual({ ...shortOf(decision), ...problem }, want);
+  });
+}
+
+const record = {
+  spec,
+  release: releaseOf("2.8.1"),
+  version: "2.8.1",
+  revision,
+  generation: 1,
+  artifactRevision: "sha256:good",
+};
+
+for (const { name, lastGood, want } of [
+  {
+    name: "repairs what runs from what is kept in the cluster when nothing is held after a restart",
+    lastGood: record,
+    want: { kind: "settle", version: "2.8.1", latest: "2.10.0" },
+  },
+  {
+    name: "takes nothing of what is kept for another spec",
+    lastGood: { ...record, spec: { ...spec, wait: false } },
+    want: { kind: "refuse", reason: "ArtifactFailed", retry: "backoff" },
+  },
+]) {
+  test(`decide() ${name}`, () => {
+    const status = { ...readyAt(1), latestVersion: "2.10.0" };
+    const kept: LastGoodState = { kind: "known", good: lastGood };
+    const world = worldOf(instanceOf({ status }), new Map(), "flux-system", kept);
+    assert.deepEqual(shortOf(decide(world, { kind: "none", problem: away })), want);
   });
 }

@@ -6,6 +6,7 @@ import { latestRelease } from "../../distribution/catalog.ts";
 import { findCondition } from "../../kube/conditions.ts";
 import { targetOf, type Catalogue, type Target } from "../../render/target.ts";
 import { ReasonedError } from "../../std/errors.ts";
+import { deepEqual } from "../../std/json.ts";
 import type { Releases } from "./releases.ts";
 import type { World } from "./world.ts";
 
@@ -31,14 +32,23 @@ export function decide(world: World, releases: Releases): Decision {
   if (world.settings.reconcile === "disabled") return { kind: "suspend" };
   const wanted = tryTarget(world, releases);
   if (!(wanted instanceof ReasonedError)) return { kind: modeOf(world, wanted), ...wanted, ...problemOf(releases) };
-  const kept = releases.good !== undefined && isAppliedSpec(world) ? tryTargetOf(world, releases.good) : wanted;
+  const good = goodOf(world, releases);
+  const kept = good !== undefined && isAppliedSpec(world) ? tryTargetOf(world, good) : wanted;
   if (kept instanceof ReasonedError) return { kind: "refuse", error: wanted };
-  return { kind: modeOf(world, kept), ...kept, ...latestOf(releases), problem: wanted };
+  return { kind: modeOf(world, kept), ...kept, ...latestOf(world, releases), problem: wanted };
 }
 
-/** The newest release is news also where it cannot be used. */
-function latestOf(releases: Releases): Pick<Target, "latestVersion"> | undefined {
-  const latestVersion = releases.kind === "found" ? latestRelease(releases.catalogue.versions) : undefined;
+/** What the last success chose from: still held, or kept in the cluster since before a restart, where that was this spec. */
+function goodOf({ instance, lastGood }: World, releases: Releases): Catalogue | undefined {
+  if (releases.good !== undefined) return releases.good;
+  if (lastGood.kind !== "known" || !deepEqual(lastGood.good.spec, fieldsOf(instance["spec"]))) return undefined;
+  const { release, version, artifactRevision } = lastGood.good;
+  return { versions: [version], load: () => release, ...(artifactRevision === undefined ? {} : { artifactRevision }) };
+}
+
+/** The newest release is news also where it cannot be used; while nobody knows, the news of before counts. */
+function latestOf({ recorded }: World, releases: Releases): Pick<Target, "latestVersion"> | undefined {
+  const latestVersion = releases.kind === "found" ? latestRelease(releases.catalogue.versions) : recorded.latestVersion;
   return latestVersion === undefined ? undefined : { latestVersion };
 }
 
