@@ -109,11 +109,14 @@ async function prepare(
   { distribution, appliedVersion }: LookFor,
   signal: AbortSignal,
 ): Promise<void> {
-  if (appliedVersion !== undefined && artifact.versions.includes(appliedVersion)) {
-    await artifact.prepare(appliedVersion, signal);
-  }
   const found = findRelease(distribution.version, artifact.versions);
   if (found.kind === "found") await artifact.prepare(found.version, signal);
+  if (appliedVersion === undefined || !artifact.versions.includes(appliedVersion)) return;
+  try {
+    await artifact.prepare(appliedVersion, signal);
+  } catch (thrown) {
+    problemOf(thrown, signal); // told to whoever loads it; an upgrade away from it needs it not
+  }
 }
 
 function isContent(error: ReasonedError): boolean {

@@ -249,6 +249,24 @@ test("poll() leaves alone what is suspended, deleted or embedded by now", async 
   }
 });
 
+test("find() reads the release that runs beside the one to come, and does without it where it is broken", async () => {
+  const files = artifactFiles(nextMinor, { ...nextMinor, version: "2.10.1" });
+  const halfBroken = new Map([...files].filter(([path]) => path !== "flux/v2.10.0/rbac.yaml"));
+  for (const { tarball, loads } of [
+    { tarball: two, loads: true },
+    { tarball: await tarGzOf(Object.fromEntries(halfBroken)), loads: false },
+  ]) {
+    const { source } = sourceOf({ digest: "sha256:2", tarball });
+    const world = worldWith();
+    const running = { ...world, recorded: { ...world.recorded, lastAppliedVersion: "2.10.0" } };
+    const releases = await source.find(running, never);
+    assert.ok(releases.kind === "found" && releases.problem === undefined);
+    assert.equal(releases.catalogue.load("2.10.1").version, "2.10.1");
+    if (loads) assert.equal(releases.catalogue.load("2.10.0").version, "2.10.0");
+    else assert.throws(() => releases.catalogue.load("2.10.0"), ReasonedError);
+  }
+});
+
 test("find() says which release could not be read when somebody loads another one", async () => {
   const { source } = sourceOf({ digest: "sha256:2", tarball: two });
   const releases = await source.find(worldWith({ distribution: { version: "2.10.0" } }), never);
