@@ -8,7 +8,8 @@ import { cacheFolder } from "./cache-folder.ts";
 const run = promisify(execFile);
 const tools = join(import.meta.dirname, "../tools");
 
-type GoTool = { readonly module: string; readonly program: string };
+/** `long`: only the long suites run it, and it may take minutes to build. */
+type GoTool = { readonly module: string; readonly program: string; readonly long?: true };
 
 /** Go programs that tests compare with or talk to, by the folder in tools/ whose go.mod pins their module. */
 export const goTools = {
@@ -19,10 +20,20 @@ export const goTools = {
   /** A main of our own over the module, without the SDKs of clouds that the original one links. */
   registry: { module: "github.com/distribution/distribution/v3", program: "." },
   /** A main of our own over what serves custom resources in the oldest Kubernetes that we support. */
-  apiextensions: { module: "k8s.io/apiextensions-apiserver", program: "." },
+  apiextensions: { module: "k8s.io/apiextensions-apiserver", program: ".", long: true },
   crane: {
     module: "github.com/google/go-containerregistry",
     program: "github.com/google/go-containerregistry/cmd/crane",
+  },
+  "source-controller": {
+    module: "github.com/fluxcd/source-controller",
+    program: "github.com/fluxcd/source-controller",
+    long: true,
+  },
+  "kustomize-controller": {
+    module: "github.com/fluxcd/kustomize-controller",
+    program: "github.com/fluxcd/kustomize-controller",
+    long: true,
   },
 } as const satisfies { readonly [name: string]: GoTool };
 export type GoToolName = keyof typeof goTools;

@@ -1,13 +1,16 @@
-/** Builds or finds all that the integration tests run, so that no test waits minutes for a compiler. Nothing to do when all is cached. */
+/**
+ * Builds or finds all that the integration tests run, with `--long` also what the long suites run, so that no test waits minutes for a
+ * compiler. Nothing to do when all is cached.
+ */
 import { provideBinaries } from "./control-plane/binaries.ts";
 import { terminalProgress } from "./control-plane/progress.ts";
 import { goTool, goTools, type GoToolName } from "./go-tool.ts";
 
 const progress = terminalProgress(process.stderr);
 await provideBinaries({ variant: "full", progress, assetsFolder: process.env["KUBEBUILDER_ASSETS"] });
+const long = process.argv.includes("--long");
 const names = Object.keys(goTools) as GoToolName[];
-// What serves the oldest Kubernetes is only for a long suite, which builds it itself.
-for (const name of names.filter((other) => other !== "apiextensions")) {
+for (const name of names.filter((tool) => long || !("long" in goTools[tool]))) {
   const signal = new AbortController().signal;
   await progress.step(`provide ${name}`, () => goTool(name, signal));
 }

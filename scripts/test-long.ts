@@ -10,4 +10,7 @@ const files = ["test/conformance", "test/long"].flatMap((folder) =>
     .filter((name) => name.endsWith(".test.ts"))
     .map((name) => `${folder}/${name}`),
 );
-await runSteps([{ name: "long suites", command: ["node", "--test", "--test-concurrency=1", ...files] }]);
+await runSteps([
+  { name: "tools", command: ["node", "scripts/provide-tools.ts", "--long"] },
+  { name: "long suites", command: ["node", "--test", "--test-concurrency=1", ...files] },
+]);
