@@ -27,7 +27,7 @@ export type ProblemOptions = {
 
 /** Everything in `value` that the schema (up to 100 errors) or a rule refuses; empty when it is good. */
 export function problemsOf(schema: Schema, value: unknown, options: ProblemOptions): readonly Problem[] {
-  // TypeBox stops at 8 errors, and knows no limit but this global one. Nobody else in the house asks it for errors.
+  // TypeBox stops at 8 errors, and knows no limit but this global one. Nobody else in the house sets it.
   Settings.Set({ maxErrors: 100 });
   const [, errors] = Errors(schema, value);
   const counted = options.bounds === "hold" ? errors : errors.filter(({ keyword }) => !bounds.has(keyword));

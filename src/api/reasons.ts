@@ -101,6 +101,7 @@ export const legalReasons = {
       reasons.upgradeFailed,
       reasons.artifactFailed,
       reasons.buildFailed,
+      reasons.preflightFailed,
     ],
   },
   Synced: {

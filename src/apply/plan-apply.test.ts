@@ -4,8 +4,9 @@ import { apiError } from "../../test/support/table-client.ts";
 import { ConnectionError, NoSuchKindError } from "../client/api-error.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { formatObjectId, objectIdOf } from "../kube/object-id.ts";
+import { TestClock } from "../std/test-clock.ts";
 import { Ledger } from "./ledger.ts";
-import { planApply, PlanError, type PlanDeps } from "./plan-apply.ts";
+import { planApply, planBlind, PlanError, type PlanDeps, type PlannedObject } from "./plan-apply.ts";
 
 const signal = new AbortController().signal;
 
@@ -188,3 +189,80 @@ test("planApply() throws when it may not read", async () => {
   const client = { ...deps.client, getOrUndefined: () => Promise.reject(forbidden) };
   await assert.rejects(planApply([wanted("x")], metadataOf([live]), { ...deps, client }, signal), forbidden);
 });
+
+const custom: KubeObject = {
+  apiVersion: "example.com/v1",
+  kind: "Thing",
+  metadata: { name: "x", namespace: "a" },
+  spec: { b: 1 },
+};
+const definesThing: KubeObject = {
+  apiVersion: "apiextensions.k8s.io/v1",
+  kind: "CustomResourceDefinition",
+  metadata: { name: "things.example.com" },
+  spec: {
+    group: "example.com",
+    names: { kind: "Thing" },
+    versions: [
+      {
+        name: "v1",
+        served: true,
+        storage: true,
+        schema: { openAPIV3Schema: { type: "object", properties: { spec: { type: "object" } } } },
+      },
+    ],
+  },
+};
+
+test("planApply() holds what it is blind to to the definition that the plan brings", async () => {
+  const server = { refuse: { x: new NoSuchKindError("Thing") } };
+  await assert.rejects(plan([definesThing, custom], server, false), {
+    name: "PlanError",
+    message:
+      "Cannot apply Thing/a/x: its definition in this version of Flux refuses it: spec.b is no field of this version; nothing was changed",
+  });
+});
+
+const blind: readonly PlannedObject[] = [{ object: custom, action: "blind" }];
+for (const { name, planned = blind, answers, want } of [
+  { name: "asks about custom resources that were blind", answers: [], want: 1 },
+  {
+    name: "leaves built-in kinds, whose namespace is still to come",
+    planned: [{ object: wanted("x"), action: "blind" }] as const,
+    answers: [],
+    want: 0,
+  },
+  {
+    name: "asks again until the kind is served",
+    answers: [new NoSuchKindError("Thing"), new NoSuchKindError("Thing")],
+    want: 3,
+  },
+  { name: "stays blind where the namespace is still to come", answers: [apiError(404, "NotFound")], want: 1 },
+  {
+    name: "stops where the API server refuses one",
+    answers: [apiError(422, "Invalid", "spec: wrong")],
+    want: "Cannot apply Thing/a/x: the API server refuses it: spec: wrong; only definitions were changed",
+  },
+]) {
+  test(`planBlind() ${name}`, async () => {
+    const clock = new TestClock();
+    const left = [...answers];
+    let asked = 0;
+    const apply: PlanDeps["client"]["apply"] = async (object, options) => {
+      assert.equal(options.dryRun, true);
+      asked += 1;
+      const error = left.shift();
+      if (error !== undefined) throw error;
+      return object;
+    };
+    const client = { ...depsOf({}).client, apply };
+    const run = planBlind(planned, { client, clock }, signal);
+    if (typeof want === "string") {
+      await assert.rejects(run, { name: "PlanError", message: want });
+      return;
+    }
+    await clock.advance(1_000);
+    await run;
+    assert.equal(asked, want);
+  });
+}

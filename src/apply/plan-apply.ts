@@ -1,13 +1,15 @@
 import type { ApiClient } from "../client/api-client.ts";
 import { ApiError, NoSuchKindError } from "../client/api-error.ts";
+import type { Clock } from "../std/clock.ts";
 import { mapConcurrent } from "../std/concurrent.ts";
 import { errorMessage, ReasonedError } from "../std/errors.ts";
 import { fieldsOf, textOf } from "../kube/fields.ts";
 import { groupKindKey, gvkOf, type GroupKind } from "../kube/gvk.ts";
 import type { KubeObject, ObjectKey, ObjectMeta } from "../kube/object.ts";
-import { formatObjectId, nameObject, objectIdOf } from "../kube/object-id.ts";
+import { formatObjectId, isBuiltInGroup, nameObject, objectIdOf } from "../kube/object-id.ts";
 import { isDefinition, migrationOf } from "./bridge.ts";
 import { wouldChange } from "./compare.ts";
+import { schemaProblems } from "./validate-blind.ts";
 import type { Ledger } from "./ledger.ts";
 
 export const fieldManager = "flux-operator";
@@ -16,7 +18,7 @@ export const requestLimit = 8;
 
 /**
  * What an apply of one object would do. `blind` objects cannot be dry-run yet, because the plan itself brings their kind or
- * their namespace. `migrate` definitions cannot be applied before `migrate` has been there: objects may lie in a version that goes.
+ * their namespace; custom resources are held to the schema in the plan, and dry-run by `planBlind`. `migrate` definitions cannot be applied before `migrate` has been there: objects may lie in a version that goes.
  */
 export type PlannedObject = {
   readonly object: KubeObject;
@@ -49,15 +51,74 @@ export async function planApply(
     const meta = live.get(formatObjectId(objectIdOf(object)));
     if (deps.ledger.isSettled(object, meta)) return { object, action: "unchanged" };
     const result = await dryRun({ object, isKnown: meta !== undefined, isBrought: brought(object) }, deps, signal);
-    if ("action" in result) return result;
-    refused.push(result);
+    const verdict = "action" in result && result.action === "blind" ? againstSchema(object, objects) : result;
+    if ("action" in verdict) return verdict;
+    refused.push(verdict);
     return { object, action: "blind" };
   });
   if (refused.length > 0) throw refusal(refused);
   return planned;
 }
 
-type Refusal = { readonly object: KubeObject; readonly error: ApiError | NoSuchKindError };
+/** `words` are the API server's, or those of the schema in the plan. */
+type Refusal = { readonly object: KubeObject; readonly words: string; readonly cause?: Error };
+
+/** What cannot be dry-run yet is held to the definition that the plan brings; the API server is asked once that is Established. */
+function againstSchema(object: KubeObject, objects: readonly KubeObject[]): PlannedObject | Refusal {
+  const key = groupKindKey(gvkOf(object));
+  const definition = objects.find((one) => isDefinition(one) && groupKindKey(kindDefinedBy(one)) === key);
+  const problems = definition === undefined ? [] : schemaProblems(object, definition);
+  if (problems.length === 0) return { object, action: "blind" };
+  const words = `its definition in this version of Flux refuses it: ${problems.join(", ")}`;
+  return { object, words };
+}
+
+/**
+ * Dry-runs the custom resources that were blind, once their definitions are served: after these nothing may be written that the API
+ * server refuses. One whose namespace is still to come stays blind. Throws PlanError.
+ */
+export async function planBlind(
+  planned: readonly PlannedObject[],
+  { client, clock }: Pick<PlanDeps, "client"> & { readonly clock: Clock },
+  signal: AbortSignal,
+): Promise<void> {
+  const objects = planned.filter(({ action, object }) => action === "blind" && !isBuiltInGroup(object.apiVersion));
+  const results = await mapConcurrent(objects, requestLimit, async ({ object }) => {
+    try {
+      await whenServed(() => client.apply(object, { fieldManager, dryRun: true }, signal), clock, signal);
+      return [];
+    } catch (error) {
+      if (!(error instanceof ApiError) || !isVerdict(error)) throw error;
+      return error.status === 404 ? [] : [refusedBy(object, error)];
+    }
+  });
+  const refused = results.flat();
+  if (refused.length > 0) throw refusal(refused, "only definitions were changed");
+}
+
+const servedRecheckMs = 100;
+const servedAttempts = 50;
+
+/** Discovery follows a definition by a moment. */
+async function whenServed<Answer>(ask: () => Promise<Answer>, clock: Clock, signal: AbortSignal): Promise<Answer> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof NoSuchKindError) || attempt === servedAttempts) throw error;
+      await clock.sleep(servedRecheckMs, signal);
+    }
+  }
+}
+
+function serverWords(error: ApiError | NoSuchKindError): string {
+  const words = error instanceof ApiError ? error.statusMessage : error.message;
+  return `the API server refuses it: ${words || errorMessage(error)}`;
+}
+
+function refusedBy(object: KubeObject, error: ApiError | NoSuchKindError): Refusal {
+  return { object, words: serverWords(error), cause: error };
+}
 
 type Question = {
   readonly object: KubeObject;
@@ -91,10 +152,10 @@ async function dryRun(
     ledger.record(object, live);
     return { object, action: "unchanged", live };
   } catch (error) {
-    if (error instanceof NoSuchKindError) return isBrought ? { object, action: "blind" } : { object, error };
+    if (error instanceof NoSuchKindError) return isBrought ? { object, action: "blind" } : refusedBy(object, error);
     if (!(error instanceof ApiError) || !isVerdict(error)) throw error;
     if (error.status === 404 && isBrought) return { object, action: "blind" };
-    return isAboutStoredVersions(object, error) ? await dryRunBridge(object, client, signal) : { object, error };
+    return isAboutStoredVersions(object, error) ? await dryRunBridge(object, client, signal) : refusedBy(object, error);
   }
 }
 
@@ -136,7 +197,7 @@ async function dryRunBridge(
     return { object, action: "migrate", live };
   } catch (error) {
     if (!(error instanceof ApiError) || !isVerdict(error)) throw error;
-    return { object, error };
+    return refusedBy(object, error);
   }
 }
 
@@ -145,18 +206,17 @@ function isVerdict(error: ApiError): boolean {
   return error.status >= 400 && error.status < 500 && ![401, 403, 408, 429].includes(error.status);
 }
 
-function refusal(refused: readonly Refusal[]): PlanError {
+function refusal(refused: readonly Refusal[], changed = "nothing was changed"): PlanError {
   const [first, ...others] = refused.toSorted((left, right) =>
     nameObject(left.object) < nameObject(right.object) ? -1 : 1,
   );
   const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
-  const { object, error } = first as Refusal;
-  const words = error instanceof ApiError ? error.statusMessage : error.message;
+  const { object, words, cause } = first as Refusal;
   return new PlanError({
     reason: "ReconciliationFailed",
     retry: "backoff",
-    message: `Cannot apply ${nameObject(object)}: the API server refuses it: ${words || errorMessage(error)}${more}; nothing was changed`,
-    cause: error,
+    message: `Cannot apply ${nameObject(object)}: ${words}${more}; ${changed}`,
+    cause,
   });
 }
 

@@ -16,3 +16,19 @@ const minimumKubernetes: { readonly [fluxMinor: string]: string } = {
 export function minimumKubernetesFor(version: string): string | undefined {
   return minimumKubernetes[`${major(version)}.${minor(version)}`];
 }
+
+/** The newest Kubernetes minor that this operator's own tests run on (tools/kubernetes). */
+export const testedKubernetes = "1.36";
+
+/** "1.33" of "v1.33.4-eks-99d6cc0", "v1.33.1+k3s1" or "1.33+". undefined for text of another shape. */
+export function kubernetesMinor(version: string): string | undefined {
+  const [, majorPart, minorPart] = /^v?(\d+)\.(\d+)(?!\d)/.exec(version) ?? [];
+  return majorPart === undefined ? undefined : `${majorPart}.${minorPart}`;
+}
+
+/** Whether the minor `left` ("1.9") is older than `right` ("1.30"). */
+export function isOlderMinor(left: string, right: string): boolean {
+  const [leftMajor = 0, leftMinor = 0] = left.split(".").map(Number);
+  const [rightMajor = 0, rightMinor = 0] = right.split(".").map(Number);
+  return leftMajor < rightMajor || (leftMajor === rightMajor && leftMinor < rightMinor);
+}

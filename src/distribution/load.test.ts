@@ -1,9 +1,10 @@
+import { readFileSync } from "node:fs";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { compare } from "semver";
 
-import { minimumKubernetesFor } from "./kubernetes-versions.ts";
+import { minimumKubernetesFor, testedKubernetes } from "./kubernetes-versions.ts";
 import { UnknownReleaseError, embeddedVersions, loadRelease } from "./load.ts";
 import { componentNames } from "./release.ts";
 
@@ -49,3 +50,8 @@ test("loadRelease() refuses a release that is not embedded", () =>
 
 test("minimumKubernetesFor() does not guess about minors to come", () =>
   assert.equal(minimumKubernetesFor("2.10.0"), undefined));
+
+test("testedKubernetes is the minor under the tests", () => {
+  const goMod = readFileSync(new URL("../../tools/kubernetes/go.mod", import.meta.url), "utf8");
+  assert.equal(testedKubernetes, /k8s\.io\/kubernetes v(\d+\.\d+)\./.exec(goMod)?.[1]);
+});

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { canonicalQuantity } from "./quantity.ts";
+import { canonicalQuantity, quantityNanos } from "./quantity.ts";
 
 for (const { name, text, want } of [
   { name: "leaves what is canonical", text: "100m", want: "100m" },
@@ -19,4 +19,19 @@ for (const { name, text, want } of [
   { name: "leaves other text as it is", text: "much", want: "much" },
 ]) {
   test(`canonicalQuantity() ${name}`, () => assert.equal(canonicalQuantity(text), want));
+}
+
+for (const { text, want } of [
+  { text: "1", want: 1_000_000_000n },
+  { text: "500m", want: 500_000_000n },
+  { text: "0.5", want: 500_000_000n },
+  { text: "-2", want: -2_000_000_000n },
+  { text: "1Ki", want: 1_024_000_000_000n },
+  { text: "3e2", want: 300_000_000_000n },
+  { text: "3E-1", want: 300_000_000n },
+  { text: "1e99", want: undefined },
+  { text: "much", want: undefined },
+  { text: "", want: undefined },
+]) {
+  test(`quantityNanos(${JSON.stringify(text)}) is ${want}`, () => assert.equal(quantityNanos(text), want));
 }

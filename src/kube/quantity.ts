@@ -40,6 +40,16 @@ export function canonicalQuantity(text: string): string {
   return `${sign === "-" ? "-" : ""}${written}`;
 }
 
+/** A quantity in billionths, which is as fine as Kubernetes counts: "500m" is 500,000,000. undefined for text that is no quantity. */
+export function quantityNanos(text: string): bigint | undefined {
+  const [, sign = "", number = "", exponent, suffix = ""] = pattern.exec(text) ?? [];
+  const multiplier = exponent === undefined ? multipliers.get(suffix) : undefined;
+  const power = Number(exponent?.slice(1) ?? 0);
+  if (number === "" || power < -9 || power > 18) return undefined;
+  const nanos = scale(number, multiplier ?? 10n ** BigInt(9 + power));
+  return sign === "-" ? -nanos : nanos;
+}
+
 /** `number` times `multiplier`, rounded up to whole billionths. */
 function scale(number: string, multiplier: bigint): bigint {
   const [whole = "", fraction = ""] = number.split(".");

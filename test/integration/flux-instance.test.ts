@@ -88,6 +88,13 @@ describe("FluxInstance, from the RFC's example to its deletion", { concurrency: 
     await cluster.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: "apps" } });
     await cluster.apply({
       apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name: "enterprise-flux-auth", namespace },
+      type: "kubernetes.io/dockerconfigjson",
+      stringData: { ".dockerconfigjson": '{"auths":{}}' },
+    });
+    await cluster.apply({
+      apiVersion: "v1",
       kind: "ConfigMap",
       metadata: { name: "settings", namespace: "apps" },
       data: { colour: "blue" },

@@ -88,6 +88,9 @@ export const fluxInstanceStatusSchema = openFields("What Flux looks like now.", 
   inventory: optional(inventory),
   history: optional(list("Last runs, the newest first.", history)),
   plan: optional(plan),
+  warnings: optional(
+    list("What the look before the last installation or upgrade warned of.", text("A fact, and what to do about it.")),
+  ),
   patches: optional(list("How far each of the user's patches reached.", patchReport)),
 });
 

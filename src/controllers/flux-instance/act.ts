@@ -12,7 +12,7 @@ import {
 } from "../../apply/inventory.ts";
 import { isDefinition } from "../../apply/bridge.ts";
 import { migrate, rewriteStrays, settleStorage, type MigrationProgress } from "../../apply/migrate.ts";
-import { planApply, requestLimit, type PlannedObject } from "../../apply/plan-apply.ts";
+import { planBlind, requestLimit, type PlannedObject } from "../../apply/plan-apply.ts";
 import { waitUntilGone } from "../../apply/prune.ts";
 import { waitUntilReady, type WaitOptions, type WaitResult } from "../../apply/wait.ts";
 import type { ApiClient } from "../../client/api-client.ts";
@@ -27,6 +27,7 @@ import type { LiveIndex } from "./live-index.ts";
 import { isForced, knownDefinitions, migrationMessage, planMigration } from "./migration.ts";
 import { parkOverlapping } from "./overlap.ts";
 import { goneOptions } from "./remove.ts";
+import { planChecked, type ReportWarnings } from "./preflight.ts";
 import { stagesOf } from "./stages.ts";
 import { removeStale, sortStale } from "./stale.ts";
 import { isSuspendedByUs, resume } from "./suspension.ts";
@@ -36,7 +37,7 @@ import { ownerSelector, type World } from "./world.ts";
 export type ActDeps = ApplyDeps & {
   readonly client: Pick<
     ApiClient,
-    "getOrUndefined" | "apply" | "patch" | "delete" | "list" | "listPage" | "watch" | "discovery"
+    "getOrUndefined" | "apply" | "patch" | "delete" | "list" | "listPage" | "watch" | "discovery" | "serverVersion"
   >;
   readonly liveIndex: Pick<LiveIndex, "deployment">;
 };
@@ -64,6 +65,7 @@ export class InterruptedError extends ReasonedError {}
 
 type ActContext = ActDeps & {
   readonly recordIntent: RecordIntent;
+  readonly reportWarnings: ReportWarnings;
   readonly reportProgress: ReportProgress;
   readonly interrupt: AbortSignal;
 };
@@ -72,13 +74,13 @@ type ActContext = ActDeps & {
 export async function act(
   target: Target,
   world: World,
-  { recordIntent, reportProgress, interrupt, ...deps }: ActContext,
+  { recordIntent, reportWarnings, reportProgress, interrupt, ...deps }: ActContext,
   signal: AbortSignal,
 ): Promise<ActResult> {
   const { objects } = target.rendering;
   const inventory = inventoryOf(objects);
   const recorded = world.recorded.inventory?.entries ?? [];
-  const planned = await planApply(objects, world.live, deps, signal);
+  const planned = await planChecked({ target, world }, reportWarnings, deps, signal);
   const migrations = await planMigration(planned, { target, world }, deps, signal);
   const stale = staleObjects(recorded, inventory);
   const { going, retained } = await sortStale(stale, world, deps, signal);
@@ -95,7 +97,7 @@ export async function act(
   if (interrupt.aborted) throw interrupted();
   await waitUntilGone(endingOf(planned), goneOptions(world, deps, signal), deps, signal);
   await parkOverlapping(stale, { wanted: objects, owner: ownerLabels(world.key) }, deps, signal);
-  const stages = withoutStrays(stagesOf(planned, target.spec.wait), { planned, target, world }, deps);
+  const stages = lookAgain(stagesOf(planned, target.spec.wait), { planned, target, world }, deps);
   const applied = await applyStages(stages, wait, deps, signal);
   throwUnlessHealthy(applied.wait);
   const pruned = await removeStale(stale, world, deps, signal);
@@ -138,10 +140,15 @@ function endingOf(planned: readonly PlannedObject[]): readonly ManagedObject[] {
 
 type Plan = { readonly planned: readonly PlannedObject[]; readonly target: Target; readonly world: World };
 
-/** Controllers of the old version write until the versions that they know are gone, so there is a last look after that. */
-function withoutStrays(stages: readonly Stage[], { planned, target, world }: Plan, deps: ActDeps): readonly Stage[] {
-  if (!movesStorage(target, world)) return stages;
-  const afterwards = (signal: AbortSignal): Promise<void> => rewriteStrays(knownDefinitions(planned), deps, signal);
+/**
+ * Once definitions are served: what was blind is dry-run, before anything else is written. Controllers of the old version write until
+ * the versions that they know are gone, so there is a last look after that.
+ */
+function lookAgain(stages: readonly Stage[], { planned, target, world }: Plan, deps: ActDeps): readonly Stage[] {
+  const afterwards = async (signal: AbortSignal): Promise<void> => {
+    await planBlind(planned, deps, signal);
+    if (movesStorage(target, world)) await rewriteStrays(knownDefinitions(planned), deps, signal);
+  };
   return stages.map((stage) => (stage.name === "definitions" ? { ...stage, afterwards } : stage));
 }
 

@@ -33,13 +33,21 @@ export class Conclusion {
   readonly #writer: StatusWriter;
   readonly #deps: ConcludeDeps;
   readonly #startedMs: number;
+  /** The warnings that an event has told of. */
+  #warned: string | undefined;
 
   constructor(world: World, writer: StatusWriter, deps: ConcludeDeps) {
     this.#world = world;
     this.#current = world;
+    this.#warned = findCondition(world.recorded.conditions, conditionTypes.warning)?.message;
     this.#writer = writer;
     this.#deps = deps;
     this.#startedMs = deps.clock.monotonicMs();
+  }
+
+  /** With what is to stand in the status from now on. */
+  get world(): World {
+    return this.#current;
   }
 
   get nowIso(): string {
@@ -51,6 +59,12 @@ export class Conclusion {
     await this.#writer.write(status, signal);
   }
 
+  /** What the preflight warns of; goes into the next status that is written. */
+  warned(texts: readonly string[]): void {
+    const { warnings: _before, ...recorded } = this.#current.recorded;
+    this.#current = { ...this.#current, recorded: texts.length === 0 ? recorded : { ...recorded, warnings: texts } };
+  }
+
   async begun(
     target: Target & { readonly kind: string },
     status: FluxInstanceStatus,
@@ -58,6 +72,7 @@ export class Conclusion {
   ): Promise<void> {
     const written = await this.#writer.write(status, signal);
     this.#current = { ...this.#world, recorded: status };
+    this.#tellWarnings(status);
     if (!written || target.kind === "settle") return;
     this.#event({
       type: "Normal",
@@ -93,6 +108,7 @@ export class Conclusion {
     for (const message of result.warnings) {
       this.#event({ type: "Warning", reason: eventReasons.migrationFailed, message });
     }
+    this.#tellWarnings(status);
     this.#tellUpToDate(status, target);
     this.#tellUnattended(status);
     this.#tellLastGood();
@@ -101,12 +117,15 @@ export class Conclusion {
   async failed(failure: Failure, signal: AbortSignal): Promise<void> {
     const status = failedStatus(this.#current, failure, this.#moment());
     await this.#writer.write(status, signal);
+    this.#tellWarnings(status);
     this.#warnIfNew(conditionTypes.ready, failure);
   }
 
   /** What runs stays as it is although `failure` kept the same spec from being built again. */
   async outdated(failure: Failure, signal: AbortSignal): Promise<void> {
-    await this.#writer.write(outdatedStatus(this.#current, failure, this.#moment()), signal);
+    const status = outdatedStatus(this.#current, failure, this.#moment());
+    await this.#writer.write(status, signal);
+    this.#tellWarnings(status);
     this.#warnIfNew(conditionTypes.upToDate, failure);
   }
 
@@ -116,6 +135,13 @@ export class Conclusion {
 
   #moment(): Moment {
     return { nowIso: this.nowIso, durationMs: this.#deps.clock.monotonicMs() - this.#startedMs };
+  }
+
+  #tellWarnings({ conditions }: FluxInstanceStatus): void {
+    const found = findCondition(conditions, conditionTypes.warning);
+    if (found?.reason !== reasons.preflightWarning || found.message === this.#warned) return;
+    this.#warned = found.message;
+    this.#event({ type: "Warning", reason: found.reason, message: found.message });
   }
 
   #tellUpToDate(status: FluxInstanceStatus, { problem }: HeldTarget): void {

@@ -51,8 +51,16 @@ function componentOf(deployment: KubeObject): string {
   return deployment.metadata.labels?.[labels.component] ?? "";
 }
 
-function selectorOf(deployment: KubeObject): string {
+/** Of all containers. */
+export function argsOf(deployment: KubeObject): readonly string[] {
   const podSpec = fieldsOf(fieldsOf(fieldsOf(deployment["spec"])["template"])["spec"]);
-  const args = listOf(podSpec["containers"]).flatMap((container) => listOf(fieldsOf(container)["args"]).map(textOf));
-  return args.findLast((arg) => arg.startsWith(selectorFlag))?.slice(selectorFlag.length) ?? "";
+  return listOf(podSpec["containers"]).flatMap((container) => listOf(fieldsOf(container)["args"]).map(textOf));
+}
+
+function selectorOf(deployment: KubeObject): string {
+  return (
+    argsOf(deployment)
+      .findLast((arg) => arg.startsWith(selectorFlag))
+      ?.slice(selectorFlag.length) ?? ""
+  );
 }

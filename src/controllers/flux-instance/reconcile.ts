@@ -8,10 +8,11 @@ import type { Outcome } from "../../runtime/controller.ts";
 import { UnreachableError, type ReasonedError } from "../../std/errors.ts";
 import { act, InterruptedError, type ActDeps } from "./act.ts";
 import { Conclusion, type ConcludeDeps } from "./conclude.ts";
-import { decide, isAppliedSpec, type Decision, type Target } from "./decide.ts";
+import { decide, isAppliedSpec, type Decision } from "./decide.ts";
 import type { Interrupts } from "./interrupts.ts";
 import type { LastGoodStore } from "./last-good-store.ts";
 import type { LiveIndex } from "./live-index.ts";
+import { PreflightError } from "./preflight.ts";
 import { StatusWriter } from "./status-writer.ts";
 import type { ReleaseSource } from "./release-source.ts";
 import { ensureFinalizer } from "./finalizer.ts";
@@ -107,6 +108,11 @@ async function refuse(
   return { kind: "failed", retry: error.retry };
 }
 
+/** Whether the spec is the one that runs, and nothing else has been begun: it is the range that finds a newer release now. */
+function isRunning(world: World): boolean {
+  return isAppliedSpec(world) && world.recorded.lastAttemptedRevision === world.recorded.lastAppliedRevision;
+}
+
 type Step<Kind extends Decision["kind"]> = {
   readonly world: World;
   readonly conclusion: Conclusion;
@@ -129,7 +135,8 @@ async function converge(
         ...deps,
         interrupt: interrupt.signal,
         recordIntent: (inventory) =>
-          conclusion.begun(decision, intentStatus(world, decision, inventory, conclusion.nowIso), signal),
+          conclusion.begun(decision, intentStatus(conclusion.world, decision, inventory, conclusion.nowIso), signal),
+        reportWarnings: (warnings) => conclusion.warned(warnings),
         reportProgress: (message) => conclusion.progressed(message, signal),
       },
       signal,
@@ -150,12 +157,16 @@ async function converge(
 }
 
 async function concludeFailure(
-  { conclusion, decision }: { readonly conclusion: Conclusion; readonly decision: Target },
+  { world, conclusion, decision }: Step<"install" | "upgrade" | "settle">,
   thrown: unknown,
   signal: AbortSignal,
 ): Promise<Outcome> {
   const error = reasoned(thrown);
   const { revision } = decision.rendering;
+  if (error instanceof PreflightError && isRunning(world)) {
+    await conclusion.outdated({ reason: reasonOf(error), message: error.message, stalled: false }, signal);
+    return { kind: "failed", retry: "backoff" };
+  }
   await conclusion.failed({ reason: reasonOf(error), message: error.message, stalled: false, revision }, signal);
   if (error instanceof InterruptedError) return { kind: "waiting", retryMs: 0 };
   return { kind: "failed", retry: "backoff" };

@@ -21,8 +21,9 @@ export function handled({ recorded, settings, generation }: World): FluxInstance
 }
 
 /** All that is not as it should be without harm to what runs; the first gives the reason. */
-export function warnings({ settings, lastGood }: World): ConditionChange {
+export function warnings({ settings, lastGood, recorded }: World): ConditionChange {
   const found = [
+    ...(recorded.warnings ?? []).map((message) => ({ reason: reasons.preflightWarning, message })),
     ...settings.warnings.map(({ message }) => ({ reason: reasons.invalidAnnotation, message })),
     ...(lastGood.kind === "damaged" ? [{ reason: reasons.lastGoodFailed, message: lastGood.message }] : []),
   ];

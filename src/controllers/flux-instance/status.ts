@@ -28,6 +28,8 @@ export type FluxInstanceStatus = {
   readonly components?: readonly JsonObject[];
   readonly inventory?: { readonly entries: readonly InventoryEntry[] };
   readonly history?: readonly HistoryEntry[];
+  /** What the last preflight warned of. */
+  readonly warnings?: readonly string[];
   readonly patches?: readonly { readonly index: number; readonly matched: number }[];
 };
 
@@ -44,6 +46,7 @@ export function readStatus(status: JsonValue | undefined): FluxInstanceStatus {
   return {
     ...fields,
     conditions: listOf(fields["conditions"]).map((entry) => readCondition(fieldsOf(entry))),
+    ...(fields["warnings"] === undefined ? {} : { warnings: listOf(fields["warnings"]).map(textOf) }),
     ...(fields["inventory"] === undefined ? {} : { inventory: { entries } }),
   };
 }

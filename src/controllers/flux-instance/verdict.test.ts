@@ -513,3 +513,25 @@ for (const { given, want } of [
 ]) {
   test(`shortRevision() is ${want}`, () => assert.equal(shortRevision(given), want));
 }
+
+test("appliedStatus() says what the preflight warns of beside an annotation that cannot be read", () => {
+  const annotations = { [instanceAnnotations.reconcileEvery]: "soon" };
+  const world = worldWith({ ...appliedRecord, warnings: ["one", "two"] }, annotations);
+  const status = appliedStatus(
+    world,
+    targetOf("upgrade"),
+    { inventory: entries, changed: false, sync: undefined, unattended: [] },
+    moment,
+  );
+  const [warning] = status.conditions.slice(-1);
+  assert.deepEqual([warning?.type, warning?.status, warning?.reason], ["Warning", "True", "PreflightWarning"]);
+  assert.match(warning?.message ?? "", /^one; two; .*reconcileEvery is "soon"/);
+  assert.deepEqual(status.warnings, ["one", "two"]);
+});
+
+test("intentStatus() says what the preflight warns of before the first write", () => {
+  const world = worldWith({ conditions: [], warnings: ["one"] });
+  const { conditions } = intentStatus(world, targetOf("install"), entries, now);
+  const warning = conditions.find(({ type }) => type === "Warning");
+  assert.deepEqual(warning, condition(says("Warning", "True", "PreflightWarning", "one")));
+});

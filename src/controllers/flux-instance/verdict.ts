@@ -25,7 +25,8 @@ export function intentStatus(
   nowIso: string,
 ): FluxInstanceStatus {
   const { recorded } = world;
-  const base = { ...recorded, inventory: { entries: inventory } };
+  const conditions = withConditions(world, nowIso, [warnings(world)]);
+  const base = { ...recorded, inventory: { entries: inventory }, conditions };
   if (target.kind === "settle" || isRetry(world, target)) return base;
   const message = progressMessage(world, target);
   return {
@@ -35,6 +36,7 @@ export function intentStatus(
       { type: conditionTypes.ready, status: "Unknown", reason: reasons.progressing, message },
       { type: conditionTypes.reconciling, status: "True", reason: reasons.progressing, message },
       { type: conditionTypes.stalled },
+      warnings(world),
     ]),
   };
 }

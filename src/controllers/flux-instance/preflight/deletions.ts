@@ -1,0 +1,63 @@
+import { labels } from "../../../api/names.ts";
+import { definedKind, isDefinition } from "../../../apply/bridge.ts";
+import type { GroupVersionKind } from "../../../kube/gvk.ts";
+import type { ObjectMeta } from "../../../kube/object.ts";
+import type { KubeObject } from "../../../kube/object.ts";
+import { nameObject } from "../../../kube/object-id.ts";
+import {
+  deploymentsOf,
+  enumerate,
+  isBeingDeleted,
+  liveMetadataOf,
+  refuse,
+  type Finding,
+  type Subject,
+} from "./subject.ts";
+
+/** Objects of the plan that go: what is written to them goes with them. */
+export function judgeDeletions({ planned, world }: Subject): readonly Finding[] {
+  const going = planned.flatMap((one) => {
+    const live = liveMetadataOf(one, world);
+    return live?.deletionTimestamp === undefined ? [] : [`${nameObject(one.object)}${heldBy(live)}`];
+  });
+  if (going.length === 0) return [];
+  return [refuse(`being deleted: ${enumerate(going)}; wait until the deletion has ended, or find out who holds it up`)];
+}
+
+function heldBy({ finalizers = [] }: ObjectMeta): string {
+  return finalizers.length === 0 ? "" : ` (held by ${finalizers.toSorted().join(", ")})`;
+}
+
+/**
+ * Kinds whose controller the plan starts, and whose definition is there: objects of them may wait for that controller to remove
+ * what they manage. Where a controller runs already, deletion is its daily work.
+ */
+export function kindsWaitingForController({ planned, world }: Subject): readonly GroupVersionKind[] {
+  const controllers = deploymentsOf(planned);
+  const running = new Set(
+    controllers.filter((one) => liveMetadataOf(one, world) !== undefined).map(({ object }) => componentOf(object)),
+  );
+  const starting = new Set(controllers.map(({ object }) => componentOf(object)).filter((name) => !running.has(name)));
+  return planned
+    .filter((one) => isDefinition(one.object) && starting.has(componentOf(one.object)))
+    .filter((one) => liveMetadataOf(one, world) !== undefined)
+    .map(({ object, live }) => {
+      const { group, kind, storage } = definedKind(live ?? object);
+      return { group, kind, version: storage };
+    });
+}
+
+function componentOf({ metadata }: KubeObject): string {
+  return metadata.labels?.[labels.component] ?? "";
+}
+
+export function judgeWaitingDeletions(objects: readonly KubeObject[]): readonly Finding[] {
+  const going = objects.filter(isBeingDeleted).map(nameObject);
+  if (going.length === 0) return [];
+  return [
+    refuse(
+      `being deleted: ${enumerate(going)}; a controller that starts now would go on with that and remove what they manage, so ` +
+        `take their finalizers off to keep it`,
+    ),
+  ];
+}

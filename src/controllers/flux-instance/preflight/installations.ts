@@ -1,0 +1,109 @@
+import { labels } from "../../../api/names.ts";
+import { componentNames } from "../../../distribution/release.ts";
+import { fieldsOf, listOf, textOf } from "../../../kube/fields.ts";
+import type { KubeObject } from "../../../kube/object.ts";
+import { formatObjectId, nameObject, objectIdOf } from "../../../kube/object-id.ts";
+import { argsOf, overlaps } from "../overlap.ts";
+import { deploymentsOf, enumerate, liveMetadataOf, refuse, warn, type Finding, type Subject } from "./subject.ts";
+
+/** Controllers of Flux, whoever has installed them. */
+export const fluxControllers = `${labels.partOf}=flux,${labels.component} in (${componentNames.join(",")})`;
+
+const helmRelease = "meta.helm.sh/release-name";
+
+/**
+ * Controllers in other namespaces. Two controllers must never reconcile one object, so those that run and watch what the plan's
+ * controllers will watch are a reason to stop; the others are said to be there.
+ */
+export function judgeInstallations(controllers: readonly KubeObject[], subject: Subject): readonly Finding[] {
+  const own = subject.world.key.namespace;
+  const byNamespace = Map.groupBy(controllers, ({ metadata }) => metadata.namespace ?? "");
+  return [...byNamespace]
+    .toSorted(([left], [right]) => (left < right ? -1 : 1))
+    .flatMap(([namespace, found]) => (namespace === own ? judgeHelm(found) : judgeOther(found, subject)));
+}
+
+function judgeOther(found: readonly KubeObject[], { planned }: Subject): readonly Finding[] {
+  const wanted = deploymentsOf(planned).map(({ object }) => object);
+  const rivals = found.filter((other) => isRunning(other) && wanted.some((object) => watchesTheSame(other, object)));
+  if (rivals.length === 0) {
+    return [
+      warn(`another installation of Flux is there: ${enumerate(found.map(described))}; remove it if nobody needs it`),
+    ];
+  }
+  return [
+    refuse(
+      `another installation of Flux reconciles the same objects: ${enumerate(rivals.map(described))}; remove it, or scale it to 0`,
+    ),
+  ];
+}
+
+/** In our own namespace they are taken over. Helm does not know that. */
+function judgeHelm(found: readonly KubeObject[]): readonly Finding[] {
+  const releases = found.flatMap(({ metadata }) => metadata.annotations?.[helmRelease] ?? []);
+  if (releases.length === 0) return [];
+  return [
+    warn(
+      `the Helm release ${enumerate(releases)} installed controllers that this instance takes over; do not upgrade or uninstall it, ` +
+        `but let Helm forget it by deleting its Secrets (label owner=helm)`,
+    ),
+  ];
+}
+
+function described(deployment: KubeObject): string {
+  const release = deployment.metadata.annotations?.[helmRelease];
+  return release === undefined ? nameObject(deployment) : `${nameObject(deployment)} of the Helm release ${release}`;
+}
+
+function isRunning(deployment: KubeObject): boolean {
+  return fieldsOf(deployment["spec"])["replicas"] !== 0 || Number(fieldsOf(deployment["status"])["replicas"] ?? 0) > 0;
+}
+
+/** They stand in different namespaces, so one must see beyond its own. */
+function watchesTheSame(left: KubeObject, right: KubeObject): boolean {
+  return (watchesAll(left) || watchesAll(right)) && overlaps(left, right);
+}
+
+/** Without the flag, controllers watch all namespaces. */
+function watchesAll(deployment: KubeObject): boolean {
+  return !argsOf(deployment).includes("--watch-all-namespaces=false");
+}
+
+const kustomizeLabels = {
+  name: "kustomize.toolkit.fluxcd.io/name",
+  namespace: "kustomize.toolkit.fluxcd.io/namespace",
+};
+
+/** "namespace/name" of the Kustomizations that have applied objects of the plan, such as those of a bootstrap. */
+export function kustomizationsOf({ planned, world }: Subject): readonly string[] {
+  const named = planned.flatMap((one) => {
+    const found = liveMetadataOf(one, world)?.labels ?? {};
+    const { [kustomizeLabels.name]: name, [kustomizeLabels.namespace]: namespace } = found;
+    return name === undefined || namespace === undefined ? [] : [`${namespace}/${name}`];
+  });
+  return [...new Set(named)].toSorted();
+}
+
+/** `kustomizations` are those that exist. The labels stay on an object that they have let go; their inventory tells. */
+export function judgeKustomizations(kustomizations: readonly KubeObject[], { planned }: Subject): readonly Finding[] {
+  return kustomizations.flatMap((kustomization) => {
+    const entries = listOf(fieldsOf(fieldsOf(kustomization["status"])["inventory"])["entries"]);
+    const applied = new Set(entries.map((entry) => textOf(fieldsOf(entry)["id"])));
+    const shared = planned
+      .map(({ object }) => object)
+      .filter((object) => applied.has(formatObjectId(objectIdOf(object))));
+    if (shared.length === 0) return [];
+    const names = enumerate(shared.map(nameObject));
+    return [
+      warn(
+        `${nameObject(kustomization)} has these objects in its source, too: ${names}; take them out of it, they will stay`,
+      ),
+    ];
+  });
+}
+
+/** `kinds` are those of the Go operator that have objects and that this operator does not reconcile. */
+export function judgeOperatorKinds(kinds: readonly string[]): readonly Finding[] {
+  if (kinds.length === 0) return [];
+  return [warn(`there are objects that this operator leaves alone and does not reconcile: ${enumerate(kinds)}`)];
+}

@@ -1,0 +1,278 @@
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { kubeconfig } from "../../scripts/control-plane/kubeconfig.ts";
+import { startOperator, type OperatorProcess } from "../../scripts/quickstart/operator-process.ts";
+import { conditionFaults } from "../../src/api/reasons.ts";
+import { readStatus } from "../../src/controllers/flux-instance/status.ts";
+import { loadRelease } from "../../src/distribution/load.ts";
+import { parseApiVersion } from "../../src/kube/gvk.ts";
+import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
+import { systemClock } from "../../src/std/clock.ts";
+import { condition, isReady, namespace, startFluxCluster, type FluxCluster } from "../support/flux-cluster.ts";
+import { startWireProxy, type WireProxy } from "../support/wire-proxy.ts";
+
+const never = new AbortController().signal;
+let cluster: FluxCluster;
+let proxy: WireProxy;
+/** Behind the proxy, and quick to try again. */
+let operator: OperatorProcess;
+
+before(async () => {
+  cluster = await startFluxCluster();
+  await cluster.operator.stop();
+  const { plane } = cluster;
+  await create({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "operator", namespace: "default" } });
+  await create({
+    apiVersion: "rbac.authorization.k8s.io/v1",
+    kind: "ClusterRoleBinding",
+    metadata: { name: "operator" },
+    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" },
+    subjects: [{ kind: "ServiceAccount", name: "operator", namespace: "default" }],
+  });
+  proxy = await startWireProxy({ server: plane.server, caPem: plane.caPem });
+  const token = await plane.serviceAccountToken({ namespace: "default", name: "operator" });
+  const kubeconfigPath = join(plane.folder, "proxied.kubeconfig");
+  await writeFile(kubeconfigPath, kubeconfig(proxy.server, plane.caPem, { kind: "token", token }), { mode: 0o600 });
+  const args = ["--min-retry-delay=100ms", "--max-retry-delay=1s"];
+  operator = startOperator({ kubeconfigPath, folder: plane.folder, args });
+});
+after(async () => {
+  await operator.stop("SIGKILL");
+  await proxy.stop();
+  await cluster[Symbol.asyncDispose]();
+});
+
+async function create(object: KubeObject): Promise<void> {
+  await cluster.client.create(object, { fieldManager: "test" }, never);
+}
+
+function ref({ apiVersion, kind, metadata }: KubeObject) {
+  const gvk = { ...parseApiVersion(apiVersion), kind };
+  return { gvk, key: { namespace: metadata.namespace ?? "", name: metadata.name } };
+}
+
+async function remove(object: KubeObject): Promise<void> {
+  await cluster.client.delete(ref(object), { propagationPolicy: "Background" }, never);
+}
+
+async function change(object: KubeObject, value: JsonObject, subresource?: "status"): Promise<void> {
+  const options = { fieldManager: "test", ...(subresource === undefined ? {} : { subresource }) };
+  await cluster.client.patch(ref(object), { kind: "merge", value }, options, never);
+}
+
+function instance(spec: JsonObject = {}, annotations: { readonly [name: string]: string } = {}): KubeObject {
+  return {
+    apiVersion: "fluxcd.controlplane.io/v1",
+    kind: "FluxInstance",
+    metadata: { name: "flux", namespace, annotations },
+    spec: {
+      distribution: { version: "2.9.4", registry: "ghcr.io/fluxcd", imagePullSecret: "login" },
+      components: ["source-controller"],
+      ...spec,
+    },
+  };
+}
+
+/** What stands in the cluster, the instance aside. */
+async function world(): Promise<readonly string[]> {
+  const snapshot = [...(await cluster.snapshot())].filter(([name]) => !name.startsWith("FluxInstance/"));
+  return snapshot.map(([name, at]) => `${name} ${at}`).toSorted();
+}
+
+function isRefused(one: KubeObject): boolean {
+  return condition(one, "Ready")?.startsWith("False/") === true;
+}
+
+/** What the operator wrote besides the instance itself. */
+async function writesElsewhere(): Promise<number> {
+  return (await cluster.writes()).filter(({ objectRef }) => objectRef?.resource !== "fluxinstances").length;
+}
+
+function serverVersion(gitVersion: string): void {
+  const body = JSON.stringify({ major: "1", minor: "0", gitVersion });
+  const headers = { "content-type": "application/json" };
+  const fault = { kind: "answer", status: 200, headers, body } as const;
+  proxy.inject({ method: "GET", path: /^\/version$/, fault, times: Number.POSITIVE_INFINITY });
+}
+
+function inNamespace(apiVersion: string, kind: string, name: string, fields: JsonObject = {}): KubeObject {
+  const { metadata = {}, ...rest } = fields;
+  return { apiVersion, kind, metadata: { name, namespace, ...(metadata as JsonObject) }, ...rest };
+}
+
+const account = inNamespace("v1", "ServiceAccount", "source-controller", { metadata: { finalizers: ["test/held"] } });
+const quota = inNamespace("v1", "ResourceQuota", "small", { spec: { hard: { pods: "0" } } });
+const login = inNamespace("v1", "Secret", "login", {
+  type: "kubernetes.io/dockerconfigjson",
+  data: { ".dockerconfigjson": btoa('{"auths":{}}') },
+});
+const source = inNamespace("source.toolkit.fluxcd.io/v1", "GitRepository", "web", {
+  metadata: { finalizers: ["finalizers.fluxcd.io"] },
+  spec: { interval: "1m", url: "https://git.example.com/web" },
+});
+const fast: KubeObject = {
+  apiVersion: "storage.k8s.io/v1",
+  kind: "StorageClass",
+  metadata: { name: "fast" },
+  provisioner: "flux-operator.test/fast",
+};
+
+function otherFlux(replicas: number): KubeObject {
+  const labels = { "app.kubernetes.io/part-of": "flux", "app.kubernetes.io/component": "source-controller" };
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name: "source-controller", namespace: "old", labels },
+    spec: {
+      replicas,
+      selector: { matchLabels: { app: "old" } },
+      template: { metadata: { labels: { app: "old" } }, spec: { containers: [{ name: "manager", image: "old:1" }] } },
+    },
+  };
+}
+
+const definitions = loadRelease("2.9.4").components["source-controller"] ?? [];
+
+async function served(apiVersion: string, kind: string): Promise<void> {
+  const deadline = AbortSignal.timeout(60_000);
+  const path = `/apis/${apiVersion}`;
+  for (;;) {
+    const { status, body } = await cluster.plane.rest.request("GET", path);
+    if (status === 200 && JSON.stringify(body).includes(`"kind":"${kind}"`)) return;
+    await systemClock.sleep(20, deadline);
+  }
+}
+
+/** What Kubernetes puts into a new namespace. */
+async function come(name: string): Promise<void> {
+  const deadline = AbortSignal.timeout(60_000);
+  while (!(await cluster.snapshot()).has(name)) await systemClock.sleep(50, deadline);
+}
+
+type Obstacle = {
+  readonly name: string;
+  readonly spec?: JsonObject;
+  readonly put: () => Promise<void>;
+  readonly take: () => Promise<void>;
+  readonly message: string;
+};
+
+const refusals: readonly Obstacle[] = [
+  {
+    name: "a Kubernetes that is too old",
+    put: async () => serverVersion("v1.18.9-eks-1234"),
+    take: async () => proxy.heal(),
+    message:
+      "Flux 2.9.4 needs Kubernetes 1.33 or newer, and this is v1.18.9-eks-1234; upgrade Kubernetes, or choose an older Flux in spec.distribution.version",
+  },
+  {
+    name: "an object of the plan under deletion",
+    put: async () => {
+      await create(account);
+      await remove(account);
+    },
+    take: () => change(account, { metadata: { finalizers: null } }),
+    message:
+      "being deleted: ServiceAccount/flux-system/source-controller (held by test/held); wait until the deletion has ended, or find out who holds it up",
+  },
+  {
+    name: "objects that a controller would go on deleting",
+    put: async () => {
+      for (const one of definitions.filter(({ kind }) => kind === "CustomResourceDefinition")) await create(one);
+      await served("source.toolkit.fluxcd.io/v1", "GitRepository");
+      await create(source);
+      await remove(source);
+    },
+    take: () => change(source, { metadata: { finalizers: null } }),
+    message:
+      "being deleted: GitRepository/flux-system/web; a controller that starts now would go on with that and remove what they manage, so take their finalizers off to keep it",
+  },
+  {
+    name: "a quota without room for the pods",
+    put: () => create(quota),
+    take: () => remove(quota),
+    message: "ResourceQuota/flux-system/small has no room for the pods of Flux (pods: 0); raise it or remove it",
+  },
+  {
+    name: "a storage class that is not there",
+    spec: { storage: { class: "fast", size: "1Gi" }, wait: false },
+    put: async () => undefined,
+    take: () => create(fast),
+    message:
+      "StorageClass/fast, which PersistentVolumeClaim/flux-system/source-controller asks for, does not exist; create it, or change spec.storage.class",
+  },
+  {
+    name: "another Flux that watches the same objects",
+    put: () => create(otherFlux(1)),
+    take: () => remove(otherFlux(1)),
+    message:
+      "another installation of Flux reconciles the same objects: Deployment/old/source-controller; remove it, or scale it to 0",
+  },
+];
+
+describe("preflight", { concurrency: 1 }, () => {
+  before(async () => {
+    await create(login);
+    await create({ apiVersion: "v1", kind: "Namespace", metadata: { name: "old" } });
+    await come("ServiceAccount/old/default");
+    await come("ConfigMap/old/kube-root-ca.crt");
+  });
+
+  for (const { name, spec, put, take, message } of refusals) {
+    test(`refuses ${name}, touches nothing, and goes on by itself`, async () => {
+      await put();
+      const before = { world: await world(), writes: await writesElsewhere() };
+      await create(instance(spec));
+      const refused = await cluster.instanceWhen("refused", isRefused);
+      assert.equal(
+        condition(refused, "Ready"),
+        `False/PreflightFailed: Cannot apply Flux 2.9.4: ${message}; nothing was changed`,
+      );
+      assert.deepEqual(conditionFaults(readStatus(refused["status"]).conditions), []);
+      assert.equal(condition(refused, "Stalled"), undefined);
+      await retried();
+      assert.deepEqual(await world(), before.world);
+      assert.equal(await writesElsewhere(), before.writes);
+      assert.equal((await cluster.instance()).metadata.resourceVersion, refused.metadata.resourceVersion);
+      await take();
+      const ready = await cluster.instanceWhen("ready", isReady);
+      assert.equal(condition(ready, "Warning"), undefined);
+      await remove(instance());
+      await cluster.gone(`FluxInstance/${namespace}/flux`);
+    });
+  }
+
+  test("refuses a sync object that its definition refuses, although both are new, and touches nothing", async () => {
+    const patch = JSON.stringify([{ op: "replace", path: "/spec/interval", value: "soon" }]);
+    const sync = { kind: "GitRepository", url: "https://git.example.com/fleet", ref: "refs/heads/main", path: "a" };
+    const patches = [{ patch, target: { kind: "GitRepository" } }];
+    const components = ["source-controller", "kustomize-controller"];
+    const before = { world: await world(), writes: await writesElsewhere() };
+    await create(instance({ components, sync, kustomize: { patches } }));
+    const refused = await cluster.instanceWhen("refused", isRefused);
+    assert.equal(
+      condition(refused, "Ready"),
+      "False/ReconciliationFailed: Cannot apply GitRepository/flux-system/flux-system: its definition in this version of Flux refuses it: " +
+        'spec.interval must match pattern "^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"; nothing was changed',
+    );
+    await retried();
+    assert.deepEqual(await world(), before.world);
+    assert.equal(await writesElsewhere(), before.writes);
+    await remove(instance());
+    await cluster.gone(`FluxInstance/${namespace}/flux`);
+  });
+});
+
+/** Waits for two more dry-runs of the Deployment. */
+async function retried(): Promise<void> {
+  const wanted = dryRuns() + 2;
+  const deadline = AbortSignal.timeout(60_000);
+  while (dryRuns() < wanted) await systemClock.sleep(20, deadline);
+}
+
+function dryRuns(): number {
+  const path = "/deployments/source-controller?";
+  return proxy.requests.filter((request) => request.method === "PATCH" && request.path.includes(path)).length;
+}
