@@ -56,3 +56,12 @@ test("Interrupts.notify() does not end what is done", () => {
   interrupts.notify(instanceOf({ generation: 2 }));
   assert.equal(signal.aborted, false);
 });
+
+test("Interrupts.interrupt() ends the wait for that instance only", () => {
+  const interrupts = new Interrupts();
+  const { signal } = interrupts.register(instanceOf());
+  const { signal: other } = interrupts.register(instanceOf({ name: "other" }));
+  const { name, namespace = "" } = instanceOf().metadata;
+  interrupts.interrupt({ namespace, name });
+  assert.deepEqual([signal.aborted, other.aborted], [true, false]);
+});

@@ -43,7 +43,7 @@ function worldWith({ distribution = {}, annotations = {} }: Spec = {}): World {
 
 /** A registry of one tag, and a source that reads it. */
 function sourceOf(content: { digest: string; tarball: Uint8Array | undefined }) {
-  const registry = { ...content, failure: undefined as ReasonedError | undefined };
+  const registry = { ...content, failure: undefined as ReasonedError | undefined, opened: Promise.resolve() };
   const said: string[] = [];
   const answer = (verb: string): { digest: string; mediaType: string } => {
     said.push(verb);
@@ -53,7 +53,11 @@ function sourceOf(content: { digest: string; tarball: Uint8Array | undefined }) 
   const source = new ReleaseSource({
     embedded,
     registry: {
-      resolve: async () => answer("resolve"),
+      resolve: async () => {
+        const answered = answer("resolve");
+        await registry.opened;
+        return answered;
+      },
       fetch: async () => {
         const { tarball = new Uint8Array() } = registry;
         return { ...answer("fetch"), tarball, layer: { digest: "sha256:layer", sizeBytes: tarball.length } };
@@ -233,6 +237,29 @@ test("find() keeps what was applied last beside what came after it", async () =>
     from: "sha256:2",
     good: "sha256:1",
   });
+});
+
+function othersRun(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}
+
+test("poll() that ends after the wish has changed takes nothing in", async () => {
+  const { source, registry, heard } = sourceOf({ digest: "sha256:2", tarball: two });
+  await source.find(worldWith(), never);
+  const gate = Promise.withResolvers<void>();
+  Object.assign(registry, { digest: "sha256:1", tarball: one, opened: gate.promise });
+  heard();
+  const late = source.poll(key, never);
+  for (const said = heard(); !said.includes("resolve"); said.push(...heard())) await othersRun();
+  Object.assign(registry, { digest: "sha256:2", opened: Promise.resolve() });
+  const changed = worldWith({ distribution: { version: "2.x" } });
+  await source.find(changed, never);
+  heard();
+  gate.resolve();
+  assert.deepEqual(await late, { kind: "settled" });
+  assert.ok(!heard().includes("moved"));
+  const want = { versions: ["2.10.0", "2.10.1"], from: "sha256:2" };
+  assert.deepEqual(shortOf(await source.find(changed, never)), want);
 });
 
 test("poll() leaves alone what is suspended, deleted or embedded by now", async () => {

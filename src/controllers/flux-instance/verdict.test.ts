@@ -5,6 +5,7 @@ import { fluxInstance, instanceAnnotations } from "../../api/names.ts";
 import { conditionFaults } from "../../api/reasons.ts";
 import type { Condition } from "../../kube/conditions.ts";
 import type { JsonObject } from "../../kube/object.ts";
+import { ReasonedError } from "../../std/errors.ts";
 import type { Target } from "./decide.ts";
 import type { FluxInstanceStatus, HistoryEntry } from "./status.ts";
 import { shortRevision } from "./status-parts.ts";
@@ -287,6 +288,29 @@ for (const { name, target, sync, want } of [
   test(`appliedStatus() tells how things are ${name}`, () =>
     assert.deepEqual(appliedStatus(worldWith(appliedRecord), target, { ...applied, sync }, moment).conditions, want));
 }
+
+for (const { reason, want } of [
+  { reason: "ArtifactFailed", want: "ArtifactFailed" },
+  { reason: "NeedsNewerOperator", want: "NeedsNewerOperator" },
+  { reason: "ReconciliationFailed", want: "BuildFailed" },
+]) {
+  test(`appliedStatus() of what is held back by ${reason} stays Ready, and UpToDate tells`, () => {
+    const problem = new ReasonedError({ reason, retry: "backoff", message: "Cannot read the artifact" });
+    const status = appliedStatus(worldWith(appliedRecord), { ...targetOf("settle"), problem }, applied, moment);
+    assert.deepEqual(status.conditions, [
+      condition(ready, before),
+      condition(says("UpToDate", "False", want, "Cannot read the artifact")),
+    ]);
+    assert.deepEqual(conditionFaults(status.conditions), []);
+  });
+}
+
+test("progressMessage() tells that another artifact has the same version", () => {
+  const world = worldWith({ conditions: [], lastAppliedVersion: "2.9.0", lastArtifactRevision: "sha256:0" });
+  const from = (artifactRevision: string) => progressMessage(world, { ...targetOf("upgrade"), artifactRevision });
+  assert.equal(from("sha256:1"), "Applying Flux 2.9.0 as artifact sha256:1 has it");
+  assert.equal(from("sha256:0"), "Applying a new configuration of Flux 2.9.0");
+});
 
 test("appliedStatus() takes Synced away with the sync", () => {
   const world = worldWith({ ...appliedRecord, conditions: [condition(synced)] });
