@@ -220,6 +220,9 @@ describe("a FluxInstance with an artifact", { skip: officialAbsent ?? false }, (
     await assertRepairs();
     digest = await push(only("2.8.3", "2.8.8"));
     await when("repaired", (object) => isCurrent(object) && statusOf(object)["lastArtifactRevision"] === digest);
+    const told = await eventsAbout("flux/v2.8.8/rbac.yaml is missing");
+    assert.equal(told.length, 1);
+    assert.match(told[0] ?? "", /^ArtifactFailed: /);
   });
 
   test("stops waiting for health when another artifact comes", async () => {
@@ -257,6 +260,15 @@ describe("a FluxInstance with an artifact", { skip: officialAbsent ?? false }, (
     assert.equal(statusOf(upgraded)["lastArtifactRevision"], digest);
   });
 
+  test("wakes a spec that was stalled for want of a release when the artifact gets it", async () => {
+    await cluster.patchInstance({ spec: { distribution: { version: "2.11.x" } } });
+    await when("stalled", says("Stalled", "True/NeedsNewerOperator: "));
+    digest = await push(withRelease(only("2.8.8"), { ...nextMinor, version: "2.11.0" }));
+    await when("awake", runs("2.11.0"));
+    await cluster.patchInstance({ spec: { distribution: { version: "2.x" } } });
+    await when("at the open range", runs("2.11.0"));
+  });
+
   test("refuses an artifact that a changed spec names and that is not there, and takes it once it is", async () => {
     const before = await cluster.instance();
     const artifact = `oci://${host}/${repository}:next`;
@@ -265,13 +277,15 @@ describe("a FluxInstance with an artifact", { skip: officialAbsent ?? false }, (
     assert.equal(condition(refused, "Stalled"), undefined);
     assert.match(condition(refused, "Ready") ?? "", /does not have it \(404\)/);
     assert.equal(statusOf(refused)["lastAppliedRevision"], statusOf(before)["lastAppliedRevision"]);
-    digest = await push(withRelease(only("2.8.8"), nextMinor), { to: `${registry.host}/${repository}:next` });
+    const release = { ...nextMinor, version: "2.11.0" };
+    digest = await push(withRelease(only("2.8.8"), release), { to: `${registry.host}/${repository}:next` });
     await when("there", (object) => isCurrent(object) && statusOf(object)["lastArtifactRevision"] === digest);
   });
 
   test("shows the registry the credentials of artifactPullSecret", async () => {
     await using closed = await startRegistry({ kind: "htpasswd", htpasswd }, signal);
-    digest = await push(withRelease(new Map(), nextMinor), { to: `${closed.host}/${repository}:v1`, login });
+    const release = { ...nextMinor, version: "2.11.0" };
+    digest = await push(withRelease(new Map(), release), { to: `${closed.host}/${repository}:v1`, login });
     const artifact = `oci://${closed.host}/${repository}:v1`;
     await cluster.patchInstance({ spec: { distribution: { artifact, artifactPullSecret: "artifact-auth" } } });
     const refused = await when("refused", says("Ready", "False/ArtifactFailed: "));
