@@ -35,6 +35,9 @@ export const goTools = {
     program: "github.com/fluxcd/kustomize-controller",
     long: true,
   },
+  /** Of both majors, since they leave different managedFields. */
+  helm: { module: "helm.sh/helm/v3", program: "helm.sh/helm/v3/cmd/helm", long: true },
+  "helm-4": { module: "helm.sh/helm/v4", program: "helm.sh/helm/v4/cmd/helm", long: true },
 } as const satisfies { readonly [name: string]: GoTool };
 export type GoToolName = keyof typeof goTools;
 

@@ -64,6 +64,10 @@ export const eventReasons = {
   migrationFailed: "MigrationFailed",
   /** The instance is about to go, and with it what was installed. */
   uninstalled: "Uninstalled",
+  /** Objects that others had managed become ours. */
+  takenOver: "TakenOver",
+  /** Objects of a previous installation that the instance does not have. */
+  leftovers: "Leftovers",
 } as const;
 
 export type EventReason = Reason | (typeof eventReasons)[keyof typeof eventReasons];

@@ -5,7 +5,8 @@ import { ConnectionError } from "../client/api-error.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { nameObject, objectIdOf } from "../kube/object-id.ts";
 import { TestClock } from "../std/test-clock.ts";
-import { ApplyError, applyStages, type ApplyDeps, type Stage } from "./apply-set.ts";
+import { ApplyError } from "./apply-error.ts";
+import { applyStages, type ApplyDeps, type Stage } from "./apply-set.ts";
 import { Ledger } from "./ledger.ts";
 import type { PlannedObject } from "./plan-apply.ts";
 
@@ -48,6 +49,9 @@ function depsOf({
         live.push(answer);
         return answer;
       },
+      getOrUndefined: () => Promise.reject(new Error("nothing is to be read")),
+      patch: () => Promise.reject(new Error("nothing is to be patched")),
+      delete: () => Promise.reject(new Error("nothing is to be deleted")),
       list: async ({ kind }) => ({ items: live.filter((item) => item.kind === kind), resourceVersion: "1" }),
       watch: async function* (_gvk, _options, stop) {
         yield { kind: "bookmark", resourceVersion: "1" };

@@ -1,14 +1,12 @@
-import type { ApiClient } from "../client/api-client.ts";
-import { ApiError } from "../client/api-error.ts";
 import { mapConcurrent } from "../std/concurrent.ts";
-import { errorMessage, ReasonedError } from "../std/errors.ts";
 import { groupKindKey, gvkOf } from "../kube/gvk.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { nameObject, objectIdOf } from "../kube/object-id.ts";
+import { objectIdOf } from "../kube/object-id.ts";
 import { compareForApply } from "../kube/order.ts";
+import { applyObject, type ApplyObjectDeps } from "./apply-object.ts";
 import type { Change } from "./change-set.ts";
-import type { Ledger } from "./ledger.ts";
-import { fieldManager, requestLimit, type PlannedObject } from "./plan-apply.ts";
+import type { PlannedObject } from "./plan-apply.ts";
+import { requestLimit } from "./request.ts";
 import { waitUntilReady, type WaitDeps, type WaitOptions, type WaitResult } from "./wait.ts";
 
 /** Objects that are applied together; the next stage starts when those in `waitFor` are ready. */
@@ -20,19 +18,13 @@ export type Stage = {
   readonly afterwards?: (signal: AbortSignal) => Promise<void>;
 };
 
-export type ApplyDeps = WaitDeps & {
-  readonly client: Pick<ApiClient, "apply" | "list" | "watch">;
-  readonly ledger: Ledger;
-};
+export type ApplyDeps = WaitDeps & ApplyObjectDeps;
 
 export type ApplyResult = {
   readonly changes: readonly Change[];
   /** How the wait of the last stage that was begun ended. */
   readonly wait: WaitResult;
 };
-
-/** The API server refused objects while they were being written. */
-export class ApplyError extends ReasonedError {}
 
 /** Applies stage after stage; stops after one whose objects do not become ready. Throws ApplyError. */
 export async function applyStages(
@@ -44,7 +36,7 @@ export async function applyStages(
   const changes: Change[] = [];
   for (const stage of stages) {
     if (wait.interrupt.aborted) return { changes, wait: { kind: "interrupted" } };
-    changes.push(...(await applyStage(stage, deps, signal)));
+    changes.push(...(await applyStage(stage, wait.timeoutMs, deps, signal)));
     const result = await waitUntilReady(stage.waitFor, wait, deps, signal);
     if (result.kind !== "ready") return { changes, wait: result };
     await stage.afterwards?.(signal);
@@ -52,12 +44,17 @@ export async function applyStages(
   return { changes, wait: { kind: "ready" } };
 }
 
-async function applyStage(stage: Stage, deps: ApplyDeps, signal: AbortSignal): Promise<readonly Change[]> {
+async function applyStage(
+  stage: Stage,
+  timeoutMs: number,
+  deps: ApplyDeps,
+  signal: AbortSignal,
+): Promise<readonly Change[]> {
   const changes: Change[] = stage.objects
     .filter(({ action }) => action === "unchanged")
     .map(({ object }) => ({ id: objectIdOf(object), action: "unchanged" }));
   for (const wave of waves(stage.objects.filter(({ action }) => action !== "unchanged"))) {
-    changes.push(...(await applyWave(wave, deps, signal)));
+    changes.push(...(await applyWave(wave, timeoutMs, deps, signal)));
   }
   return changes;
 }
@@ -78,28 +75,9 @@ function waves(objects: readonly PlannedObject[]): readonly (readonly PlannedObj
 
 async function applyWave(
   wave: readonly PlannedObject[],
+  timeoutMs: number,
   deps: ApplyDeps,
   signal: AbortSignal,
 ): Promise<readonly Change[]> {
-  return await mapConcurrent(wave, requestLimit, async ({ object, action }): Promise<Change> => {
-    try {
-      const answer = await deps.client.apply(object, { fieldManager }, signal);
-      deps.ledger.record(object, answer);
-    } catch (error) {
-      throw error instanceof ApiError ? notApplied(object, error) : error;
-    }
-    return {
-      id: objectIdOf(object),
-      action: action === "configure" || action === "migrate" ? "configured" : "created",
-    };
-  });
-}
-
-function notApplied(object: KubeObject, error: ApiError): ApplyError {
-  return new ApplyError({
-    reason: "ReconciliationFailed",
-    retry: "backoff",
-    message: `Cannot apply ${nameObject(object)}: ${error.statusMessage || errorMessage(error)}`,
-    cause: error,
-  });
+  return await mapConcurrent(wave, requestLimit, (planned) => applyObject(planned, timeoutMs, deps, signal));
 }

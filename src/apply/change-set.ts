@@ -3,7 +3,21 @@ import { describeObject, type ObjectId } from "../kube/object-id.ts";
 /** What became of one object. Logs, events, inventory and prune all read this. */
 export type Change = {
   readonly id: ObjectId;
-  readonly action: "created" | "configured" | "unchanged" | "deleted" | "kept";
+  readonly action: "created" | "configured" | "recreated" | "unchanged" | "deleted" | "kept";
+  /** Others had managed it until now. */
+  readonly takeover?: Takeover;
+};
+
+/** What became of the fields of an object that others had managed. Fields are named by their paths. */
+export type Takeover = {
+  /** Whose fields are ours now. */
+  readonly managers: readonly string[];
+  /** What nobody wants any more, and is gone. */
+  readonly removed: readonly string[];
+  /** What should have gone and is still there. */
+  readonly remaining: readonly string[];
+  /** Why the fields that we do not want have stayed with whoever set them. */
+  readonly refusal?: string;
 };
 
 /** The changes that changed something. */

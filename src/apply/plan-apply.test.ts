@@ -33,6 +33,7 @@ function depsOf({ live = [], refuse = {} }: Server): PlanDeps & { readonly asked
     ledger: new Ledger(),
     client: {
       getOrUndefined: async (_gvk, { name }) => find(name),
+      patch: () => Promise.reject(new Error("nothing is taken from others")),
       apply: async (object, options) => {
         assert.equal(options.dryRun, true, "a plan writes nothing");
         const { name } = object.metadata;

@@ -1,36 +1,39 @@
-import type { ApiClient } from "../client/api-client.ts";
 import { ApiError, NoSuchKindError } from "../client/api-error.ts";
 import type { Clock } from "../std/clock.ts";
 import { mapConcurrent } from "../std/concurrent.ts";
 import { errorMessage, ReasonedError } from "../std/errors.ts";
 import { fieldsOf, textOf } from "../kube/fields.ts";
 import { groupKindKey, gvkOf, type GroupKind } from "../kube/gvk.ts";
-import type { KubeObject, ObjectKey, ObjectMeta } from "../kube/object.ts";
+import type { KubeObject, ObjectMeta } from "../kube/object.ts";
 import { formatObjectId, isBuiltInGroup, nameObject, objectIdOf } from "../kube/object-id.ts";
 import { isDefinition, migrationOf } from "./bridge.ts";
 import { wouldChange } from "./compare.ts";
 import { schemaProblems } from "./validate-blind.ts";
 import type { Ledger } from "./ledger.ts";
+import { dryRunRecreation, mustRecreate } from "./recreate.ts";
+import { fieldManager, isVerdict, keyOf, requestLimit } from "./request.ts";
+import { planAdoption, type PlannedAdoption, type TakeOverDeps } from "./take-over.ts";
 
-export const fieldManager = "flux-operator";
-/** Requests in flight at a time; more does not make the API server faster on two cores. */
-export const requestLimit = 8;
+export { fieldManager, keyOf, requestLimit } from "./request.ts";
 
 /**
  * What an apply of one object would do. `blind` objects cannot be dry-run yet, because the plan itself brings their kind or
  * their namespace; custom resources are held to the schema in the plan, and dry-run by `planBlind`. `migrate` definitions cannot be applied before `migrate` has been there: objects may lie in a version that goes.
+ * `recreate` objects of others differ from ours in what never changes, so they are deleted first.
  */
 export type PlannedObject = {
   readonly object: KubeObject;
-  readonly action: "create" | "configure" | "unchanged" | "blind" | "migrate";
+  readonly action: "create" | "configure" | "unchanged" | "blind" | "migrate" | "recreate";
   /** As the API server has it; absent where there is none, and where the ledger spares the question. */
   readonly live?: KubeObject;
+  /** Others have managed it until now. */
+  readonly adoption?: PlannedAdoption;
 };
 
 /** Metadata of the live objects that carry our owner labels, by inventory id. */
 export type LiveMetadata = ReadonlyMap<string, ObjectMeta>;
 
-export type PlanDeps = { readonly client: Pick<ApiClient, "getOrUndefined" | "apply">; readonly ledger: Ledger };
+export type PlanDeps = TakeOverDeps & { readonly ledger: Ledger };
 
 /** The API server refuses objects of the plan. Nothing has been written. */
 export class PlanError extends ReasonedError {}
@@ -142,12 +145,15 @@ function kindDefinedBy(definition: KubeObject): GroupKind {
 
 async function dryRun(
   { object, isKnown, isBrought }: Question,
-  { client, ledger }: PlanDeps,
+  deps: PlanDeps,
   signal: AbortSignal,
 ): Promise<PlannedObject | Refusal> {
+  const { client, ledger } = deps;
   try {
     const [answer, live] = await ask(object, isKnown, client, signal);
     if (live === undefined) return { object, action: "create" };
+    const adoption = await planAdoption({ live, answer }, deps, signal);
+    if (adoption !== undefined) return { object, action: "configure", live, adoption };
     if (wouldChange(live, answer)) return { object, action: "configure", live };
     ledger.record(object, live);
     return { object, action: "unchanged", live };
@@ -155,7 +161,24 @@ async function dryRun(
     if (error instanceof NoSuchKindError) return isBrought ? { object, action: "blind" } : refusedBy(object, error);
     if (!(error instanceof ApiError) || !isVerdict(error)) throw error;
     if (error.status === 404 && isBrought) return { object, action: "blind" };
-    return isAboutStoredVersions(object, error) ? await dryRunBridge(object, client, signal) : refusedBy(object, error);
+    if (isAboutStoredVersions(object, error)) return await dryRunBridge(object, client, signal);
+    return await planRecreation({ object, error }, client, signal);
+  }
+}
+
+async function planRecreation(
+  { object, error }: { readonly object: KubeObject; readonly error: ApiError },
+  client: PlanDeps["client"],
+  signal: AbortSignal,
+): Promise<PlannedObject | Refusal> {
+  const live = await client.getOrUndefined(gvkOf(object), keyOf(object), signal);
+  if (live === undefined || !mustRecreate(live, error)) return refusedBy(object, error);
+  try {
+    await dryRunRecreation(object, client, signal);
+    return { object, action: "recreate", live };
+  } catch (refused) {
+    if (!(refused instanceof ApiError) || !isVerdict(refused)) throw refused;
+    return refusedBy(object, refused);
   }
 }
 
@@ -201,11 +224,6 @@ async function dryRunBridge(
   }
 }
 
-/** 4xx about the object itself, as opposed to a server that is busy or a permission that we lack. */
-function isVerdict(error: ApiError): boolean {
-  return error.status >= 400 && error.status < 500 && ![401, 403, 408, 429].includes(error.status);
-}
-
 function refusal(refused: readonly Refusal[], changed = "nothing was changed"): PlanError {
   const [first, ...others] = refused.toSorted((left, right) =>
     nameObject(left.object) < nameObject(right.object) ? -1 : 1,
@@ -218,8 +236,4 @@ function refusal(refused: readonly Refusal[], changed = "nothing was changed"): 
     message: `Cannot apply ${nameObject(object)}: ${words}${more}; ${changed}`,
     cause,
   });
-}
-
-export function keyOf(object: KubeObject): ObjectKey {
-  return { namespace: object.metadata.namespace ?? "", name: object.metadata.name };
 }

@@ -1,7 +1,7 @@
 import { fluxInstance, objectAnnotations, ownerLabels } from "../api/names.ts";
 import { inventoryOf, staleObjects, type InventoryEntry } from "../apply/inventory.ts";
 import { Ledger } from "../apply/ledger.ts";
-import { planApply, requestLimit, type PlanDeps } from "../apply/plan-apply.ts";
+import { planApply, requestLimit, type PlanDeps, type PlannedObject } from "../apply/plan-apply.ts";
 import { isKept, isOwned } from "../apply/prune.ts";
 import type { ApiClient } from "../client/api-client.ts";
 import { fieldsOf, listOf, textOf } from "../kube/fields.ts";
@@ -14,11 +14,18 @@ import { mapConcurrent } from "../std/concurrent.ts";
 /** What an apply would do to one object. */
 export type Difference =
   | { readonly kind: "created" | "pruned"; readonly object: KubeObject }
-  | { readonly kind: "changed"; readonly object: KubeObject; readonly before: KubeObject; readonly after: KubeObject };
+  | {
+      readonly kind: "changed";
+      readonly object: KubeObject;
+      readonly before: KubeObject;
+      readonly after: KubeObject;
+      /** What a comparison of the two does not show. */
+      readonly note?: string;
+    };
 
 export type ClusterDiff = { readonly differences: readonly Difference[]; readonly unchanged: number };
 
-type Client = Pick<ApiClient, "getOrUndefined" | "apply">;
+type Client = Pick<ApiClient, "getOrUndefined" | "apply" | "patch">;
 
 /**
  * What would change on the cluster if the instance `key` rendered to `objects`, in the order in which it would: by the plan and
@@ -34,15 +41,29 @@ export async function diffCluster(
   const answers = new Answers(client);
   const sorted = objects.toSorted(compareForApply);
   const planned = await planApply(sorted, new Map(), { client: answers, ledger: new Ledger() }, signal);
-  const applied = planned.flatMap(({ object, action }): Difference[] => {
-    if (action === "unchanged") return [];
+  const applied = planned.flatMap((one): Difference[] => {
+    if (one.action === "unchanged") return [];
+    const { object } = one;
     const { before, after } = answers.of(object);
     if (before === undefined) return [{ kind: "created", object }];
-    // The answer about a definition that cannot be applied at once is not about its final shape.
-    return [{ kind: "changed", object, before, after: action === "migrate" ? object : (after ?? object) }];
+    return [{ kind: "changed", object, before, after: finalOf(one, after), ...noteOf(one) }];
   });
   const pruned = await prunedObjects(objects, key, client, signal);
   return { differences: [...applied, ...pruned], unchanged: planned.length - applied.length };
+}
+
+/** What the API server said last is not always about the final shape: some objects take more than one step. */
+function finalOf({ object, action, adoption }: PlannedObject, answer: KubeObject | undefined): KubeObject {
+  if (action === "migrate" || action === "recreate") return object;
+  return adoption?.after ?? answer ?? object;
+}
+
+function noteOf({ action, adoption }: PlannedObject): { readonly note?: string } {
+  if (action === "recreate")
+    return { note: "deleted and created anew: others made it, and it differs in what cannot be changed" };
+  if (adoption === undefined || adoption.managers.length === 0) return {};
+  const kept = adoption.refusal === undefined ? "" : `; fields of theirs stay: ${adoption.refusal}`;
+  return { note: `taken over from ${adoption.managers.join(", ")}${kept}` };
 }
 
 /** Notes what the API server answers to the plan's questions: the plan itself keeps only the verdict. */
@@ -65,6 +86,10 @@ class Answers implements Pick<PlanDeps["client"], keyof Client> {
     const [gvk, key] = args;
     if (live !== undefined) this.#before.set(formatObjectId({ ...gvk, ...key }), live);
     return live;
+  }
+
+  async patch(...args: Parameters<Client["patch"]>): Promise<KubeObject> {
+    return await this.#client.patch(...args);
   }
 
   async apply(...args: Parameters<Client["apply"]>): Promise<KubeObject> {

@@ -14,6 +14,7 @@ const defaults: Config = {
   maxRetryDelayMs: 900_000,
   intervalJitter: 0.05,
   leaderElection: true,
+  overrideManagers: [],
 };
 
 for (const { name, argv, env, want } of [
@@ -54,6 +55,24 @@ for (const { name, argv, env, want } of [
       maxRetryDelayMs: 5_400_000,
       intervalJitter: 0,
       leaderElection: false,
+    },
+  },
+  {
+    name: "reads managers to take over from, one by one and in a list",
+    argv: ["--override-manager=argocd-controller,", "--override-manager", "ansible, argocd-controller"],
+    env: { OVERRIDE_MANAGERS: "not-read-beside-the-flag" },
+    want: {
+      overrideManagers: ["argocd-controller", "ansible"],
+      env: { OVERRIDE_MANAGERS: "not-read-beside-the-flag" },
+    },
+  },
+  {
+    name: "reads managers to take over from in the environment",
+    argv: [],
+    env: { OVERRIDE_MANAGERS: "argocd-controller, ansible" },
+    want: {
+      overrideManagers: ["argocd-controller", "ansible"],
+      env: { OVERRIDE_MANAGERS: "argocd-controller, ansible" },
     },
   },
   {

@@ -19,6 +19,8 @@ export type Config = {
   /** Fraction of the interval by which it varies. */
   readonly intervalJitter: number;
   readonly leaderElection: boolean;
+  /** Field managers whose fields are taken over, besides the known installers of Flux. */
+  readonly overrideManagers: readonly string[];
 };
 
 /** A flag or variable that cannot be used. */
@@ -42,6 +44,9 @@ const flags = {
   "enable-leader-election": { type: "string", default: "true" },
 } as const;
 
+/** May be repeated, and take several values separated by commas. */
+const lists = { "override-manager": { type: "string", multiple: true } } as const;
+
 /** Flags that the Go operator has for what we do not have; accepted, so that its Deployments start unchanged. */
 const ignoredFlags = [
   "reporting-interval",
@@ -49,7 +54,6 @@ const ignoredFlags = [
   "storage-path",
   "default-service-account",
   "default-workload-identity-service-account",
-  "override-manager",
   "watch-configs-label-selector",
   "web-server-port",
   "web-server-only",
@@ -66,7 +70,7 @@ export type ReadConfig = { readonly config: Config; readonly ignored: readonly s
 
 /** `ignored` are the flags that were given and have no effect here. Throws ConfigError. */
 export function readConfig(argv: readonly string[], env: Config["env"]): ReadConfig {
-  const values = parseFlags(argv);
+  const { values, overrideManagers } = parseFlags(argv);
   const text = (name: keyof typeof flags): string => values[name] ?? "";
   const config: Config = {
     env,
@@ -81,6 +85,7 @@ export function readConfig(argv: readonly string[], env: Config["env"]): ReadCon
     minRetryDelayMs: readDuration("min-retry-delay", text("min-retry-delay")),
     maxRetryDelayMs: readDuration("max-retry-delay", text("max-retry-delay")),
     intervalJitter: readNumber("interval-jitter-percentage", text("interval-jitter-percentage"), [0, 100]) / 100,
+    overrideManagers: splitList(overrideManagers ?? [env["OVERRIDE_MANAGERS"] ?? ""]),
     leaderElection: readSwitch("enable-leader-election", text("enable-leader-election")),
   };
   return { config, ignored: ignoredFlags.filter((name) => values[name] !== undefined).map((name) => `--${name}`) };
@@ -91,14 +96,26 @@ export function readProcessConfig(): ReadConfig {
   return readConfig(process.argv.slice(2), process.env);
 }
 
-function parseFlags(argv: readonly string[]): { readonly [name: string]: string | undefined } {
+type Flags = {
+  readonly values: { readonly [name: string]: string | undefined };
+  readonly overrideManagers: readonly string[] | undefined;
+};
+
+function splitList(texts: readonly string[]): readonly string[] {
+  const names = texts.flatMap((text) => text.split(",")).map((name) => name.trim());
+  return [...new Set(names)].filter((name) => name !== "");
+}
+
+function parseFlags(argv: readonly string[]): Flags {
   const ignored = Object.fromEntries(ignoredFlags.map((name) => [name, { type: "string" as const }]));
   try {
     const args = argv.map((arg) => (switches.has(arg) ? `${arg}=true` : arg));
-    const { values } = parseArgs({ args, options: { ...flags, ...ignored }, allowPositionals: false, strict: true });
-    return Object.fromEntries(
-      Object.entries(values).map(([name, value]) => [name, typeof value === "string" ? value : undefined]),
+    const options = { ...flags, ...lists, ...ignored };
+    const { values } = parseArgs({ args, options, allowPositionals: false, strict: true });
+    const single = Object.entries(values).flatMap(([name, value]) =>
+      typeof value === "string" ? [[name, value]] : [],
     );
+    return { values: Object.fromEntries(single), overrideManagers: values["override-manager"] };
   } catch (error) {
     throw new ConfigError(`Cannot read the arguments: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -85,6 +85,7 @@ function wire(parts: Parts): readonly StartStep[] {
     releases: artifacts.releases,
     lastGood: new LastGoodStore(client),
     ownNamespace: config.namespace,
+    overrideManagers: config.overrideManagers,
   };
   metrics.addState(instanceMetric(instances));
   const controller = controllerOf({ name: controllerName, queue, workers: config.concurrent }, parts, (key, signal) =>

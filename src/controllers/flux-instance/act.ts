@@ -21,8 +21,10 @@ import type { KubeObject } from "../../kube/object.ts";
 import { objectIdOf } from "../../kube/object-id.ts";
 import { readinessOf } from "../../kube/readiness.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";
+import type { EventNote } from "../../runtime/events.ts";
 import { errorMessage, ReasonedError, UnreachableError } from "../../std/errors.ts";
 import type { Target } from "./decide.ts";
+import { leftoverNotes } from "./leftovers.ts";
 import type { LiveIndex } from "./live-index.ts";
 import { isForced, knownDefinitions, migrationMessage, planMigration } from "./migration.ts";
 import { parkOverlapping } from "./overlap.ts";
@@ -32,6 +34,7 @@ import { stagesOf } from "./stages.ts";
 import { removeStale, sortStale } from "./stale.ts";
 import { isSuspendedByUs, resume } from "./suspension.ts";
 import { mayHaveStrays, readUnattended } from "./unattended.ts";
+import { remainderNotes, takeoverNotes } from "./takeover-notes.ts";
 import { ownerSelector, type World } from "./world.ts";
 
 export type ActDeps = ApplyDeps & {
@@ -44,6 +47,9 @@ export type ActDeps = ApplyDeps & {
 
 /** Called before the first write, with all that may exist from now on. */
 export type RecordIntent = (inventory: readonly InventoryEntry[]) => Promise<void>;
+
+/** Told about what is going to happen, or has happened, to objects that are not only ours. */
+export type Announce = (notes: readonly EventNote[]) => void;
 
 /** Told about work that takes long, in words that change seldom. */
 export type ReportProgress = (message: string) => Promise<void>;
@@ -67,6 +73,7 @@ type ActContext = ActDeps & {
   readonly recordIntent: RecordIntent;
   readonly reportWarnings: ReportWarnings;
   readonly reportProgress: ReportProgress;
+  readonly announce: Announce;
   readonly interrupt: AbortSignal;
 };
 
@@ -74,7 +81,7 @@ type ActContext = ActDeps & {
 export async function act(
   target: Target,
   world: World,
-  { recordIntent, reportWarnings, reportProgress, interrupt, ...deps }: ActContext,
+  { recordIntent, reportWarnings, reportProgress, announce, interrupt, ...deps }: ActContext,
   signal: AbortSignal,
 ): Promise<ActResult> {
   const { objects } = target.rendering;
@@ -92,6 +99,7 @@ export async function act(
     return { changes: [], warnings, ...(await remains({ target, stale, retained }, world, deps, signal)) };
   }
   await recordIntent(unionInventory(recorded, inventory));
+  announce([...takeoverNotes(planned), ...(await leftoverNotes(planned, world, deps, signal))]);
   const onProgress = (progress: MigrationProgress): Promise<void> => reportProgress(migrationMessage(progress));
   await migrate(migrations, { interrupt, onProgress }, deps, signal);
   if (interrupt.aborted) throw interrupted();
@@ -99,6 +107,7 @@ export async function act(
   await parkOverlapping(stale, { wanted: objects, owner: ownerLabels(world.key) }, deps, signal);
   const stages = lookAgain(stagesOf(planned, target.spec.wait), { planned, target, world }, deps);
   const applied = await applyStages(stages, wait, deps, signal);
+  announce(remainderNotes(applied.changes));
   throwUnlessHealthy(applied.wait);
   const pruned = await removeStale(stale, world, deps, signal);
   deps.ledger.forgetOthers(objects);

@@ -138,6 +138,7 @@ async function converge(
           conclusion.begun(decision, intentStatus(conclusion.world, decision, inventory, conclusion.nowIso), signal),
         reportWarnings: (warnings) => conclusion.warned(warnings),
         reportProgress: (message) => conclusion.progressed(message, signal),
+        announce: (notes) => notes.forEach((note) => conclusion.note(note)),
       },
       signal,
     );

@@ -72,8 +72,12 @@ function linesOf(difference: Difference): readonly string[] {
     }
     case "pruned":
       return [heading];
-    case "changed":
-      return [heading, "--- live", "+++ applied", ...diffObjects(difference.before, difference.after)];
+    case "changed": {
+      const { note, before, after } = difference;
+      const hunks = diffObjects(before, after);
+      const files = hunks.length === 0 ? [] : ["--- live", "+++ applied"];
+      return [note === undefined ? heading : `${heading} (${note})`, ...files, ...hunks];
+    }
     default:
       throw new UnreachableError(difference);
   }

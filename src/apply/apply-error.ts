@@ -1,0 +1,4 @@
+import { ReasonedError } from "../std/errors.ts";
+
+/** The API server refused objects while they were being written. */
+export class ApplyError extends ReasonedError {}
