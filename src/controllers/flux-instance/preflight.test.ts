@@ -45,6 +45,7 @@ function depsOf({ gitVersion = "v1.36.0", lists, dryRun }: Server): PreflightDep
         asked.push(`${gvk.kind}/${name}`);
         return { apiVersion: "v1", kind: gvk.kind, metadata: { name } };
       },
+      patch: () => Promise.reject(new Error("nothing is taken from others")),
       listPage: async (gvk) => {
         asked.push(gvk.kind);
         if (lists !== undefined) throw lists;
