@@ -39,18 +39,19 @@ const outcomes = {
 } as const satisfies { readonly [action in PlannedObject["action"]]: Change["action"] };
 
 async function applyAndTakeOver(
-  { object, live, adoption }: PlannedObject,
+  { object, yielded, shared = false, live, adoption }: PlannedObject,
   deps: ApplyObjectDeps,
   signal: AbortSignal,
 ): Promise<Takeover | undefined> {
-  if (adoption !== undefined && live !== undefined) await takeOver({ live, adoption }, object, deps, signal);
-  const answer = await deps.client.apply(object, { fieldManager }, signal);
+  const applied = yielded ?? object;
+  if (adoption !== undefined && live !== undefined) await takeOver({ live, adoption }, applied, deps, signal);
+  const answer = await deps.client.apply(applied, { fieldManager }, signal);
   // What could not be dry-run, or was written by others since, shows its previous owners only now.
-  const late = adoption === undefined ? adoptionOf(answer, deps) : undefined;
-  if (late !== undefined) await takeOver({ live: answer, adoption: late }, object, deps, signal);
-  const final = late === undefined ? answer : await deps.client.apply(object, { fieldManager }, signal);
+  const late = adoption === undefined ? adoptionOf(answer, shared, deps) : undefined;
+  if (late !== undefined) await takeOver({ live: answer, adoption: late }, applied, deps, signal);
+  const final = late === undefined ? answer : await deps.client.apply(applied, { fieldManager }, signal);
   deps.ledger.record(object, final);
-  const taken: PlannedAdoption | undefined = adoption ?? late;
+  const taken = adoption ?? late;
   return taken === undefined ? undefined : takeoverOf(taken, final);
 }
 

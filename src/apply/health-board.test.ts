@@ -72,10 +72,10 @@ for (const { title, wanted, feed, verdict, unready } of [
     unready: [],
   },
   {
-    title: "is open while one is missing, sorted by name",
+    title: "is over when one is missing, sorted by name",
     wanted: [b, a],
     feed: (board) => board.replace(deployments, [deployment("b", rolling)]),
-    verdict: "open",
+    verdict: "missing",
     unready: [
       { object: name, message: "is missing" },
       { object: "Deployment/flux-system/b", message: "0 of 1 replicas available" },
@@ -118,7 +118,7 @@ for (const { title, wanted, feed, verdict, unready } of [
       board.replace(deployments, [deployment("a", ready), deployment("b", rolling)]);
       board.see({ kind: "deleted", object: deployment("a", ready) });
     },
-    verdict: "open",
+    verdict: "missing",
     unready: [
       { object: name, message: "is missing" },
       { object: "Deployment/flux-system/b", message: "0 of 1 replicas available" },
@@ -128,10 +128,10 @@ for (const { title, wanted, feed, verdict, unready } of [
     title: "forgets with a new list what is not in it",
     wanted: [a, b],
     feed: (board) => {
-      board.replace(deployments, [deployment("a", ready)]);
+      board.replace(deployments, [deployment("a", ready), deployment("b", rolling)]);
       board.replace(deployments, [deployment("b", ready)]);
     },
-    verdict: "open",
+    verdict: "missing",
     unready: [{ object: name, message: "is missing" }],
   },
   {
@@ -141,7 +141,7 @@ for (const { title, wanted, feed, verdict, unready } of [
       board.replace(deployments, [deployment("a", ready)]);
       board.replace(definitions, []);
     },
-    verdict: "open",
+    verdict: "missing",
     unready: [{ object: "CustomResourceDefinition/a.example.com", message: "is missing" }],
   },
   {
@@ -219,12 +219,11 @@ for (const { title, wanted, feed, verdict, unready } of [
 test("HealthBoard tells of progress only when there is something new to tell", () => {
   const told: string[] = [];
   const board = new HealthBoard([a], (unready) => void told.push(formatUnready(unready)));
-  board.replace(deployments, []);
   board.replace(deployments, [deployment("a", rolling)]);
   board.see({ kind: "modified", object: deployment("a", { ...rolling, readyReplicas: 0 }) });
   board.see({ kind: "bookmark", resourceVersion: "9" });
   board.see({ kind: "modified", object: deployment("a", ready) });
-  assert.deepEqual(told, [`${name}: is missing`, `${name}: 0 of 1 replicas available`, ""]);
+  assert.deepEqual(told, [`${name}: 0 of 1 replicas available`, ""]);
 });
 
 const elsewhere = deployment("c", {});

@@ -10,7 +10,7 @@ export type Unready = { readonly object: string; readonly message: string };
 
 /** What is known of the objects waited for, and what follows from it. */
 export class HealthBoard {
-  verdict: "open" | "ready" | "failed" = "open";
+  verdict: "open" | "ready" | "missing" | "failed" = "open";
   onVerdict: () => void = () => undefined;
   readonly #wanted: ReadonlyMap<string, KubeObject>;
   readonly #live = new Map<string, KubeObject>();
@@ -81,6 +81,7 @@ export class HealthBoard {
     const unready = this.unready();
     this.#report(unready);
     if (unready.length === 0) this.verdict = "ready";
+    else if ([...this.#wanted.keys()].some((id) => !this.#live.has(id))) this.verdict = "missing";
     else if ([...this.#wanted.keys()].some((id) => this.#cannotRecover(id))) this.verdict = "failed";
     if (this.verdict !== "open") this.onVerdict();
   }

@@ -54,7 +54,7 @@ function metadataOf(objects: readonly KubeObject[]): ReadonlyMap<string, KubeObj
 
 async function plan(objects: readonly KubeObject[], server: Server, isKnown: boolean): Promise<readonly string[]> {
   const live = metadataOf(isKnown ? (server.live ?? []) : []);
-  const planned = await planApply(objects, live, depsOf(server), signal);
+  const planned = await planApply({ objects }, live, depsOf(server), signal);
   return planned.map(({ object, action }) => `${object.metadata.name} ${action}`);
 }
 
@@ -100,24 +100,24 @@ test("planApply() does not ask about what the ledger vouches for, also after it 
   const live = asLive(wanted("x"));
   const deps = depsOf({ live: [live] });
   const object = wanted("x");
-  await planApply([object], metadataOf([live]), deps, signal);
-  const again = await planApply([object], metadataOf([live]), deps, signal);
+  await planApply({ objects: [object] }, metadataOf([live]), deps, signal);
+  const again = await planApply({ objects: [object] }, metadataOf([live]), deps, signal);
   assert.deepEqual({ action: again[0]?.action, asked: deps.asked }, { action: "unchanged", asked: ["x"] });
 });
 
 test("planApply() asks again about what somebody has written since", async () => {
   const live = asLive(wanted("x"));
   const deps = depsOf({ live: [live] });
-  await planApply([wanted("x")], metadataOf([live]), deps, signal);
+  await planApply({ objects: [wanted("x")] }, metadataOf([live]), deps, signal);
   const moved = { ...live, metadata: { ...live.metadata, resourceVersion: "6" } };
-  await planApply([wanted("x")], metadataOf([moved]), deps, signal);
+  await planApply({ objects: [wanted("x")] }, metadataOf([moved]), deps, signal);
   assert.deepEqual(deps.asked, ["x", "x"]);
 });
 
 test("planApply() does not vouch for what it would change", async () => {
   const deps = depsOf({ live: [edited] });
   const object = wanted("x");
-  await planApply([object], metadataOf([edited]), deps, signal);
+  await planApply({ objects: [object] }, metadataOf([edited]), deps, signal);
   assert.equal(deps.ledger.isSettled(object, edited.metadata), false);
 });
 
@@ -152,7 +152,10 @@ for (const { name, error } of [
 ]) {
   test(`planApply() refuses an object whose ${name} is neither there nor in the plan`, async () => {
     const deps = depsOf({ refuse: { x: error } });
-    await assert.rejects(planApply([wanted("x")], new Map(), deps, signal), /^PlanError: Cannot apply ConfigMap\/a\/x/);
+    await assert.rejects(
+      planApply({ objects: [wanted("x")] }, new Map(), deps, signal),
+      /^PlanError: Cannot apply ConfigMap\/a\/x/,
+    );
   });
 }
 
@@ -161,7 +164,7 @@ test("planApply() asks about all objects, and tells the first refusal by name an
     refuse: { z: apiError(400, "BadRequest", "z is bad"), b: invalid, y: apiError(409, "Conflict", "y is taken") },
   });
   await assert.rejects(
-    planApply(["z", "y", "b", "a"].map(wanted), new Map(), deps, signal),
+    planApply({ objects: ["z", "y", "b", "a"].map(wanted) }, new Map(), deps, signal),
     (thrown) =>
       thrown instanceof PlanError &&
       thrown.cause === invalid &&
@@ -188,7 +191,10 @@ test("planApply() throws when it may not read", async () => {
   const live = asLive(wanted("x"));
   const deps = depsOf({ live: [live] });
   const client = { ...deps.client, getOrUndefined: () => Promise.reject(forbidden) };
-  await assert.rejects(planApply([wanted("x")], metadataOf([live]), { ...deps, client }, signal), forbidden);
+  await assert.rejects(
+    planApply({ objects: [wanted("x")] }, metadataOf([live]), { ...deps, client }, signal),
+    forbidden,
+  );
 });
 
 const custom: KubeObject = {

@@ -13,6 +13,7 @@ import type { Ledger } from "./ledger.ts";
 import { dryRunRecreation, mustRecreate } from "./recreate.ts";
 import { fieldManager, isVerdict, keyOf, requestLimit } from "./request.ts";
 import { planAdoption, type PlannedAdoption, type TakeOverDeps } from "./take-over.ts";
+import { isScaled, yieldFields } from "./yield-fields.ts";
 
 export { fieldManager, keyOf, requestLimit } from "./request.ts";
 
@@ -23,6 +24,10 @@ export { fieldManager, keyOf, requestLimit } from "./request.ts";
  */
 export type PlannedObject = {
   readonly object: KubeObject;
+  /** What is applied in its stead, where some of its fields are left to others. */
+  readonly yielded?: KubeObject;
+  /** Others may own fields of it, so nothing of theirs is taken away. */
+  readonly shared?: boolean;
   readonly action: "create" | "configure" | "unchanged" | "blind" | "migrate" | "recreate";
   /** As the API server has it; absent where there is none, and where the ledger spares the question. */
   readonly live?: KubeObject;
@@ -32,6 +37,12 @@ export type PlannedObject = {
 
 /** Metadata of the live objects that carry our owner labels, by inventory id. */
 export type LiveMetadata = ReadonlyMap<string, ObjectMeta>;
+
+/** JSON pointers of fields that others may own, by inventory id. */
+export type IgnoredPaths = ReadonlyMap<string, readonly string[]>;
+
+/** What is to be applied. */
+export type Wanted = { readonly objects: readonly KubeObject[]; readonly ignoredPaths?: IgnoredPaths };
 
 export type PlanDeps = TakeOverDeps & { readonly ledger: Ledger };
 
@@ -43,7 +54,7 @@ export class PlanError extends ReasonedError {}
  * Throws PlanError when any object would be refused, naming the first of them and how many there are.
  */
 export async function planApply(
-  objects: readonly KubeObject[],
+  { objects, ignoredPaths }: Wanted,
   live: LiveMetadata,
   deps: PlanDeps,
   signal: AbortSignal,
@@ -51,9 +62,11 @@ export async function planApply(
   const refused: Refusal[] = [];
   const brought = broughtBy(objects);
   const planned = await mapConcurrent(objects, requestLimit, async (object): Promise<PlannedObject> => {
-    const meta = live.get(formatObjectId(objectIdOf(object)));
+    const id = formatObjectId(objectIdOf(object));
+    const meta = live.get(id);
     if (deps.ledger.isSettled(object, meta)) return { object, action: "unchanged" };
-    const result = await dryRun({ object, isKnown: meta !== undefined, isBrought: brought(object) }, deps, signal);
+    const question = { object, meta, paths: ignoredPaths?.get(id) ?? [], isBrought: brought(object) };
+    const result = await dryRun(question, deps, signal);
     const verdict = "action" in result && result.action === "blind" ? againstSchema(object, objects) : result;
     if ("action" in verdict) return verdict;
     refused.push(verdict);
@@ -125,8 +138,10 @@ function refusedBy(object: KubeObject, error: ApiError | NoSuchKindError): Refus
 
 type Question = {
   readonly object: KubeObject;
-  /** It is among the live objects that carry our labels. */
-  readonly isKnown: boolean;
+  /** Present when it is among the live objects that carry our labels. */
+  readonly meta: ObjectMeta | undefined;
+  /** Fields that others may own. */
+  readonly paths: readonly string[];
   /** Its kind or its namespace may come with the plan. */
   readonly isBrought: boolean;
 };
@@ -143,18 +158,17 @@ function kindDefinedBy(definition: KubeObject): GroupKind {
   return { group: textOf(spec["group"]), kind: textOf(fieldsOf(spec["names"])["kind"]) };
 }
 
-async function dryRun(
-  { object, isKnown, isBrought }: Question,
-  deps: PlanDeps,
-  signal: AbortSignal,
-): Promise<PlannedObject | Refusal> {
+async function dryRun(question: Question, deps: PlanDeps, signal: AbortSignal): Promise<PlannedObject | Refusal> {
   const { client, ledger } = deps;
+  const { object, isBrought, paths } = question;
   try {
-    const [answer, live] = await ask(object, isKnown, client, signal);
+    const { answer, live, applied } = await ask(question, client, signal);
     if (live === undefined) return { object, action: "create" };
-    const adoption = await planAdoption({ live, answer }, deps, signal);
-    if (adoption !== undefined) return { object, action: "configure", live, adoption };
-    if (wouldChange(live, answer)) return { object, action: "configure", live };
+    const shared = paths.length > 0;
+    const lent = { ...(applied === object ? {} : { yielded: applied }), ...(shared ? { shared } : {}) };
+    const adoption = await planAdoption({ live, answer, shared }, deps, signal);
+    if (adoption !== undefined) return { object, ...lent, action: "configure", live, adoption };
+    if (wouldChange(live, answer)) return { object, ...lent, action: "configure", live };
     ledger.record(object, live);
     return { object, action: "unchanged", live };
   } catch (error) {
@@ -182,20 +196,28 @@ async function planRecreation(
   }
 }
 
-type Answer = readonly [dryRun: KubeObject, live: KubeObject | undefined];
+type Answer = { readonly answer: KubeObject; readonly live: KubeObject | undefined; readonly applied: KubeObject };
 
 /** What nobody has seen yet most likely does not exist: then the dry-run alone tells, since it answers without a resourceVersion. */
 async function ask(
-  object: KubeObject,
-  isKnown: boolean,
+  { object, meta, paths }: Question,
   client: PlanDeps["client"],
   signal: AbortSignal,
 ): Promise<Answer> {
-  const dry = client.apply(object, { fieldManager, dryRun: true }, signal);
+  const dryRunOf = (applied: KubeObject): Promise<KubeObject> =>
+    client.apply(applied, { fieldManager, dryRun: true }, signal);
   const get = (): Promise<KubeObject | undefined> => client.getOrUndefined(gvkOf(object), keyOf(object), signal);
-  if (isKnown) return await Promise.all([dry, get()]);
-  const answer = await dry;
-  return [answer, answer.metadata.resourceVersion === undefined ? undefined : await get()];
+  if (meta !== undefined && paths.length === 0 && !isScaled(meta)) {
+    const [answer, live] = await Promise.all([dryRunOf(object), get()]);
+    return { answer, live, applied: object };
+  }
+  const first = meta === undefined ? await dryRunOf(object) : undefined;
+  if (first !== undefined && first.metadata.resourceVersion === undefined) {
+    return { answer: first, live: undefined, applied: object };
+  }
+  const live = await get();
+  const applied = live === undefined ? object : yieldFields(object, live, { paths, fieldManager });
+  return { answer: applied === object && first !== undefined ? first : await dryRunOf(applied), live, applied };
 }
 
 /** Nothing else is wrong with the definition: the API server names every fault. */

@@ -13,6 +13,8 @@ import { fieldManager, isVerdict, keyOf } from "./request.ts";
 export type PlannedAdoption = Adoption & {
   /** Why fields that we do not want stay with whoever set them; absent when they go. */
   readonly refusal?: string;
+  /** Others may own fields of the object, so nothing of theirs goes. */
+  readonly shared: boolean;
 };
 
 export type TakeOverDeps = {
@@ -21,7 +23,7 @@ export type TakeOverDeps = {
   readonly overrideManagers?: readonly string[];
 };
 
-type Seen = { readonly live: KubeObject; readonly answer: KubeObject };
+type Seen = { readonly live: KubeObject; readonly answer: KubeObject; readonly shared: boolean };
 
 /**
  * What it takes to take `live` over, when `answer` is what the API server said to our dry-run. What goes with the fields of others is
@@ -32,20 +34,21 @@ export async function planAdoption(
   deps: TakeOverDeps,
   signal: AbortSignal,
 ): Promise<PlannedAdoption | undefined> {
-  const adoption = adopt(seen.live, seen.answer, optionsOf(deps, false));
-  if (adoption === undefined || adoption.removed.length === 0) return adoption;
-  const { live } = seen;
+  const { live, shared } = seen;
+  const adoption = adopt(live, seen.answer, optionsOf(deps, shared));
+  if (adoption === undefined) return undefined;
+  if (adoption.removed.length === 0) return { ...adoption, shared };
   const value = mergePatchOf(comparable(live), comparable(adoption.after));
   try {
     const ref = { gvk: gvkOf(live), key: keyOf(live) };
     const after = await deps.client.patch(ref, { kind: "merge", value }, { fieldManager, dryRun: true }, signal);
     // What the API server puts back as a default was nothing that somebody had set.
     const still = new Set(adoption.remaining(after));
-    return { ...adoption, after, removed: adoption.removed.filter((path) => !still.has(path)) };
+    return { ...adoption, shared, after, removed: adoption.removed.filter((path) => !still.has(path)) };
   } catch (error) {
     if (!(error instanceof ApiError) || !isVerdict(error)) throw error;
     const careful = adopt(seen.live, seen.answer, optionsOf(deps, true));
-    return careful === undefined ? undefined : { ...careful, refusal: error.statusMessage };
+    return careful === undefined ? undefined : { ...careful, shared, refusal: error.statusMessage };
   }
 }
 
@@ -73,15 +76,16 @@ export async function takeOver(
     const fresh = await deps.client.getOrUndefined(ref.gvk, ref.key, signal);
     if (fresh === undefined) return;
     const answer = await deps.client.apply(desired, { fieldManager, dryRun: true }, signal);
-    const next = adopt(fresh, answer, optionsOf(deps, adoption.refusal !== undefined));
+    const next = adopt(fresh, answer, optionsOf(deps, adoption.shared || adoption.refusal !== undefined));
     if (next === undefined) return;
     current = { live: fresh, adoption: next };
   }
 }
 
 /** What others still own of an object that was applied without a plan for them, because it could not be dry-run. */
-export function adoptionOf(applied: KubeObject, deps: TakeOverDeps): Adoption | undefined {
-  return adopt(applied, applied, optionsOf(deps, false));
+export function adoptionOf(applied: KubeObject, shared: boolean, deps: TakeOverDeps): PlannedAdoption | undefined {
+  const adoption = adopt(applied, applied, optionsOf(deps, shared));
+  return adoption === undefined ? undefined : { ...adoption, shared };
 }
 
 /** The resourceVersion makes sure that no entry is lost that somebody else writes at the same moment. */

@@ -12,6 +12,8 @@ export type WaitResult =
   /** `failed` objects will not become ready by waiting. */
   | { readonly kind: "failed"; readonly unready: readonly Unready[] }
   | { readonly kind: "timeout"; readonly unready: readonly Unready[] }
+  /** Somebody has deleted objects meanwhile, or taken them out of the selector: waiting alone brings them back no more. */
+  | { readonly kind: "missing"; readonly unready: readonly Unready[] }
   | { readonly kind: "interrupted" };
 
 export type WaitOptions = {
@@ -32,7 +34,7 @@ const watchMs = 300_000;
 const relistMs = 1_000;
 
 /**
- * Watches `objects` until all are ready (`readinessOf`), one cannot become so, or the time is over. Pods of Deployments are
+ * Watches `objects` until all are ready (`readinessOf`), one cannot become so or is gone, or the time is over. Pods of Deployments are
  * watched too, for the reason that only they know (image pull, crash loop). No polling.
  */
 export async function waitUntilReady(
@@ -66,6 +68,8 @@ function verdictOf(board: HealthBoard): WaitResult {
   switch (board.verdict) {
     case "ready":
       return { kind: "ready" };
+    case "missing":
+      return { kind: "missing", unready: board.unready() };
     case "failed":
       return { kind: "failed", unready: board.unready() };
     case "open":

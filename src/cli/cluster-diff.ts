@@ -1,7 +1,7 @@
 import { fluxInstance, objectAnnotations, ownerLabels } from "../api/names.ts";
 import { inventoryOf, staleObjects, type InventoryEntry } from "../apply/inventory.ts";
 import { Ledger } from "../apply/ledger.ts";
-import { planApply, requestLimit, type PlanDeps, type PlannedObject } from "../apply/plan-apply.ts";
+import { planApply, requestLimit, type PlanDeps, type PlannedObject, type Wanted } from "../apply/plan-apply.ts";
 import { isKept, isOwned } from "../apply/prune.ts";
 import type { ApiClient } from "../client/api-client.ts";
 import { fieldsOf, listOf, textOf } from "../kube/fields.ts";
@@ -28,19 +28,19 @@ export type ClusterDiff = { readonly differences: readonly Difference[]; readonl
 type Client = Pick<ApiClient, "getOrUndefined" | "apply" | "patch">;
 
 /**
- * What would change on the cluster if the instance `key` rendered to `objects`, in the order in which it would: by the plan and
+ * What would change on the cluster if the instance `key` rendered to `wanted`, in the order in which it would: by the plan and
  * the inventory that the operator itself goes by. Writes nothing. Throws PlanError when the API server refuses an object, and what
  * ApiClient throws.
  */
 export async function diffCluster(
-  objects: readonly KubeObject[],
+  wanted: Wanted,
   key: ObjectKey,
   client: Client,
   signal: AbortSignal,
 ): Promise<ClusterDiff> {
   const answers = new Answers(client);
-  const sorted = objects.toSorted(compareForApply);
-  const planned = await planApply(sorted, new Map(), { client: answers, ledger: new Ledger() }, signal);
+  const objects = wanted.objects.toSorted(compareForApply);
+  const planned = await planApply({ ...wanted, objects }, new Map(), { client: answers, ledger: new Ledger() }, signal);
   const applied = planned.flatMap((one): Difference[] => {
     if (one.action === "unchanged") return [];
     const { object } = one;

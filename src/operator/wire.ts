@@ -6,11 +6,12 @@ import { createApiClient } from "../client/create-client.ts";
 import type { ApiClient } from "../client/api-client.ts";
 import { guardWrites } from "../client/guard-writes.ts";
 import { loadConnection } from "../client/load-connection.ts";
+import { createFollowedKinds } from "../controllers/flux-instance/followed-kinds.ts";
 import { Interrupts, wishOf } from "../controllers/flux-instance/interrupts.ts";
 import { LastGoodStore } from "../controllers/flux-instance/last-good-store.ts";
 import {
   createLiveIndex,
-  deploymentKind,
+  hasHealth,
   keepWhole,
   keysOfDrift,
   managedSelector,
@@ -19,6 +20,7 @@ import {
 import { fluxInstanceKind, reconcileFluxInstance } from "../controllers/flux-instance/reconcile.ts";
 import { ReleaseSource } from "../controllers/flux-instance/release-source.ts";
 import { embeddedVersions, loadRelease } from "../distribution/load.ts";
+import type { GroupVersionKind } from "../kube/gvk.ts";
 import type { ObjectKey } from "../kube/object.ts";
 import { proxySettingsOf } from "../oci/proxy.ts";
 import { Registry } from "../oci/registry.ts";
@@ -31,6 +33,7 @@ import { createLeaderElection, type LeaderElection } from "../runtime/leader-ele
 import type { Logger } from "../runtime/log.ts";
 import { runManager, type Runnable, type StartStep } from "../runtime/manager.ts";
 import { createMetrics, type Metrics } from "../runtime/metrics.ts";
+import { createTaskGroup } from "../runtime/task-group.ts";
 import { WorkQueue } from "../runtime/work-queue.ts";
 import { systemClock } from "../std/clock.ts";
 import type { Config } from "./config.ts";
@@ -72,7 +75,9 @@ function wire(parts: Parts): readonly StartStep[] {
   const ledger = new Ledger();
   const interrupts = new Interrupts();
   const instances = watchInstances(parts, queue, interrupts);
-  const managed = watchManaged(parts, queue, ledger);
+  const managed = watchedKinds.map((gvk) => watchManaged(gvk, parts, queue, ledger));
+  const whenPresent = createTaskGroup("watches of Flux's own kinds");
+  const followed = createFollowedKinds(whenPresent, (gvk) => watchManaged(gvk, parts, queue, ledger));
   const events = createEventRecorder({ ...base, client, component: operatorName, log });
   const artifacts = watchArtifacts({ ...parts, client }, queue, interrupts);
   const deps = {
@@ -81,7 +86,8 @@ function wire(parts: Parts): readonly StartStep[] {
     ledger,
     interrupts,
     events,
-    liveIndex: createLiveIndex(managed),
+    liveIndex: createLiveIndex(managed, followed),
+    followed,
     releases: artifacts.releases,
     lastGood: new LastGoodStore(client),
     ownNamespace: config.namespace,
@@ -97,7 +103,7 @@ function wire(parts: Parts): readonly StartStep[] {
     { because: "a reconcile reads what the watches know", runnables: [instances, ...managed].map(informerRunnable) },
     {
       because: "it may write now, and sees the world",
-      runnables: [runnable("events", events), controller, artifacts.poller],
+      runnables: [runnable("events", events), whenPresent, controller, artifacts.poller],
     },
   ];
 }
@@ -120,19 +126,22 @@ function watchInstances({ client, log, metrics }: Parts, queue: WorkQueue, inter
   });
 }
 
-function watchManaged({ client, log, metrics }: Parts, queue: WorkQueue, ledger: Ledger): readonly Informer[] {
-  return watchedKinds.map((gvk) =>
-    createInformer({
-      ...base,
-      client,
-      gvk,
-      selection: { labelSelector: managedSelector, metadataOnly: gvk.kind !== deploymentKind.kind },
-      routes: [{ queue, keysOf: (change) => keysOfDrift(change, ledger) }],
-      keep: keepWhole,
-      onCorrections: (changes) => metrics.corrected(gvk.kind, changes),
-      log,
-    }),
-  );
+function watchManaged(
+  gvk: GroupVersionKind,
+  { client, log, metrics }: Parts,
+  queue: WorkQueue,
+  ledger: Ledger,
+): Informer {
+  return createInformer({
+    ...base,
+    client,
+    gvk,
+    selection: { labelSelector: managedSelector, metadataOnly: !hasHealth(gvk) },
+    routes: [{ queue, keysOf: (change) => keysOfDrift(change, ledger) }],
+    keep: keepWhole,
+    onCorrections: (changes) => metrics.corrected(gvk.kind, changes),
+    log,
+  });
 }
 
 type ArtifactWatch = { readonly releases: ReleaseSource; readonly poller: Runnable };

@@ -10,6 +10,7 @@ import { configureControllers } from "./stages/configure-controllers.ts";
 import { fitClusterType } from "./stages/fit-cluster-type.ts";
 import { fitSize } from "./stages/fit-size.ts";
 import { grantIdentity } from "./stages/grant-identity.ts";
+import { ignoredPathsOf } from "./stages/ignore-drift.ts";
 import { knowOperatorKinds } from "./stages/know-operator-kinds.ts";
 import { lockDown } from "./stages/lock-down.ts";
 import { nameRoles } from "./stages/name-roles.ts";
@@ -53,14 +54,17 @@ export function renderInstance(spec: CanonicalSpec, release: Release, instance: 
   const plan = planImages(context);
   const built = stages.reduce((drafts, stage) => stage(drafts, context), selected);
   const { drafts, reports } = patchObjects(built, context);
-  const patched = stampNamespace(drafts, context).map(({ object }) => object);
-  const finished = normalise(stampManaged(pinImages(patched, plan), context));
+  const patched = stampNamespace(drafts, context);
+  const ignoredPaths = ignoredPathsOf(patched, context);
+  const objects = patched.map(({ object }) => object);
+  const finished = normalise(stampManaged(pinImages(objects, plan), context));
   return {
     version: release.version,
     revision: revisionOf(release.version, finished),
     objects: stampCommonMetadata(finished, context),
     images: renderedImages(spec.components, finished),
     patches: reports,
+    ...(ignoredPaths.size === 0 ? {} : { ignoredPaths }),
     ...(plan.unpinned === undefined ? {} : { unpinned: plan.unpinned }),
   };
 }

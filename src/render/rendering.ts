@@ -16,6 +16,9 @@ export type RenderedImage = {
 /** How many objects the user patch at `index` matched, and which. */
 export type PatchReport = { readonly index: number; readonly matched: readonly ObjectId[] };
 
+/** JSON pointers of the fields that others may own, by inventory id of the object; objects without any are left out. */
+export type IgnoredPaths = ReadonlyMap<string, readonly string[]>;
+
 /** Images that no digest pins, and why: whoever can move their tag decides what runs. */
 export type Unpinned = { readonly reason: string; readonly components: readonly Component[] };
 
@@ -28,6 +31,8 @@ export type Rendering = {
   readonly objects: readonly KubeObject[];
   readonly images: readonly RenderedImage[];
   readonly patches: readonly PatchReport[];
+  /** Absent where everything is ours. */
+  readonly ignoredPaths?: IgnoredPaths;
   /** Absent when every image of the release is pinned by a digest. */
   readonly unpinned?: Unpinned;
 };

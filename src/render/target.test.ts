@@ -48,11 +48,13 @@ for (const { name, spec, want } of [
   {
     name: "every field that cannot be carried out yet",
     spec: {
-      distribution,
-      upgrade: { paused: true },
-      driftIgnore: [{ target: { kind: "Deployment" }, paths: ["/spec/replicas"] }],
+      distribution: {
+        ...distribution,
+        digests: "Registry",
+        verify: { provider: "cosign", secretRef: { name: "keys" }, images: true },
+      },
     },
-    want: "Cannot build the instance: this version of the operator does not support spec.upgrade.paused: true, spec.driftIgnore; remove them or use a newer operator",
+    want: "Cannot build the instance: this version of the operator does not support spec.distribution.verify, spec.distribution.digests: Registry; remove them or use a newer operator",
   },
   {
     name: "a range that takes no release",

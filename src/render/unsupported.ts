@@ -14,7 +14,6 @@ const unsupported: readonly Unsupported[] = [
   { field: "spec.distribution.digests: Registry", used: ({ distribution }) => distribution.digests === "Registry" },
   { field: "spec.upgrade.paused: true", used: ({ upgrade }) => upgrade.paused },
   { field: "spec.upgrade.windows", used: ({ upgrade }) => upgrade.windows.length > 0 },
-  { field: "spec.driftIgnore", used: (spec) => spec.driftIgnore.length > 0 },
 ];
 
 /** Throws UnsupportedFieldError naming every such field that `spec` uses. */

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { startOperator, type OperatorProcess } from "../../scripts/quickstart/operator-process.ts";
@@ -11,6 +12,7 @@ import { nameObject } from "../../src/kube/object-id.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { isJsonObject } from "../../src/std/json.ts";
 import { parseKubeYaml } from "../../src/std/yaml.ts";
+import { statusFaults } from "./status-faults.ts";
 import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 import type { AuditEvent } from "../../scripts/control-plane/audit.ts";
 
@@ -63,6 +65,7 @@ export async function startFluxCluster(options: FluxClusterOptions = {}): Promis
   const start = (): OperatorProcess => startOperator({ kubeconfigPath, folder: plane.folder });
   let operator = start();
   const never = new AbortController().signal;
+  const statuses = recordStatuses(client);
 
   const objectWhen: FluxCluster["objectWhen"] = async (gvk, what, wanted) => {
     const deadline = AbortSignal.timeout(patienceMs);
@@ -118,8 +121,10 @@ export async function startFluxCluster(options: FluxClusterOptions = {}): Promis
     writes: async () => (await plane.auditEvents()).filter(isWriteOfOurs),
     [Symbol.asyncDispose]: async () => {
       await operator.stop("SIGKILL");
+      const faults = await statuses.stop();
       await client.close();
       await plane.stop();
+      assert.deepEqual(faults, [], "every status that was seen is legal");
     },
   };
   return cluster;
@@ -151,6 +156,32 @@ export function isReady(instance: KubeObject): boolean {
     statusOf(instance)["observedGeneration"] === instance.metadata.generation &&
     condition(instance, "Ready")?.startsWith("True/") === true
   );
+}
+
+type StatusRecord = { stop(): Promise<readonly string[]> };
+
+/** Watches every status that an instance gets until `stop`, which answers what was wrong with any of them. */
+function recordStatuses(client: OwnedApiClient): StatusRecord {
+  const stop = new AbortController();
+  const seen: KubeObject[] = [];
+  const watch = async (): Promise<void> => {
+    for await (const object of changesOf(client, instanceKind, stop.signal)) seen.push(object);
+  };
+  const watchOn = async (): Promise<void> => {
+    while (!stop.signal.aborted) {
+      // What is done to the API server is not what is looked at here.
+      await watch().catch(() => undefined);
+      await systemClock.sleep(100, stop.signal).catch(() => undefined);
+    }
+  };
+  const watching = watchOn();
+  return {
+    stop: async () => {
+      stop.abort(new Error("the test is over"));
+      await watching;
+      return statusFaults(seen);
+    },
+  };
 }
 
 /** A definition is served a moment after it was created. */

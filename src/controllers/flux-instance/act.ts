@@ -66,6 +66,8 @@ export type ActResult = {
 
 /** The applied objects do not become healthy. */
 export class HealthError extends ReasonedError {}
+/** What was applied has been deleted before it was healthy. */
+export class DriftedError extends ReasonedError {}
 /** A newer wish ended the wait. */
 export class InterruptedError extends ReasonedError {}
 
@@ -207,6 +209,12 @@ function throwUnlessHealthy(result: WaitResult): void {
       throw unhealthy(result.unready, "will not become ready");
     case "timeout":
       throw unhealthy(result.unready, "not ready in time");
+    case "missing":
+      throw new DriftedError({
+        reason: "ReconciliationFailed",
+        retry: "backoff",
+        message: `Stopped waiting for health, to repair drift: ${formatUnready(result.unready)}`,
+      });
     case "interrupted":
       throw interrupted();
     default:

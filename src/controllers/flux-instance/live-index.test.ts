@@ -35,10 +35,16 @@ const deployment = object("Deployment", "source-controller");
 const service = object("Service", "source-controller");
 const account = object("ServiceAccount", "a");
 const foreign = object("Service", "b", { labels: { ...owned, [labels.ownerNamespace]: "other" } });
-const index = createLiveIndex([
-  informerOf(gvkOf(service), [service, foreign, object("Service", "c", { labels: {} })]),
-  informerOf(deploymentKind, [deployment]),
-]);
+const kustomization = { ...object("Kustomization", "a"), apiVersion: "kustomize.toolkit.fluxcd.io/v1" };
+const conditions = [{ type: "Ready", status: "True" }];
+const synced = { ...kustomization, status: { observedGeneration: 1, conditions } };
+const index = createLiveIndex(
+  [
+    informerOf(gvkOf(service), [service, foreign, object("Service", "c", { labels: {} })]),
+    informerOf(deploymentKind, [deployment]),
+  ],
+  { informers: [informerOf(gvkOf(kustomization), [kustomization])] },
+);
 
 test("createLiveIndex() has the metadata of one instance's objects, of all kinds", () =>
   assert.deepEqual(
@@ -46,6 +52,7 @@ test("createLiveIndex() has the metadata of one instance's objects, of all kinds
     new Map([
       ["flux-system_source-controller__Service", service.metadata],
       ["flux-system_source-controller_apps_Deployment", deployment.metadata],
+      ["flux-system_a_kustomize.toolkit.fluxcd.io_Kustomization", kustomization.metadata],
     ]),
   ));
 
@@ -94,6 +101,11 @@ for (const { name, change, want } of [
   {
     name: "concerns the instance when a Deployment falls ill",
     change: { kind: "updated", object: deployment, previous: wellDeployment },
+    want: [owner],
+  },
+  {
+    name: "concerns the instance when a sync object becomes ready",
+    change: { kind: "updated", object: synced, previous: { ...kustomization, status: { observedGeneration: -1 } } },
     want: [owner],
   },
   {

@@ -1,9 +1,9 @@
 import { labels, operatorName } from "../../api/names.ts";
 import type { LiveMetadata } from "../../apply/plan-apply.ts";
 import type { Ledger } from "../../apply/ledger.ts";
-import type { GroupVersionKind } from "../../kube/gvk.ts";
+import { formatApiVersion, gvkOf, type GroupVersionKind } from "../../kube/gvk.ts";
 import type { KubeObject, ObjectKey, ObjectMeta } from "../../kube/object.ts";
-import { formatObjectId, objectIdOf } from "../../kube/object-id.ts";
+import { formatObjectId, isBuiltInGroup, objectIdOf } from "../../kube/object-id.ts";
 import { readinessOf } from "../../kube/readiness.ts";
 import type { Informer, ObjectChange } from "../../runtime/informer.ts";
 
@@ -26,6 +26,11 @@ export const watchedKinds: readonly GroupVersionKind[] = [
   deploymentKind,
 ];
 
+/** Whether the state of objects of the kind is something that we tell: what runs, and what it syncs. Of the others metadata is enough. */
+export function hasHealth(gvk: GroupVersionKind): boolean {
+  return gvk.kind === deploymentKind.kind || !isBuiltInGroup(formatApiVersion(gvk));
+}
+
 export const managedSelector = `${labels.managedBy}=${operatorName}`;
 
 /** What is kept of a watched object: all, for managedFields tell a new status from a change by somebody else. */
@@ -40,12 +45,16 @@ export type LiveIndex = {
   deployment(key: ObjectKey): KubeObject | undefined;
 };
 
-export function createLiveIndex(informers: readonly Informer[]): LiveIndex {
+/** `followed` are informers that come and go. */
+export function createLiveIndex(
+  informers: readonly Informer[],
+  followed: { readonly informers: readonly Informer[] },
+): LiveIndex {
   const deployments = informers.find((informer) => informer.gvk.kind === deploymentKind.kind);
   return {
     metadata: (owner) =>
       new Map(
-        informers
+        [...informers, ...followed.informers]
           .flatMap((informer) => informer.list())
           .filter((object) => ownerOf(object)?.name === owner.name && ownerOf(object)?.namespace === owner.namespace)
           .map((object): [string, ObjectMeta] => [formatObjectId(objectIdOf(object)), object.metadata]),
@@ -54,14 +63,14 @@ export function createLiveIndex(informers: readonly Informer[]): LiveIndex {
   };
 }
 
-/** The instance that a changed managed object concerns: drift that is not of our own making, or a Deployment that fell ill or got well. */
+/** The instance that a changed managed object concerns: drift that is not of our own making, or what fell ill or got well. */
 export function keysOfDrift(change: ObjectChange, ledger: Pick<Ledger, "isDrift">): readonly ObjectKey[] {
   const { object } = change;
   const owner = ownerOf(object) ?? (change.kind === "updated" ? ownerOf(change.previous) : undefined);
   if (owner === undefined) return [];
   const live = change.kind === "deleted" ? undefined : object.metadata;
   if (ledger.isDrift(objectIdOf(object), live)) return [owner];
-  if (change.kind !== "updated" || object.kind !== deploymentKind.kind) return [];
+  if (change.kind !== "updated" || !hasHealth(gvkOf(object))) return [];
   return readinessOf(object).status === readinessOf(change.previous).status ? [] : [owner];
 }
 

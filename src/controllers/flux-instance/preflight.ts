@@ -25,7 +25,7 @@ export async function planChecked(
   deps: PreflightDeps,
   signal: AbortSignal,
 ): Promise<readonly PlannedObject[]> {
-  const plan = planApply(target.rendering.objects, world.live, deps, signal);
+  const plan = planApply(target.rendering, world.live, deps, signal);
   const begins = world.recorded.lastAppliedRevision !== target.rendering.revision;
   if (!begins && world.recorded.warnings === undefined) return await plan;
   const [outcome] = await Promise.allSettled([plan]);

@@ -6,9 +6,10 @@ import type { GroupVersionKind } from "../../kube/gvk.ts";
 import type { ObjectKey } from "../../kube/object.ts";
 import type { Outcome } from "../../runtime/controller.ts";
 import { UnreachableError, type ReasonedError } from "../../std/errors.ts";
-import { act, InterruptedError, type ActDeps } from "./act.ts";
+import { act, DriftedError, InterruptedError, type ActDeps } from "./act.ts";
 import { Conclusion, type ConcludeDeps } from "./conclude.ts";
 import { decide, isAppliedSpec, type Decision } from "./decide.ts";
+import type { FollowedKinds } from "./followed-kinds.ts";
 import type { Interrupts } from "./interrupts.ts";
 import type { LastGoodStore } from "./last-good-store.ts";
 import type { LiveIndex } from "./live-index.ts";
@@ -35,6 +36,7 @@ export type ReconcileDeps = ActDeps &
     readonly client: ApiClient;
     readonly liveIndex: LiveIndex;
     readonly releases: ReleaseSource;
+    readonly followed: Pick<FollowedKinds, "follow">;
     readonly interrupts: Interrupts;
     readonly lastGood: Pick<LastGoodStore, "read" | "write" | "remove">;
     readonly ownNamespace: string;
@@ -62,6 +64,7 @@ export async function reconcileFluxInstance(
     case "refuse":
       return await refuse(world, conclusion, decision.error, signal);
     case "uninstall":
+      await deps.followed.follow([]);
       return await removeInstance({ world, conclusion, policy: decision.policy }, deps, signal);
     case "install":
     case "upgrade":
@@ -143,6 +146,7 @@ async function converge(
       signal,
     );
     conclusion.kept(await keepGood(world, decision, deps.lastGood, signal));
+    await deps.followed.follow(decision.rendering.objects);
     const sync = await readSyncHealth(decision.rendering.objects, deps, signal);
     await conclusion.applied(decision, result, sync, signal);
     deps.releases.applied(world.key, decision);
@@ -163,6 +167,8 @@ async function concludeFailure(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const error = reasoned(thrown);
+  // Nothing has failed: the next reconcile, for which the drift has asked already, makes it anew.
+  if (error instanceof DriftedError) return { kind: "failed", retry: "backoff" };
   const { revision } = decision.rendering;
   if (error instanceof PreflightError && isRunning(world)) {
     await conclusion.outdated({ reason: reasonOf(error), message: error.message, stalled: false }, signal);

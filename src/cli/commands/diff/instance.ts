@@ -29,7 +29,7 @@ export async function diffInstance(options: DiffOptions, terminal: Terminal, sig
   });
   const client = createApiClient({ connection, userAgent: `flux-operator-cli/${operatorVersion}`, clock: systemClock });
   try {
-    const diff = await diffCluster(target.rendering.objects, target.key, client, signal);
+    const diff = await diffCluster(target.rendering, target.key, client, signal);
     printDiff(diff, terminal);
     return diff.differences.length === 0 ? exitCodes.done : exitCodes.differs;
   } finally {

@@ -1,0 +1,231 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test, type TestContext } from "node:test";
+import { comparable } from "../../src/apply/compare.ts";
+import { managedObjects, type ManagedObject } from "../../src/apply/inventory.ts";
+import { readStatus } from "../../src/controllers/flux-instance/status.ts";
+import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
+import type { JsonObject, JsonValue, KubeObject } from "../../src/kube/object.ts";
+import { describeObject } from "../../src/kube/object-id.ts";
+import { systemClock } from "../../src/std/clock.ts";
+import { deepEqual } from "../../src/std/json.ts";
+import { condition, isReady, namespace, startFluxCluster, type FluxCluster } from "../support/flux-cluster.ts";
+
+const never = new AbortController().signal;
+
+/** Every kind of object that an instance can consist of. */
+const instance = {
+  apiVersion: "fluxcd.controlplane.io/v1",
+  kind: "FluxInstance",
+  metadata: { name: "flux", namespace },
+  spec: {
+    distribution: { version: "2.9.4", registry: "ghcr.io/fluxcd" },
+    components: [
+      "source-controller",
+      "kustomize-controller",
+      "helm-controller",
+      "notification-controller",
+      "image-reflector-controller",
+      "image-automation-controller",
+      "source-watcher",
+    ],
+    storage: { class: "standard", size: "1Gi" },
+    sharding: { shards: ["a"] },
+    sync: { kind: "OCIRepository", url: "oci://registry.example.com/fleet", ref: "latest", path: "./" },
+    driftIgnore: [
+      {
+        target: { kind: "Deployment", name: "kustomize-controller" },
+        paths: ["/spec/template/spec/containers/0/resources"],
+      },
+    ],
+  },
+};
+
+type Operation = { readonly op: "add" | "replace" | "remove"; readonly path: string; readonly value?: JsonValue };
+
+const partOf = "/metadata/labels/app.kubernetes.io~1part-of";
+/** What somebody does to an object of each kind, besides to its labels. */
+const edits: { readonly [kind: string]: readonly Operation[] } = {
+  Deployment: [
+    { op: "replace", path: "/spec/replicas", value: 3 },
+    { op: "replace", path: "/spec/template/spec/containers/0/args/0", value: "--edited" },
+  ],
+  Service: [{ op: "replace", path: "/spec/ports/0/name", value: "edited" }],
+  ClusterRole: [{ op: "replace", path: "/rules/0/verbs", value: ["edited"] }],
+  ClusterRoleBinding: [{ op: "replace", path: "/subjects", value: [] }],
+  ResourceQuota: [{ op: "replace", path: "/spec/hard/pods", value: "1" }],
+  NetworkPolicy: [{ op: "replace", path: "/spec/policyTypes", value: ["Ingress", "Egress"] }],
+  CustomResourceDefinition: [{ op: "remove", path: "/spec/versions/0/schema/openAPIV3Schema/properties/kind" }],
+  OCIRepository: [{ op: "replace", path: "/spec/interval", value: "9m" }],
+  Kustomization: [{ op: "replace", path: "/spec/path", value: "./edited" }],
+};
+
+/** Kinds whose deletion nothing could undo, with the reason. */
+const undeletable: { readonly [kind: string]: string } = {
+  Namespace: "the instance itself goes with it",
+  PersistentVolumeClaim: "Kubernetes keeps it until no pod uses it",
+};
+
+let cluster: FluxCluster;
+
+before(async () => {
+  cluster = await startFluxCluster();
+});
+after(async () => {
+  await cluster[Symbol.asyncDispose]();
+});
+
+async function managed(): Promise<readonly ManagedObject[]> {
+  const { inventory } = readStatus((await cluster.instance())["status"]);
+  return managedObjects(inventory?.entries ?? []);
+}
+
+async function get(id: ManagedObject): Promise<KubeObject> {
+  return await cluster.client.get(id, id, never);
+}
+
+/** What it should be: without the server's own fields, and without what the Deployment controller counts. */
+function content(object: KubeObject): JsonObject {
+  const { metadata, ...rest } = comparable(object);
+  const { annotations, finalizers: _, ...others } = fieldsOf(metadata);
+  const kept = Object.entries(fieldsOf(annotations)).filter(([key]) => key !== "deployment.kubernetes.io/revision");
+  return { ...rest, metadata: { ...others, annotations: Object.fromEntries(kept) } };
+}
+
+/** Resolves once the object is as `wanted` says; answers how long that took. */
+async function backWhen(id: ManagedObject, what: string, wanted: (object: KubeObject) => boolean): Promise<number> {
+  const startedMs = performance.now();
+  const isIt = ({ metadata }: KubeObject): boolean =>
+    metadata.name === id.name && (metadata.namespace ?? "") === id.namespace;
+  await cluster.objectWhen(id, what, (object) => isIt(object) && wanted(object));
+  return performance.now() - startedMs;
+}
+
+function containersOf(object: KubeObject): readonly JsonObject[] {
+  return listOf(fieldsOf(fieldsOf(fieldsOf(object["spec"])["template"])["spec"])["containers"]).map(fieldsOf);
+}
+
+async function edit(id: ManagedObject, operations: readonly Operation[]): Promise<void> {
+  await cluster.client.patch(
+    { gvk: id, key: id },
+    { kind: "json", operations: operations.map((operation) => ({ ...operation })) },
+    { fieldManager: "somebody" },
+    never,
+  );
+}
+
+/** What Flux's own controllers would say of a sync object. */
+async function succeed(id: ManagedObject): Promise<void> {
+  const { generation = 0 } = (await get(id)).metadata;
+  const lastTransitionTime = "2026-01-01T00:00:00Z";
+  const ready = { type: "Ready", status: "True", reason: "Succeeded", message: "ok", lastTransitionTime };
+  const status = { observedGeneration: generation, conditions: [ready] };
+  const options = { fieldManager: "somebody", subresource: "status" } as const;
+  await cluster.client.patch({ gvk: id, key: id }, { kind: "merge", value: { status } }, options, never);
+}
+
+function tell(context: TestContext, what: string, times: readonly number[]): void {
+  const sorted = times.toSorted((left, right) => left - right).map(Math.round);
+  context.diagnostic(
+    `${times.length} objects ${what}: median ${sorted[times.length >> 1]} ms, worst ${sorted.at(-1)} ms`,
+  );
+}
+
+/** Reconciles that the operator began so far: each reads the instance once. */
+async function reconciles(): Promise<number> {
+  const events = await cluster.plane.auditEvents();
+  return events.filter(
+    ({ verb, userAgent, objectRef }) =>
+      verb === "get" && objectRef?.resource === "fluxinstances" && userAgent?.startsWith("flux-operator/"),
+  ).length;
+}
+
+describe("drift", { concurrency: 1 }, () => {
+  test("the instance becomes ready", async () => {
+    await cluster.apply(instance);
+    await cluster.instanceWhen("ready", isReady);
+    const kinds = new Set((await managed()).map(({ kind }) => kind));
+    for (const kind of [...Object.keys(edits), ...Object.keys(undeletable)]) assert.ok(kinds.has(kind), kind);
+  });
+
+  test("every managed object that somebody edits is as it was", async (context) => {
+    const times: number[] = [];
+    for (const id of await managed()) {
+      const before = content(await get(id));
+      const isBack = (object: KubeObject): boolean => deepEqual(content(object), before);
+      await edit(id, [{ op: "replace", path: partOf, value: "edited" }, ...(edits[id.kind] ?? [])]);
+      times.push(await backWhen(id, `as it was: ${describeObject(id)}`, isBack));
+    }
+    tell(context, "edited", times);
+  });
+
+  test("every managed object that loses the label by which we watch it gets it back", async (context) => {
+    const times: number[] = [];
+    for (const id of await managed()) {
+      const before = content(await get(id));
+      await edit(id, [{ op: "remove", path: "/metadata/labels/app.kubernetes.io~1managed-by" }]);
+      times.push(await backWhen(id, `ours: ${describeObject(id)}`, (object) => deepEqual(content(object), before)));
+    }
+    tell(context, "unlabelled", times);
+  });
+
+  test("every managed object that somebody deletes is there anew", async (context) => {
+    const times: number[] = [];
+    for (const id of await managed()) {
+      if (undeletable[id.kind] !== undefined) continue;
+      const { uid } = (await get(id)).metadata;
+      await cluster.client.delete({ gvk: id, key: id }, {}, never);
+      times.push(await backWhen(id, `made anew: ${describeObject(id)}`, ({ metadata }) => metadata.uid !== uid));
+    }
+    tell(context, "deleted", times);
+    await cluster.instanceWhen("ready", isReady);
+  });
+
+  test("fields of others stay, while ours beside them are repaired", async () => {
+    const deployments = (await managed()).filter(({ kind }) => kind === "Deployment");
+    const named = (name: string): ManagedObject => {
+      const found = deployments.find((id) => id.name === name);
+      assert.ok(found !== undefined, name);
+      return found;
+    };
+    const [scaled, lent, injected] = ["helm-controller", "kustomize-controller", "source-controller"].map(named);
+    assert.ok(scaled !== undefined && lent !== undefined && injected !== undefined);
+    const path = `/apis/apps/v1/namespaces/${namespace}/deployments/${scaled.name}/scale`;
+    await cluster.plane.rest.patch(path, { spec: { replicas: 2 } });
+    const resources = { limits: { cpu: "3", memory: "3Gi" }, requests: { cpu: "1", memory: "1Gi" } };
+    await edit(lent, [{ op: "replace", path: "/spec/template/spec/containers/0/resources", value: resources }]);
+    await edit(injected, [
+      { op: "add", path: "/metadata/labels/team", value: "theirs" },
+      { op: "add", path: "/spec/template/spec/containers/-", value: { name: "mesh", image: "mesh:1" } },
+    ]);
+    for (const id of [scaled, lent, injected]) {
+      await edit(id, [{ op: "replace", path: partOf, value: "edited" }]);
+      await backWhen(id, "ours again", ({ metadata }) => metadata.labels?.["app.kubernetes.io/part-of"] === "flux");
+    }
+    await cluster.reconcile();
+    assert.equal(fieldsOf((await get(scaled))["spec"])["replicas"], 2);
+    assert.deepEqual(containersOf(await get(lent))[0]?.["resources"], resources);
+    const theirs = await get(injected);
+    assert.equal(theirs.metadata.labels?.["team"], "theirs");
+    assert.deepEqual(
+      containersOf(theirs).map(({ name }) => textOf(name)),
+      ["manager", "mesh"],
+    );
+  });
+
+  test("an hour in which nothing happens makes no write", async () => {
+    const hour = 60;
+    for (const id of (await managed()).filter(({ group }) => group.endsWith("fluxcd.io"))) await succeed(id);
+    await cluster.instanceWhen("synced", (object) => condition(object, "Synced")?.startsWith("True/") === true);
+    await cluster.patchInstance({ metadata: { annotations: { "fluxcd.controlplane.io/reconcileEvery": "50ms" } } });
+    await cluster.reconcile();
+    const before = {
+      writes: (await cluster.writes()).length,
+      world: await cluster.snapshot(),
+      begun: await reconciles(),
+    };
+    const deadline = AbortSignal.timeout(90_000);
+    while ((await reconciles()) < before.begun + hour) await systemClock.sleep(100, deadline);
+    assert.equal((await cluster.writes()).length, before.writes);
+    assert.deepEqual(await cluster.snapshot(), before.world);
+  });
+});
