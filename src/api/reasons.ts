@@ -93,7 +93,7 @@ export const legalReasons = {
     Unknown: [reasons.progressing, reasons.uninstalling],
   },
   Reconciling: { True: [reasons.progressing, reasons.progressingWithRetry, reasons.uninstalling] },
-  Stalled: { True: [reasons.buildFailed, reasons.needsNewerOperator, reasons.wrongNamespace] },
+  Stalled: { True: [reasons.buildFailed, reasons.needsNewerOperator, reasons.wrongNamespace, reasons.upgradeFailed] },
   UpToDate: {
     True: [reasons.upToDate],
     False: [

@@ -181,8 +181,12 @@ async function tidyStorage(
   }
 }
 
+/** Also on the way back from a version that was tried and never stood on record as applied. */
 function movesStorage({ spec, rendering }: Target, world: World): boolean {
-  return spec.migrateResources && (isForced(world) || world.recorded.lastAppliedVersion !== rendering.version);
+  const { lastAppliedVersion, lastAttemptedRevision = "" } = world.recorded;
+  const isThere =
+    lastAppliedVersion === rendering.version && lastAttemptedRevision.startsWith(`v${lastAppliedVersion}@`);
+  return spec.migrateResources && (isForced(world) || !isThere);
 }
 
 function waitOptions(world: World, interrupt: AbortSignal): WaitOptions {

@@ -1,11 +1,14 @@
 import { objectAnnotations } from "../../api/names.ts";
 import { conditionTypes, eventReasons, reasons } from "../../api/reasons.ts";
 import { effectiveChanges, formatChanges, type Change } from "../../apply/change-set.ts";
+import type { InventoryEntry } from "../../apply/inventory.ts";
 import { findCondition } from "../../kube/conditions.ts";
 import type { EventNote, EventRecorder } from "../../runtime/events.ts";
 import type { Clock } from "../../std/clock.ts";
 import { timestamp } from "../../std/clock.ts";
 import type { HeldTarget, Target } from "./decide.ts";
+import type { Return } from "./rollback.ts";
+import { returnedStatus, returningStatus, returnIntentStatus } from "./rollback-status.ts";
 import type { LastGoodState } from "./last-good.ts";
 import type { FluxInstanceStatus } from "./status.ts";
 import type { SyncHealth } from "./sync-health.ts";
@@ -89,6 +92,31 @@ export class Conclusion {
     this.#current = { ...this.#current, recorded: status };
   }
 
+  /** An upgrade has failed, and the last good revision is being put back; with `inventory`, right before a write for that. */
+  async returning(to: Return, inventory: readonly InventoryEntry[] | undefined, signal: AbortSignal): Promise<void> {
+    const status =
+      inventory === undefined
+        ? returningStatus(this.#current, to, this.#moment())
+        : returnIntentStatus(this.#current, to, inventory, this.nowIso);
+    await this.#writer.write(status, signal);
+    this.#current = { ...this.#current, recorded: status };
+    this.#warnUpgradeFailed(status);
+  }
+
+  /** The last good revision is back, or still there. */
+  async returned(to: Return, result: ActResult, sync: SyncHealth | undefined, signal: AbortSignal): Promise<void> {
+    const changed = effectiveChanges(result.changes).length > 0;
+    const { inventory, unattended } = result;
+    const status = returnedStatus(this.#current, to, { inventory, unattended, changed, sync }, this.#moment());
+    await this.#writer.write(status, signal);
+    this.#warnUpgradeFailed(status);
+    if (changed) this.#event(returnNote(to, result.changes));
+    this.#tellUnattended(status);
+    for (const message of result.warnings) {
+      this.#event({ type: "Warning", reason: eventReasons.migrationFailed, message });
+    }
+  }
+
   /** What is on record of the last healthy revision from now on. */
   kept(lastGood: LastGoodState): void {
     this.#current = { ...this.#current, lastGood };
@@ -165,6 +193,11 @@ export class Conclusion {
     this.#event({ type: "Warning", reason: reasons.noController, message: after.message });
   }
 
+  #warnUpgradeFailed({ conditions }: FluxInstanceStatus): void {
+    const message = findCondition(conditions, conditionTypes.upToDate)?.message ?? "";
+    this.#warnIfNew(conditionTypes.upToDate, { reason: reasons.upgradeFailed, message });
+  }
+
   /** A record that could not be read has been written anew by now; one that could not be written stays as a condition. */
   #tellLastGood(): void {
     const state = [this.#current.lastGood, this.#world.lastGood].find(({ kind }) => kind === "damaged");
@@ -174,7 +207,7 @@ export class Conclusion {
     this.#event({ type: "Warning", reason: reasons.lastGoodFailed, message: state.message });
   }
 
-  #warnIfNew(conditionType: string, failure: Failure): void {
+  #warnIfNew(conditionType: string, failure: Pick<Failure, "reason" | "message">): void {
     const before = findCondition(this.#world.recorded.conditions, conditionType);
     if (before?.reason === failure.reason && before.message === failure.message) return;
     const type = failure.reason === reasons.healthCheckCanceled ? "Normal" : "Warning";
@@ -192,6 +225,15 @@ function changeNote({ rendering, artifactRevision }: Target, changes: readonly C
     type: "Normal",
     reason: reasons.reconciliationSucceeded,
     message: `Flux ${rendering.version} applied${from}\n${formatChanges(changes)}`,
+    annotations: { [objectAnnotations.revision]: rendering.revision },
+  };
+}
+
+function returnNote({ rendering, failed }: Return, changes: readonly Change[]): EventNote {
+  return {
+    type: "Normal",
+    reason: reasons.rolledBack,
+    message: `Flux ${rendering.version} put back after Flux ${failed.version} had failed\n${formatChanges(changes)}`,
     annotations: { [objectAnnotations.revision]: rendering.revision },
   };
 }

@@ -8,6 +8,7 @@ import { targetOf, type Catalogue, type Target } from "../../render/target.ts";
 import { ReasonedError } from "../../std/errors.ts";
 import { deepEqual } from "../../std/json.ts";
 import type { Releases } from "./releases.ts";
+import { doubtOf, returnOf, type Return } from "./rollback.ts";
 import type { World } from "./world.ts";
 
 export type { Catalogue, Target } from "../../render/target.ts";
@@ -18,7 +19,8 @@ export type Decision =
   | { readonly kind: "suspend" }
   | { readonly kind: "uninstall"; readonly policy: DeletionPolicy }
   | { readonly kind: "refuse"; readonly error: ReasonedError }
-  | ({ readonly kind: "install" | "upgrade" | "settle" } & HeldTarget);
+  | ({ readonly kind: "install" | "upgrade" | "settle" } & HeldTarget)
+  | Return;
 
 /** `problem`: why it is not something newer. */
 export type HeldTarget = Target & { readonly problem?: ReasonedError };
@@ -30,8 +32,13 @@ export function decide(world: World, releases: Releases): Decision {
     return { kind: "uninstall", policy: deletionPolicyOf(world) };
   }
   if (world.settings.reconcile === "disabled") return { kind: "suspend" };
+  const doubt = doubtOf(world);
+  if (doubt !== undefined) return { kind: "refuse", error: doubt };
   const wanted = tryTarget(world, releases);
-  if (!(wanted instanceof ReasonedError)) return { kind: modeOf(world, wanted), ...wanted, ...problemOf(releases) };
+  const back = returnOf(world, wanted instanceof ReasonedError ? undefined : wanted);
+  const problem = problemOf(wanted instanceof ReasonedError ? { problem: wanted } : releases);
+  if (back !== undefined) return { ...back, ...problem };
+  if (!(wanted instanceof ReasonedError)) return { kind: modeOf(world, wanted), ...wanted, ...problem };
   const good = goodOf(world, releases);
   const kept = good !== undefined && isAppliedSpec(world) ? tryTargetOf(world, good) : wanted;
   if (kept instanceof ReasonedError) return { kind: "refuse", error: wanted };
@@ -65,7 +72,7 @@ function tryTargetOf(world: World, catalogue: Catalogue): Target | ReasonedError
   }
 }
 
-function problemOf({ problem }: Releases): { readonly problem?: ReasonedError } {
+function problemOf({ problem }: Pick<Releases, "problem">): { readonly problem?: ReasonedError } {
   return problem === undefined ? {} : { problem };
 }
 

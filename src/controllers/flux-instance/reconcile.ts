@@ -1,12 +1,13 @@
 import { fluxInstance } from "../../api/names.ts";
 import { reasons, type Reason } from "../../api/reasons.ts";
+import type { InventoryEntry } from "../../apply/inventory.ts";
 import type { ApiClient } from "../../client/api-client.ts";
 import { parseApiVersion } from "../../kube/gvk.ts";
 import type { GroupVersionKind } from "../../kube/gvk.ts";
 import type { ObjectKey } from "../../kube/object.ts";
 import type { Outcome } from "../../runtime/controller.ts";
 import { UnreachableError, type ReasonedError } from "../../std/errors.ts";
-import { act, DriftedError, InterruptedError, type ActDeps } from "./act.ts";
+import { act, DriftedError, InterruptedError, type ActDeps, type ActResult } from "./act.ts";
 import { Conclusion, type ConcludeDeps } from "./conclude.ts";
 import { decide, isAppliedSpec, type Decision } from "./decide.ts";
 import type { FollowedKinds } from "./followed-kinds.ts";
@@ -19,8 +20,9 @@ import type { ReleaseSource } from "./release-source.ts";
 import { ensureFinalizer } from "./finalizer.ts";
 import { reasoned } from "./reasoned.ts";
 import { removeInstance } from "./remove-instance.ts";
-import { keepGood } from "./rollback.ts";
-import { readSyncHealth, syncRecheckMs } from "./sync-health.ts";
+import { keepGood, recordFailure, wayFrom, type Way } from "./rollback.ts";
+import { returnFailure } from "./rollback-status.ts";
+import { readSyncHealth, syncRecheckMs, type SyncHealth } from "./sync-health.ts";
 import type { UninstallDeps } from "./uninstall.ts";
 import { elsewhereStatus, intentStatus, suspendedStatus, type Failure } from "./verdict.ts";
 import { worldOf, type World } from "./world.ts";
@@ -69,6 +71,7 @@ export async function reconcileFluxInstance(
     case "install":
     case "upgrade":
     case "settle":
+    case "rollback":
       return await converge({ world, conclusion, decision }, deps, signal);
     default:
       throw new UnreachableError(decision);
@@ -122,11 +125,9 @@ type Step<Kind extends Decision["kind"]> = {
   readonly decision: Extract<Decision, { kind: Kind }>;
 };
 
-async function converge(
-  step: Step<"install" | "upgrade" | "settle">,
-  deps: ReconcileDeps,
-  signal: AbortSignal,
-): Promise<Outcome> {
+type Converging = "install" | "upgrade" | "settle" | "rollback";
+
+async function converge(step: Step<Converging>, deps: ReconcileDeps, signal: AbortSignal): Promise<Outcome> {
   const { world, conclusion, decision } = step;
   const instance = await ensureFinalizer(world.instance, deps.client, signal);
   const interrupt = deps.interrupts.register(instance);
@@ -137,46 +138,85 @@ async function converge(
       {
         ...deps,
         interrupt: interrupt.signal,
-        recordIntent: (inventory) =>
-          conclusion.begun(decision, intentStatus(conclusion.world, decision, inventory, conclusion.nowIso), signal),
+        recordIntent: (inventory) => recordIntent(step, inventory, signal),
         reportWarnings: (warnings) => conclusion.warned(warnings),
         reportProgress: (message) => conclusion.progressed(message, signal),
         announce: (notes) => notes.forEach((note) => conclusion.note(note)),
       },
       signal,
     );
-    conclusion.kept(await keepGood(world, decision, deps.lastGood, signal));
     await deps.followed.follow(decision.rendering.objects);
-    const sync = await readSyncHealth(decision.rendering.objects, deps, signal);
-    await conclusion.applied(decision, result, sync, signal);
-    deps.releases.applied(world.key, decision);
+    const sync = await concludeSuccess(step, result, deps, signal);
     if (sync !== undefined && sync.status !== "True") return { kind: "waiting", retryMs: syncRecheckMs };
     const { reconcileEveryMs } = world.settings;
     return { kind: "settled", ...(reconcileEveryMs === undefined ? {} : { recheckMs: reconcileEveryMs }) };
   } catch (error) {
     signal.throwIfAborted();
-    return await concludeFailure(step, error, signal);
+    return await concludeFailure(step, error, deps, signal);
   } finally {
     interrupt.done();
   }
 }
 
+async function recordIntent(
+  { conclusion, decision }: Step<Converging>,
+  inventory: readonly InventoryEntry[],
+  signal: AbortSignal,
+): Promise<void> {
+  if (decision.kind === "rollback") return await conclusion.returning(decision, inventory, signal);
+  await conclusion.begun(decision, intentStatus(conclusion.world, decision, inventory, conclusion.nowIso), signal);
+}
+
+async function concludeSuccess(
+  { world, conclusion, decision }: Step<Converging>,
+  result: ActResult,
+  deps: ReconcileDeps,
+  signal: AbortSignal,
+): Promise<SyncHealth | undefined> {
+  if (decision.kind === "rollback") {
+    const sync = await readSyncHealth(decision.rendering.objects, deps, signal);
+    await conclusion.returned(decision, result, sync, signal);
+    return sync;
+  }
+  conclusion.kept(await keepGood(world, decision, deps.lastGood, signal));
+  const sync = await readSyncHealth(decision.rendering.objects, deps, signal);
+  await conclusion.applied(decision, result, sync, signal);
+  deps.releases.applied(world.key, decision);
+  return sync;
+}
+
 async function concludeFailure(
-  { world, conclusion, decision }: Step<"install" | "upgrade" | "settle">,
+  { world, conclusion, decision }: Step<Converging>,
   thrown: unknown,
+  { lastGood }: Pick<ReconcileDeps, "lastGood">,
   signal: AbortSignal,
 ): Promise<Outcome> {
   const error = reasoned(thrown);
   // Nothing has failed: the next reconcile, for which the drift has asked already, makes it anew.
   if (error instanceof DriftedError) return { kind: "failed", retry: "backoff" };
-  const { revision } = decision.rendering;
-  if (error instanceof PreflightError && isRunning(world)) {
+  const found: Way = decision.kind === "upgrade" ? wayFrom(thrown, error, world, decision) : { kind: "stay" };
+  const way = await recordFailure(found, world, lastGood, signal);
+  if (way.kind === "return") {
+    await conclusion.returning(way.to, undefined, signal);
+    return { kind: "waiting", retryMs: 0 };
+  }
+  if (decision.kind !== "rollback" && error instanceof PreflightError && isRunning(world)) {
     await conclusion.outdated({ reason: reasonOf(error), message: error.message, stalled: false }, signal);
     return { kind: "failed", retry: "backoff" };
   }
-  await conclusion.failed({ reason: reasonOf(error), message: error.message, stalled: false, revision }, signal);
+  await conclusion.failed(failureOf(error, decision, world, way), signal);
   if (error instanceof InterruptedError) return { kind: "waiting", retryMs: 0 };
   return { kind: "failed", retry: "backoff" };
+}
+
+function failureOf(error: ReasonedError, decision: Step<Converging>["decision"], world: World, way: Way): Failure {
+  const { message } = error;
+  if (decision.kind === "rollback" && !(error instanceof InterruptedError)) {
+    return returnFailure(world, decision, message);
+  }
+  const because = way.kind === "stay" && way.because !== undefined ? `; not rolled back: ${way.because}` : "";
+  const tried = decision.kind === "rollback" ? {} : { revision: decision.rendering.revision };
+  return { reason: reasonOf(error), message: message + because, stalled: false, ...tried };
 }
 
 const knownReasons = new Set<string>(Object.values(reasons));

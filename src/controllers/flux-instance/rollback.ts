@@ -1,9 +1,137 @@
+import { parseStoredFluxInstance } from "../../api/flux-instance.ts";
+import { conditionTypes, reasons } from "../../api/reasons.ts";
+import { ApplyError } from "../../apply/apply-error.ts";
+import { ApiError } from "../../client/api-error.ts";
+import { findCondition } from "../../kube/conditions.ts";
 import { fieldsOf } from "../../kube/fields.ts";
+import { targetOfRelease, type Target } from "../../render/target.ts";
 import { ReasonedError } from "../../std/errors.ts";
-import type { Target } from "./decide.ts";
-import type { LastGood, LastGoodState } from "./last-good.ts";
+import { operatorVersion } from "../../std/version.ts";
+import { HealthError } from "./act.ts";
+import type { FailedAttempt, LastGood, LastGoodState } from "./last-good.ts";
 import type { LastGoodStore } from "./last-good-store.ts";
+import { isForced } from "./migration.ts";
 import type { World } from "./world.ts";
+
+/** The last good revision in the place of one that failed. */
+export type Return = {
+  readonly kind: "rollback";
+  readonly failed: FailedAttempt;
+  /** Why there is nothing newer to be tried. */
+  readonly problem?: ReasonedError;
+} & Target;
+
+/**
+ * The way back, where `wanted` is what failed before: it is not tried again until the generation, the artifact or the operator changes, or
+ * somebody forces it. An undefined `wanted` cannot be built at the moment. The same decision puts the last good revision back, looks
+ * after it from then on, and goes on after a crash. Pure.
+ */
+export function returnOf(world: World, wanted: Target | undefined): Return | undefined {
+  const { lastGood } = world;
+  if (lastGood.kind !== "known" || lastGood.failed === undefined) return undefined;
+  const { good, failed } = lastGood;
+  if (!isSame(failed, world, wanted) || (isForced(world) && !isReturning(world, failed))) return undefined;
+  const target = goodTarget(world, good, wanted?.latestVersion);
+  return target instanceof ReasonedError ? undefined : { kind: "rollback", failed, ...target };
+}
+
+function isSame(failed: FailedAttempt, { generation }: World, wanted: Target | undefined): boolean {
+  if (failed.generation !== generation || failed.operatorVersion !== operatorVersion) return false;
+  return (
+    wanted === undefined ||
+    (failed.artifactRevision === wanted.artifactRevision && failed.revision === wanted.rendering.revision)
+  );
+}
+
+/** On the way back, but not there: then a force means that it may cost fields, as the message of its refusal says. */
+function isReturning({ recorded }: World, failed: FailedAttempt): boolean {
+  const ready = findCondition(recorded.conditions, conditionTypes.ready);
+  return ready?.reason === reasons.upgradeFailed && recorded.lastAttemptedRevision === failed.revision;
+}
+
+/** Renders the last good revision; the error where this operator cannot. */
+function goodTarget(world: World, good: LastGood, latestVersion = good.version): Target | ReasonedError {
+  try {
+    const instance = parseStoredFluxInstance({ ...world.instance, spec: good.spec });
+    return targetOfRelease(instance, good.release, { latestVersion, artifactRevision: good.artifactRevision });
+  } catch (error) {
+    if (error instanceof ReasonedError) return error;
+    throw error;
+  }
+}
+
+/**
+ * Why it cannot be told whether the wanted revision has failed before: the record is damaged, and the status says that something was rolled
+ * back. Undefined where there is no doubt.
+ */
+export function doubtOf(world: World): ReasonedError | undefined {
+  const { lastGood, recorded, generation } = world;
+  const upToDate = findCondition(recorded.conditions, conditionTypes.upToDate);
+  const wasReturned = upToDate?.reason === reasons.upgradeFailed && upToDate.observedGeneration === generation;
+  if (lastGood.kind !== "damaged" || !wasReturned || isForced(world)) return undefined;
+  return new ReasonedError({
+    reason: reasons.upgradeFailed,
+    retry: "backoff",
+    message: `What failed is not tried again without a way back: ${lastGood.message}; change the spec to what runs now, or set the annotations forceAt and requestedAt to one new value to try it again`,
+  });
+}
+
+/** What follows from the failure of an upgrade. */
+export type Way =
+  | { readonly kind: "stay"; readonly because?: string }
+  | { readonly kind: "return"; readonly to: Return };
+
+/** Whether there is a way back from `thrown`, which ended the upgrade to `target`. Pure. */
+export function wayFrom(thrown: unknown, error: ReasonedError, world: World, target: Target): Way {
+  const { upgrade, wait } = target.spec;
+  if (!upgrade.rollback || !wait || !endsUpgrade(thrown)) return { kind: "stay" };
+  const { lastGood } = world;
+  if (lastGood.kind === "absent") return stay("nothing is on record that was healthy before");
+  if (lastGood.kind === "damaged") return stay("the record of what was healthy before cannot be read");
+  const good = goodTarget(world, lastGood.good, target.latestVersion);
+  if (good instanceof ReasonedError) return stay(good.message);
+  if (good.rendering.revision === target.rendering.revision) return stay("what was healthy before was the same");
+  return { kind: "return", to: { kind: "rollback", failed: attemptOf(error, world, target), ...good } };
+}
+
+function stay(because: string): Way {
+  return { kind: "stay", because };
+}
+
+/** Answers that the API server gives again whenever it is asked. */
+const finalStatuses: ReadonlySet<number> = new Set([400, 403, 413, 422]);
+
+/** Whether trying again cannot help: the pods are ill, or the API server refuses objects for what they are. */
+function endsUpgrade(thrown: unknown): boolean {
+  if (thrown instanceof AggregateError) return thrown.errors.some(endsUpgrade);
+  if (thrown instanceof HealthError) return true;
+  return thrown instanceof ApplyError && thrown.cause instanceof ApiError && finalStatuses.has(thrown.cause.status);
+}
+
+function attemptOf({ reason, message }: ReasonedError, { generation }: World, target: Target): FailedAttempt {
+  const { version, revision } = target.rendering;
+  const { artifactRevision } = target;
+  const origin = artifactRevision === undefined ? {} : { artifactRevision };
+  return { generation, ...origin, operatorVersion, version, revision, reason, message };
+}
+
+/** Puts on record what a return comes from, so that every reconcile goes on with it. Without that there is no way back. */
+export async function recordFailure(
+  way: Way,
+  { instance, lastGood }: World,
+  store: Pick<LastGoodStore, "write">,
+  signal: AbortSignal,
+): Promise<Way> {
+  if (way.kind === "stay" || lastGood.kind !== "known") return way;
+  try {
+    await store.write(instance, { good: lastGood.good, failed: way.to.failed }, lastGood, signal);
+    return way;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof ReasonedError)) throw error;
+    return stay(error.message);
+  }
+}
 
 /** Records `target` as what is good from now on. A record that cannot be written takes nothing from the success: its state says so. */
 export async function keepGood(
@@ -25,13 +153,6 @@ export async function keepGood(
 
 function goodOf({ instance, generation }: World, { release, rendering, artifactRevision }: Target): LastGood {
   const { version, revision } = rendering;
-  const spec = fieldsOf(instance["spec"]);
-  return {
-    spec,
-    release,
-    version,
-    revision,
-    generation,
-    ...(artifactRevision === undefined ? {} : { artifactRevision }),
-  };
+  const origin = artifactRevision === undefined ? {} : { artifactRevision };
+  return { spec: fieldsOf(instance["spec"]), release, version, revision, generation, ...origin };
 }

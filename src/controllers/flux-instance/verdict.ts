@@ -88,15 +88,33 @@ export type Applied = {
 };
 
 /** All is applied, healthy and pruned. */
-export function appliedStatus(
-  world: World,
-  target: HeldTarget,
-  { inventory, changed, sync, unattended }: Applied,
-  moment: Moment,
-): FluxInstanceStatus {
+export function appliedStatus(world: World, target: HeldTarget, applied: Applied, moment: Moment): FluxInstanceStatus {
+  const { rendering } = target;
+  const message = `Applied version ${rendering.version} revision ${shortRevision(rendering.revision)}`;
+  return {
+    ...appliedFields(world, target, applied),
+    history: withHistory(world, moment, {
+      digest: digestOf(rendering.revision),
+      status: reasons.reconciliationSucceeded,
+      changed: applied.changed,
+      metadata: { flux: `v${rendering.version}` },
+    }),
+    conditions: withConditions(world, moment.nowIso, [
+      { type: conditionTypes.ready, status: "True", reason: reasons.reconciliationSucceeded, message },
+      { type: conditionTypes.reconciling },
+      { type: conditionTypes.stalled },
+      upToDate(target),
+      applied.sync ?? { type: conditionTypes.synced },
+      unattendedCondition(applied.unattended),
+      warnings(world),
+    ]),
+  };
+}
+
+/** What is on record of an applied target, whatever came before it. */
+export function appliedFields(world: World, target: Target, { inventory }: Applied): FluxInstanceStatus {
   const { rendering, artifactRevision } = target;
   const { lastArtifactRevision: _, ...seen } = handled(world);
-  const message = `Applied version ${rendering.version} revision ${shortRevision(rendering.revision)}`;
   return {
     ...seen,
     latestVersion: target.latestVersion,
@@ -111,21 +129,6 @@ export function appliedStatus(
     components: rendering.images.map((image) => ({ ...image })),
     inventory: { entries: inventory },
     patches: rendering.patches.map(({ index, matched }) => ({ index, matched: matched.length })),
-    history: withHistory(world, moment, {
-      digest: digestOf(rendering.revision),
-      status: reasons.reconciliationSucceeded,
-      changed,
-      metadata: { flux: `v${rendering.version}` },
-    }),
-    conditions: withConditions(world, moment.nowIso, [
-      { type: conditionTypes.ready, status: "True", reason: reasons.reconciliationSucceeded, message },
-      { type: conditionTypes.reconciling },
-      { type: conditionTypes.stalled },
-      upToDate(target),
-      sync ?? { type: conditionTypes.synced },
-      unattendedCondition(unattended),
-      warnings(world),
-    ]),
   };
 }
 

@@ -1,0 +1,312 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { releaseOf } from "../../../test/support/small-release.ts";
+import { apiError } from "../../../test/support/table-client.ts";
+import { parseStoredFluxInstance } from "../../api/flux-instance.ts";
+import { fluxInstance, instanceAnnotations } from "../../api/names.ts";
+import { ApplyError } from "../../apply/apply-error.ts";
+import { PlanError } from "../../apply/plan-apply.ts";
+import type { JsonObject, KubeObject } from "../../kube/object.ts";
+import { targetOf, type Target } from "../../render/target.ts";
+import { ReasonedError } from "../../std/errors.ts";
+import { operatorVersion } from "../../std/version.ts";
+import { HealthError, InterruptedError } from "./act.ts";
+import { decide } from "./decide.ts";
+import type { FailedAttempt, LastGood, LastGoodState } from "./last-good.ts";
+import { doubtOf, keepGood, recordFailure, returnOf, wayFrom } from "./rollback.ts";
+import { worldOf, type World } from "./world.ts";
+
+const signal = new AbortController().signal;
+const oldSpec = specFor("2.8.x");
+const newSpec = specFor("2.9.x");
+
+function specFor(version: string): JsonObject {
+  return { distribution: { version, registry: "ghcr.io/fluxcd" }, components: ["source-controller"] };
+}
+
+const force = { [instanceAnnotations.forceAt]: "1", [instanceAnnotations.requestedAt]: "1" };
+
+type Parts = {
+  readonly lastGood?: LastGoodState;
+  readonly generation?: number;
+  readonly spec?: JsonObject;
+  readonly status?: JsonObject;
+  readonly annotations?: { readonly [name: string]: string };
+};
+
+function worldWith(parts: Parts = {}): World {
+  const { lastGood, generation = 2, spec = newSpec, status = {}, annotations = {} } = parts;
+  const instance: KubeObject = {
+    apiVersion: fluxInstance.storageApiVersion,
+    kind: fluxInstance.kind,
+    metadata: { name: "flux", namespace: "flux-system", generation, annotations },
+    spec,
+    status: { lastAppliedRevision: good.revision, ...status },
+  };
+  return worldOf(instance, new Map(), "flux-system", lastGood);
+}
+
+function targetFor(spec: JsonObject, artifactRevision?: string): Target {
+  const instance = { apiVersion: fluxInstance.storageApiVersion, kind: fluxInstance.kind, spec };
+  const metadata = { name: "flux", namespace: "flux-system" };
+  return targetOf(parseStoredFluxInstance({ ...instance, metadata }), catalogueOf(artifactRevision));
+}
+
+function catalogueOf(artifactRevision?: string) {
+  const origin = artifactRevision === undefined ? {} : { artifactRevision };
+  return { versions: ["2.8.0", "2.9.0"], load: (version: string) => releaseOf(version), ...origin };
+}
+
+const old = targetFor(oldSpec);
+const wanted = targetFor(newSpec);
+const good: LastGood = {
+  spec: oldSpec,
+  release: old.release,
+  version: "2.8.0",
+  revision: old.rendering.revision,
+  generation: 1,
+};
+const failed: FailedAttempt = {
+  generation: 2,
+  operatorVersion,
+  version: "2.9.0",
+  revision: wanted.rendering.revision,
+  reason: "HealthCheckFailed",
+  message: "1 object will not become ready",
+};
+const known: LastGoodState = { kind: "known", good };
+const afterFailure: LastGoodState = { kind: "known", good, failed };
+const fromArtifact: LastGoodState = { kind: "known", good, failed: { ...failed, artifactRevision: "sha256:a" } };
+const damaged: LastGoodState = { kind: "damaged", message: "Cannot read it" };
+const condition = { lastTransitionTime: "2026-01-01T00:00:00Z", observedGeneration: 2, message: "x" };
+const returning = {
+  lastAttemptedRevision: failed.revision,
+  conditions: [{ ...condition, type: "Ready", status: "False", reason: "UpgradeFailed" }],
+};
+const returned = {
+  lastAttemptedRevision: good.revision,
+  conditions: [
+    { ...condition, type: "Ready", status: "True", reason: "RolledBack" },
+    { ...condition, type: "UpToDate", status: "False", reason: "UpgradeFailed" },
+  ],
+};
+
+for (const { name, parts, target, want } of [
+  { name: "goes back from what has failed", parts: { lastGood: afterFailure }, want: "2.8.0" },
+  { name: "stays back", parts: { lastGood: afterFailure, status: returned }, want: "2.8.0" },
+  { name: "knows no way without a failure", parts: { lastGood: known }, want: undefined },
+  { name: "knows no way without a record", parts: {}, want: undefined },
+  { name: "knows no way from a damaged record", parts: { lastGood: damaged }, want: undefined },
+  { name: "tries another generation", parts: { lastGood: afterFailure, generation: 3 }, want: undefined },
+  {
+    name: "tries what another operator failed with",
+    parts: { lastGood: { ...afterFailure, failed: { ...failed, operatorVersion: "0.0.0" } } },
+    want: undefined,
+  },
+  {
+    name: "tries another artifact",
+    parts: { lastGood: fromArtifact },
+    target: { ...wanted, artifactRevision: "sha256:b" },
+    want: undefined,
+  },
+  {
+    name: "goes back from the same artifact",
+    parts: { lastGood: fromArtifact },
+    target: { ...wanted, artifactRevision: "sha256:a" },
+    want: "2.8.0",
+  },
+  { name: "tries another revision", parts: { lastGood: afterFailure }, target: old, want: undefined },
+  {
+    name: "tries again what is forced",
+    parts: { lastGood: afterFailure, annotations: force, status: returned },
+    want: undefined,
+  },
+  {
+    name: "goes on with a forced way back",
+    parts: { lastGood: afterFailure, annotations: force, status: returning },
+    want: "2.8.0",
+  },
+  {
+    name: "does not try again what was forced before",
+    parts: { lastGood: afterFailure, annotations: force, status: { ...returned, lastHandledForceAt: "1" } },
+    want: "2.8.0",
+  },
+] satisfies readonly { name: string; parts: Parts; target?: Target; want: string | undefined }[]) {
+  test(`returnOf() ${name}`, () => {
+    const to = returnOf(worldWith(parts), target ?? wanted);
+    assert.equal(to?.rendering.version, want);
+    assert.deepEqual(to?.failed.message, want === undefined ? undefined : failed.message);
+  });
+}
+
+test("returnOf() stays back while nothing can be built", () => {
+  const to = returnOf(worldWith({ lastGood: afterFailure, status: returned }), undefined);
+  assert.equal(to?.rendering.version, "2.8.0");
+});
+
+test("decide() goes back from what has failed, and tells what it failed with", () => {
+  const decision = decide(worldWith({ lastGood: afterFailure }), { kind: "found", catalogue: catalogueOf() });
+  assert.equal(decision.kind, "rollback");
+  assert.deepEqual(decision.kind === "rollback" ? [decision.rendering.revision, decision.failed] : [], [
+    good.revision,
+    failed,
+  ]);
+});
+
+test("decide() refuses to try again what may have failed before, and takes a forced one", () => {
+  const releases = { kind: "found", catalogue: catalogueOf() } as const;
+  const doubtful = decide(worldWith({ lastGood: damaged, status: returned }), releases);
+  assert.equal(doubtful.kind, "refuse");
+  assert.equal(
+    decide(worldWith({ lastGood: damaged, status: returned, annotations: force }), releases).kind,
+    "upgrade",
+  );
+});
+
+test("doubtOf() has none about an instance that was never rolled back", () => {
+  assert.equal(doubtOf(worldWith({ lastGood: damaged })), undefined);
+});
+
+const unhealthy = new HealthError({ reason: "HealthCheckFailed", retry: "backoff", message: failed.message });
+
+function refusedWith(status: number): ApplyError {
+  return new ApplyError({
+    reason: "ReconciliationFailed",
+    retry: "backoff",
+    message: "Cannot apply it",
+    cause: apiError(status, "Invalid"),
+  });
+}
+
+for (const { name, error, lastGood, target, want } of [
+  { name: "returns from illness", error: unhealthy, lastGood: known, target: wanted, want: "2.8.0" },
+  { name: "returns from a refusal", error: refusedWith(422), lastGood: known, target: wanted, want: "2.8.0" },
+  {
+    name: "returns from a refusal among others",
+    error: new AggregateError([refusedWith(500), refusedWith(403)]),
+    lastGood: known,
+    target: wanted,
+    want: "2.8.0",
+  },
+  { name: "stays while the API server is busy", error: refusedWith(503), lastGood: known, target: wanted, want: "" },
+  {
+    name: "stays when nothing was written",
+    error: new PlanError({ reason: "ReconciliationFailed", retry: "backoff", message: "refused" }),
+    lastGood: known,
+    target: wanted,
+    want: "",
+  },
+  {
+    name: "stays when something newer is wanted",
+    error: new InterruptedError({ reason: "HealthCheckCanceled", retry: "backoff", message: "stopped" }),
+    lastGood: known,
+    target: wanted,
+    want: "",
+  },
+  {
+    name: "stays when the user wants so",
+    error: unhealthy,
+    lastGood: known,
+    target: targetFor({ ...newSpec, upgrade: { rollback: false } }),
+    want: "",
+  },
+  {
+    name: "stays where nobody waits for health",
+    error: refusedWith(422),
+    lastGood: known,
+    target: targetFor({ ...newSpec, wait: false }),
+    want: "",
+  },
+  {
+    name: "says that nothing is on record",
+    error: unhealthy,
+    lastGood: { kind: "absent" },
+    target: wanted,
+    want: "nothing is on record that was healthy before",
+  },
+  {
+    name: "says that the record is damaged",
+    error: unhealthy,
+    lastGood: damaged,
+    target: wanted,
+    want: "the record of what was healthy before cannot be read",
+  },
+  {
+    name: "says that there is nothing else to return to",
+    error: unhealthy,
+    lastGood: known,
+    target: old,
+    want: "what was healthy before was the same",
+  },
+  {
+    name: "says why the last good revision cannot be built any more",
+    error: unhealthy,
+    lastGood: { kind: "known", good: { ...good, release: releaseOf("2.8.0", []) } },
+    target: wanted,
+    want: /source-controller/,
+  },
+] satisfies readonly {
+  name: string;
+  error: Error;
+  lastGood: LastGoodState;
+  target: Target;
+  want: string | RegExp;
+}[]) {
+  test(`wayFrom() ${name}`, () => {
+    const reasoned = error instanceof ReasonedError ? error : refusedWith(403);
+    const way = wayFrom(error, reasoned, worldWith({ lastGood }), target);
+    const said = way.kind === "return" ? way.to.rendering.version : (way.because ?? "");
+    if (want instanceof RegExp) assert.match(said, want);
+    else assert.equal(said, want);
+  });
+}
+
+test("wayFrom() keeps what the next reconcile needs to see that it is the same", () => {
+  const target = { ...wanted, artifactRevision: "sha256:a" };
+  const way = wayFrom(unhealthy, unhealthy, worldWith({ lastGood: known }), target);
+  assert.deepEqual(way.kind === "return" ? way.to.failed : undefined, { ...failed, artifactRevision: "sha256:a" });
+});
+
+/** A store that answers with `refusal`, and the records that it was given. */
+function storeOf(refusal?: Error) {
+  const records: unknown[] = [];
+  return {
+    records,
+    write: async (_instance: KubeObject, record: unknown) => {
+      records.push(record);
+      await Promise.resolve();
+      if (refusal !== undefined) throw refusal;
+    },
+  };
+}
+
+test("recordFailure() keeps the last good revision beside the failure", async () => {
+  const store = storeOf();
+  const world = worldWith({ lastGood: known });
+  const way = wayFrom(unhealthy, unhealthy, world, wanted);
+  assert.equal((await recordFailure(way, world, store, signal)).kind, "return");
+  assert.deepEqual(store.records, [{ good, failed }]);
+});
+
+test("recordFailure() stays when there is nowhere to put it", async () => {
+  const world = worldWith({ lastGood: known });
+  const way = wayFrom(unhealthy, unhealthy, world, wanted);
+  const refusal = apiError(403, "Forbidden");
+  assert.deepEqual(await recordFailure(way, world, storeOf(refusal), signal), {
+    kind: "stay",
+    because: refusal.message,
+  });
+});
+
+test("keepGood() records what was applied, as it was written, and says so when it cannot", async () => {
+  const store = storeOf();
+  const world = worldWith({ generation: 7, spec: oldSpec });
+  const state = { kind: "known", good: { ...good, generation: 7, artifactRevision: "sha256:a" } };
+  assert.deepEqual(await keepGood(world, { ...old, artifactRevision: "sha256:a" }, store, signal), state);
+  assert.deepEqual(store.records, [{ good: state.good }]);
+  const refusal = apiError(500, "InternalError");
+  assert.deepEqual(await keepGood(world, old, storeOf(refusal), signal), {
+    kind: "damaged",
+    message: refusal.message,
+  });
+});
