@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { apiError, tableClient } from "../../test/support/table-client.ts";
+import { ApiError } from "../client/api-error.ts";
+import type { KubeObject } from "../kube/object.ts";
+import { TestClock } from "../std/test-clock.ts";
+import { ApplyError } from "./apply-error.ts";
+import { deleteForRecreation, mustRecreate } from "./recreate.ts";
+
+const signal = new AbortController().signal;
+
+function object(kind: string, apiVersion: string, managers: readonly string[] = ["helm"]): KubeObject {
+  const managedFields = managers.map((manager) => ({ manager, operation: "Apply", apiVersion, fieldsV1: {} }));
+  return { apiVersion, kind, metadata: { name: "a", namespace: "b", uid: "1", managedFields } };
+}
+
+function immutable(...fields: readonly string[]): ApiError {
+  const causes = fields.map((field) => ({ field, reason: "FieldValueInvalid", message: "field is immutable" }));
+  return new ApiError("apply", { code: 422, reason: "Invalid", message: "invalid", causes });
+}
+
+const rbac = "rbac.authorization.k8s.io/v1";
+for (const { name, live, error, want } of [
+  {
+    name: "a Deployment's selector",
+    live: object("Deployment", "apps/v1"),
+    error: immutable("spec.selector"),
+    want: true,
+  },
+  { name: "a binding's role", live: object("ClusterRoleBinding", rbac), error: immutable("roleRef"), want: true },
+  {
+    name: "a selector and more that is wrong",
+    live: object("Deployment", "apps/v1"),
+    error: immutable("spec.selector", "spec.replicas"),
+    want: false,
+  },
+  { name: "another fault", live: object("Deployment", "apps/v1"), error: immutable("spec.replicas"), want: false },
+  {
+    name: "an object that we have applied",
+    live: object("Deployment", "apps/v1", ["flux-operator"]),
+    error: immutable("spec.selector"),
+    want: false,
+  },
+  { name: "a claim", live: object("PersistentVolumeClaim", "v1"), error: immutable("spec"), want: false },
+  {
+    name: "a definition",
+    live: object("CustomResourceDefinition", "apiextensions.k8s.io/v1"),
+    error: immutable("spec.scope"),
+    want: false,
+  },
+  {
+    name: "a fault without causes",
+    live: object("Deployment", "apps/v1"),
+    error: apiError(422, "Invalid"),
+    want: false,
+  },
+]) {
+  test(`mustRecreate() of ${name} is ${want}`, () => assert.equal(mustRecreate(live, error), want));
+}
+
+test("deleteForRecreation() deletes the very object, with all that it owns", async () => {
+  const live = object("Deployment", "apps/v1");
+  const client = tableClient([live]);
+  await deleteForRecreation(live, 1_000, { client, clock: new TestClock() }, signal);
+  assert.deepEqual(
+    [client.objects(), client.writes],
+    [[], ['delete Deployment/b/a {"propagationPolicy":"Foreground","uid":"1"}']],
+  );
+});
+
+test("deleteForRecreation() tells what holds the object when the time is over", async () => {
+  const base = object("Deployment", "apps/v1");
+  const live = { ...base, metadata: { ...base.metadata, finalizers: ["example.com/hold"] } };
+  await assert.rejects(
+    deleteForRecreation(live, 0, { client: tableClient([live]), clock: new TestClock() }, signal),
+    (thrown) =>
+      thrown instanceof ApplyError &&
+      thrown.message ===
+        "Cannot delete Deployment/b/a in order to create it anew: it is being deleted, and held by example.com/hold",
+  );
+});
+
+test("deleteForRecreation() leaves an object alone that has taken the name since", async () => {
+  const live = object("Deployment", "apps/v1");
+  const other = { ...live, metadata: { ...live.metadata, uid: "2" } };
+  const client = tableClient([other]);
+  await assert.rejects(deleteForRecreation(live, 1_000, { client, clock: new TestClock() }, signal), ApplyError);
+  assert.deepEqual(client.objects(), [other]);
+});
