@@ -18,11 +18,14 @@ const immutableFields: { readonly [groupKind: string]: string } = {
   "RoleBinding.rbac.authorization.k8s.io": "roleRef",
 };
 
-/** Whether an object that we have never applied can only become ours by being deleted and created anew. */
+/**
+ * Whether an object that we have never applied can only become ours by being deleted and created anew. The other faults may come from
+ * the mixture of the two: what is wrong with ours alone, `dryRunRecreation` tells.
+ */
 export function mustRecreate(live: KubeObject, { status, causes }: ApiError): boolean {
   const field = immutableFields[groupKindKey(gvkOf(live))];
-  if (field === undefined || status !== 422 || causes.length === 0 || isApplied(live, fieldManager)) return false;
-  return causes.every((cause) => cause.field === field);
+  if (field === undefined || status !== 422 || isApplied(live, fieldManager)) return false;
+  return causes.some((cause) => cause.field === field);
 }
 
 /** Asks for an object of another name: about the immutable field alone there is nothing to ask. Throws ApiError. */

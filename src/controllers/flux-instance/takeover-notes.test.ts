@@ -14,7 +14,7 @@ function taken(
   removed: readonly string[] = [],
   refusal?: string,
 ): PlannedObject {
-  const adoption = { operations: [], managers, removed, after: object(name), remaining: () => [] };
+  const adoption = { operations: [], managers, removed, after: object(name), remaining: () => [], shared: false };
   return {
     object: object(name),
     action: "configure",
