@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { fieldsOf } from "../../src/kube/fields.ts";
 import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
+import { systemClock } from "../../src/std/clock.ts";
 import { applyAsFluxCli, installManifests } from "../support/bootstrap.ts";
 import { isReady, namespace, statusOf } from "../support/flux-cluster.ts";
 import {
@@ -187,7 +189,7 @@ describe("workloads of real Flux controllers", { concurrency: 1 }, () => {
   });
 
   test("stay when the sync is removed, and follow it again under another name", async () => {
-    await become({ sync: null });
+    await whilePoked(() => become({ sync: null }));
     assert.deepEqual(await kustomizations(), ["team/team"]);
     await publish("3");
     await world.synced(team, revisions.team);
@@ -243,7 +245,7 @@ describe("workloads of real Flux controllers", { concurrency: 1 }, () => {
   test("stay while components go and come back", async () => {
     await become({ components: mainControllers });
     await bothSynced();
-    await become({ components: ["source-controller"], sync: null });
+    await whilePoked(() => become({ components: ["source-controller"], sync: null }));
     assert.deepEqual(await world.flux.running(), ["source-controller"]);
     await nothingHappened();
     await become({});
@@ -284,6 +286,43 @@ async function setFinalizers(finalizers: readonly string[]): Promise<void> {
 }
 
 async function uninstall(): Promise<void> {
-  await world.cluster.client.delete({ gvk: instanceKind, key: instanceKey }, {}, never);
-  await world.cluster.gone("FluxInstance/flux-system/flux");
+  await whilePoked(async () => {
+    await world.cluster.client.delete({ gvk: instanceKind, key: instanceKey }, {}, never);
+    await world.cluster.gone("FluxInstance/flux-system/flux");
+  });
+}
+
+/**
+ * Keeps kustomize-controller busy with both Kustomizations meanwhile, also for a while after its pod was told to end. As long as it runs
+ * it gives them their finalizer back: who takes that off without waiting for pods is found out.
+ */
+async function whilePoked(work: () => Promise<void>): Promise<void> {
+  const end = new AbortController();
+  const poking = poke(end.signal);
+  world.flux.linger(3_000);
+  try {
+    await work();
+  } finally {
+    world.flux.linger(0);
+    end.abort();
+    await poking;
+  }
+}
+
+/** Asks for reconciles until the Kustomizations are gone or going. */
+async function poke(signal: AbortSignal): Promise<void> {
+  const { rest } = world.cluster.plane;
+  let left = [fleet, team];
+  for (let count = 1; !signal.aborted && left.length > 0; count += 1) {
+    const body = { metadata: { annotations: { "reconcile.fluxcd.io/requestedAt": `poke-${count}` } } };
+    const going = new Set<FluxName>();
+    for (const key of left) {
+      const path = `/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/${key.namespace}/kustomizations/${key.name}`;
+      const answer = await rest.request("PATCH", path, { body });
+      const { deletionTimestamp } = fieldsOf(fieldsOf(answer.body)["metadata"]);
+      if (answer.status === 404 || deletionTimestamp !== undefined) going.add(key);
+    }
+    left = left.filter((key) => !going.has(key));
+    await systemClock.sleep(100, signal).catch(() => undefined);
+  }
 }

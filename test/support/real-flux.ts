@@ -19,13 +19,13 @@ const finalizer = "kwok.flux-operator.test/process";
 const podKind = { group: "", version: "v1", kind: "Pod" };
 const labelSelector = `app.kubernetes.io/component in (${realControllers.join(",")})`;
 const graceMs = 10_000;
-/** How long a controller goes on after its pod was told to end, as with a preStop hook: who does not wait for pods is found out. */
-const lingerMs = 500;
 
 /** The real source-controller and kustomize-controller: a process for each of their pods. */
 export type RealFlux = AsyncDisposable & {
   /** Pods whose process runs, by the name of their Deployment, sorted. Throws when a process ended by itself, or could not be started. */
   running(): Promise<readonly string[]>;
+  /** From now on a controller goes on for so long after its pod was told to end, as with a preStop hook; 0 at first. */
+  linger(ms: number): void;
 };
 
 type PodProcess = { readonly deployment: string; readonly started: Promise<FluxProcess | undefined>; ending: boolean };
@@ -43,6 +43,7 @@ export function startRealFlux(plane: ControlPlane, client: ApiClient): RealFlux 
   const turns: Turns = new Map();
   /** Of source-controllers, by Deployment: as the address of their services, it stays when a pod goes. */
   const ports = new Map<string, number>();
+  let lingerMs = 0;
   const failures: unknown[] = [];
   const fail = (error: unknown): void => {
     if (!stop.signal.aborted) failures.push(error);
@@ -104,6 +105,9 @@ export function startRealFlux(plane: ControlPlane, client: ApiClient): RealFlux 
         names.push(deployment);
       }
       return names.toSorted();
+    },
+    linger: (ms) => {
+      lingerMs = ms;
     },
     [Symbol.asyncDispose]: async () => {
       stop.abort();
