@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { apiError, tableClient } from "../../test/support/table-client.ts";
 import { NoSuchKindError } from "../client/api-error.ts";
 import type { JsonObject, KubeObject } from "../kube/object.ts";
+import { formatObjectId } from "../kube/object-id.ts";
 import { TestClock } from "../std/test-clock.ts";
 import type { ManagedObject } from "./inventory.ts";
 import { isKept, isOwned, prune, StillThereError, waitUntilGone } from "./prune.ts";
@@ -58,6 +59,51 @@ for (const { name, live, action, writes } of [
     assert.deepEqual({ changes, writes: client.writes }, { changes: [{ id, action }], writes });
   });
 }
+
+const exactly = 'delete Service/a/x {"propagationPolicy":"Background","uid":"uid-x","resourceVersion":"7"}';
+for (const { name, live, action, writes, asked } of [
+  {
+    name: "deletes what a watch has seen without asking, and only as it was seen",
+    live: service("x", { resourceVersion: "7" }),
+    action: "deleted",
+    writes: [exactly],
+    asked: 0,
+  },
+  {
+    name: "asks again about what is different by now, and keeps it if it is to stay",
+    live: service("x", { resourceVersion: "8", annotations: { keep: "disabled" } }),
+    action: "kept",
+    writes: [exactly],
+    asked: 1,
+  },
+  {
+    name: "asks again about what was created anew",
+    live: service("x", { resourceVersion: "8", uid: "other" }),
+    action: "deleted",
+    writes: [exactly, 'delete Service/a/x {"propagationPolicy":"Background","uid":"other"}'],
+    asked: 1,
+  },
+]) {
+  test(`prune() ${name}`, async () => {
+    let gets = 0;
+    const refuse = (verb: string): undefined => void (gets += Number(verb === "get"));
+    const client = tableClient([live], { refuse });
+    const id = managed("x");
+    const seen = new Map([[formatObjectId(id), service("x", { resourceVersion: "7" }).metadata]]);
+    const changes = await prune([id], { ...options, live: seen }, { client }, signal);
+    assert.deepEqual({ changes, writes: client.writes, gets }, { changes: [{ id, action }], writes, gets: asked });
+  });
+}
+
+test("prune() asks about what a watch has seen to be kept or going", async () => {
+  for (const metadata of [{ labels: {} }, { deletionTimestamp: "2026-01-01T00:00:00Z" }]) {
+    const now = service("x", { resourceVersion: "7", ...metadata });
+    const client = tableClient([now]);
+    const id = managed("x");
+    await prune([id], { ...options, live: new Map([[formatObjectId(id), now.metadata]]) }, { client }, signal);
+    assert.deepEqual(client.writes, []);
+  }
+});
 
 test("prune() keeps an object that was created anew after it was looked at", async () => {
   const client = tableClient([service("x")]);

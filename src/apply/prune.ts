@@ -3,12 +3,12 @@ import { isConflict, isNotFound, NoSuchKindError } from "../client/api-error.ts"
 import type { Clock } from "../std/clock.ts";
 import { mapConcurrent } from "../std/concurrent.ts";
 import { ReasonedError } from "../std/errors.ts";
-import type { KubeObject } from "../kube/object.ts";
+import type { KubeObject, ObjectMeta } from "../kube/object.ts";
 import { formatObjectId, nameObject, objectIdOf } from "../kube/object-id.ts";
 import { formatSelector } from "../kube/selector.ts";
 import type { Change } from "./change-set.ts";
 import type { ManagedObject } from "./inventory.ts";
-import { requestLimit } from "./plan-apply.ts";
+import { requestLimit, type LiveMetadata } from "./plan-apply.ts";
 
 /** Labels that an object must carry to be ours; one that lost them belongs to somebody else. */
 export type OwnerLabels = { readonly [key: string]: string };
@@ -19,6 +19,8 @@ export type PruneOptions = {
   readonly keepAnnotation: string;
   /** Foreground: an object is gone only after all that it owns is gone. Background by default. */
   readonly propagationPolicy?: "Background" | "Foreground";
+  /** What watches know of the objects: spares asking about those that are still as they were seen. */
+  readonly live?: LiveMetadata;
 };
 
 export type PruneDeps = { readonly client: Pick<ApiClient, "getOrUndefined" | "delete"> };
@@ -36,15 +38,15 @@ export async function prune(
   const changes: Change[] = [];
   for (const wave of wavesByKind(objects)) {
     const done = await mapConcurrent(wave, requestLimit, async (id): Promise<Change> => {
+      const seen = options.live?.get(formatObjectId(id));
+      if (seen !== undefined && (await deleteAsSeen({ id, seen }, options, client, signal))) {
+        return { id, action: "deleted" };
+      }
       const live = await client.getOrUndefined(id, id, signal);
       if (live === undefined) return { id, action: "deleted" };
-      if (!isOwned(live, options.owner) || isKept(live, options.keepAnnotation)) return { id, action: "kept" };
+      if (!mayGo(live, options)) return { id, action: "kept" };
       if (live.metadata.deletionTimestamp !== undefined) return { id, action: "deleted" };
-      return await deleteOnce(
-        { id, live, propagationPolicy: options.propagationPolicy ?? "Background" },
-        client,
-        signal,
-      );
+      return await deleteOnce({ id, seen: live.metadata }, options, client, signal);
     });
     changes.push(...done);
   }
@@ -56,20 +58,40 @@ function wavesByKind(objects: readonly ManagedObject[]): readonly (readonly Mana
   return [...Map.groupBy(objects, (object) => `${object.kind}.${object.group}`).values()];
 }
 
-type Deletion = {
-  readonly id: ManagedObject;
-  readonly live: KubeObject;
-  readonly propagationPolicy: "Background" | "Foreground";
-};
+function mayGo(live: Pick<KubeObject, "metadata">, { owner, keepAnnotation }: PruneOptions): boolean {
+  return isOwned(live, owner) && !isKept(live, keepAnnotation);
+}
+
+type Deletion = { readonly id: ManagedObject; readonly seen: ObjectMeta };
+
+/** Only this very state goes: so nobody is passed over who has just taken our labels off, or told it to stay. False when it is another by now. */
+async function deleteAsSeen(
+  { id, seen }: Deletion,
+  options: PruneOptions,
+  client: PruneDeps["client"],
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { uid, resourceVersion, deletionTimestamp } = seen;
+  if (uid === undefined || resourceVersion === undefined || deletionTimestamp !== undefined) return false;
+  if (!mayGo({ metadata: seen }, options)) return false;
+  const { propagationPolicy = "Background" } = options;
+  try {
+    await client.delete({ gvk: id, key: id }, { propagationPolicy, uid, resourceVersion }, signal);
+    return true;
+  } catch (error) {
+    if (isConflict(error)) return false;
+    throw error;
+  }
+}
 
 /** The uid makes sure that it is the object we looked at, and not one that somebody has created since under its name. */
 async function deleteOnce(
-  { id, live, propagationPolicy }: Deletion,
+  { id, seen }: Deletion,
+  { propagationPolicy = "Background" }: PruneOptions,
   client: PruneDeps["client"],
   signal: AbortSignal,
 ): Promise<Change> {
-  const uid = live.metadata.uid;
-  const options = { propagationPolicy, ...(uid === undefined ? {} : { uid }) };
+  const options = { propagationPolicy, ...(seen.uid === undefined ? {} : { uid: seen.uid }) };
   try {
     await client.delete({ gvk: id, key: id }, options, signal);
   } catch (error) {
@@ -79,11 +101,11 @@ async function deleteOnce(
   return { id, action: "deleted" };
 }
 
-export function isOwned(live: KubeObject, owner: OwnerLabels): boolean {
+export function isOwned(live: Pick<KubeObject, "metadata">, owner: OwnerLabels): boolean {
   return Object.entries(owner).every(([key, value]) => live.metadata.labels?.[key] === value);
 }
 
-export function isKept(live: KubeObject, keepAnnotation: string): boolean {
+export function isKept(live: Pick<KubeObject, "metadata">, keepAnnotation: string): boolean {
   return live.metadata.annotations?.[keepAnnotation]?.toLowerCase() === "disabled";
 }
 

@@ -62,7 +62,10 @@ export function tableClient(given: readonly KubeObject[], { refuse }: TableOptio
     delete: async (target, options: DeleteOptions) => {
       const found = present("delete", target);
       writes.push(`delete ${nameOf(target)} ${JSON.stringify(options)}`);
-      if (options.uid !== undefined && options.uid !== found.metadata.uid) throw apiError(409, "Conflict");
+      const { uid = found.metadata.uid, resourceVersion = found.metadata.resourceVersion } = options;
+      if (uid !== found.metadata.uid || resourceVersion !== found.metadata.resourceVersion) {
+        throw apiError(409, "Conflict");
+      }
       if ((found.metadata.finalizers ?? []).length > 0) {
         const object = { ...found, metadata: { ...found.metadata, deletionTimestamp: "2026-01-01T00:00:00Z" } };
         objects = objects.map((other) => (other === found ? object : other));

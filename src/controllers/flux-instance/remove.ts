@@ -88,7 +88,7 @@ async function removeDefinitions(
 }
 
 function pruneOptions(world: World): PruneOptions {
-  return { owner: ownerLabels(world.key), keepAnnotation: objectAnnotations.prune };
+  return { owner: ownerLabels(world.key), keepAnnotation: objectAnnotations.prune, live: world.live };
 }
 
 /** Something stays that must go before the rest may. */
