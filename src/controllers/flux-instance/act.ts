@@ -16,7 +16,6 @@ import { planBlind, requestLimit, type PlannedObject } from "../../apply/plan-ap
 import { waitUntilGone } from "../../apply/prune.ts";
 import { waitUntilReady, type WaitOptions, type WaitResult } from "../../apply/wait.ts";
 import type { ApiClient } from "../../client/api-client.ts";
-import { gvkOf } from "../../kube/gvk.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { objectIdOf } from "../../kube/object-id.ts";
 import { readinessOf } from "../../kube/readiness.ts";
@@ -24,6 +23,7 @@ import { mapConcurrent } from "../../std/concurrent.ts";
 import type { EventNote } from "../../runtime/events.ts";
 import { errorMessage, ReasonedError, UnreachableError } from "../../std/errors.ts";
 import type { Target } from "./decide.ts";
+import { afterEnding, endingOf } from "./ending.ts";
 import { leftoverNotes } from "./leftovers.ts";
 import type { LiveIndex } from "./live-index.ts";
 import { isForced, knownDefinitions, migrationMessage, planMigration } from "./migration.ts";
@@ -95,7 +95,8 @@ export async function act(
   const { going, retained } = await sortStale(stale, world, deps, signal);
   const wait = waitOptions(world, interrupt);
   await resumeWanted(planned, deps, signal);
-  if (going.length === 0 && planned.every(({ action }) => action === "unchanged")) {
+  const isSettled = planned.every(({ action }) => action === "unchanged") && endingOf(planned).length === 0;
+  if (going.length === 0 && isSettled) {
     await verifyHealth(target, wait, deps, signal);
     const warnings = await tidyStorage({ planned, target, world }, deps, signal);
     return { changes: [], warnings, ...(await remains({ target, stale, retained }, world, deps, signal)) };
@@ -105,9 +106,9 @@ export async function act(
   const onProgress = (progress: MigrationProgress): Promise<void> => reportProgress(migrationMessage(progress));
   await migrate(migrations, { interrupt, onProgress }, deps, signal);
   if (interrupt.aborted) throw interrupted();
-  await waitUntilGone(endingOf(planned), goneOptions(world, deps, signal), deps, signal);
+  await waitForEnding(endingOf(planned), world, { ...deps, interrupt, reportProgress }, signal);
   await parkOverlapping(stale, { wanted: objects, owner: ownerLabels(world.key) }, deps, signal);
-  const stages = lookAgain(stagesOf(planned, target.spec.wait), { planned, target, world }, deps);
+  const stages = lookAgain(stagesOf(afterEnding(planned), target.spec.wait), { planned, target, world }, deps);
   const applied = await applyStages(stages, wait, deps, signal);
   announce(remainderNotes(applied.changes));
   throwUnlessHealthy(applied.wait);
@@ -142,11 +143,20 @@ async function resumeWanted(planned: readonly PlannedObject[], deps: ActDeps, si
   await mapConcurrent(suspended, requestLimit, (live) => resume(live, deps, signal));
 }
 
-/** Wanted objects that are still being deleted: what is applied to them would go with them. */
-function endingOf(planned: readonly PlannedObject[]): readonly ManagedObject[] {
-  return planned.flatMap(({ object, live }) =>
-    live?.metadata.deletionTimestamp === undefined ? [] : [{ ...objectIdOf(object), version: gvkOf(object).version }],
-  );
+/** Waits for what ends on its own until something newer is wanted. */
+async function waitForEnding(
+  ending: readonly ManagedObject[],
+  world: World,
+  { interrupt, reportProgress, ...deps }: ActDeps & Pick<ActContext, "interrupt" | "reportProgress">,
+  signal: AbortSignal,
+): Promise<void> {
+  const options = { ...goneOptions(world, deps, signal), onWaiting: reportProgress };
+  try {
+    await waitUntilGone(ending, options, deps, AbortSignal.any([signal, interrupt]));
+  } catch (error) {
+    signal.throwIfAborted();
+    throw interrupt.aborted ? interrupted() : error;
+  }
 }
 
 type Plan = { readonly planned: readonly PlannedObject[]; readonly target: Target; readonly world: World };

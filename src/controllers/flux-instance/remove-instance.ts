@@ -42,8 +42,8 @@ export async function removeInstance(
   try {
     report.started(policy);
     const uninstalled = await uninstall(policy, world, { ...deps, progress: report }, signal);
-    report.ended(policy, uninstalled);
     await deps.lastGood.remove(world.instance, signal);
+    report.ended(policy, uninstalled);
     await removeFinalizer(world.instance, deps.client, signal);
     return { kind: "settled" };
   } catch (thrown) {
@@ -56,40 +56,47 @@ export async function removeInstance(
   }
 }
 
+type Told = ReturnType<typeof toldOf>;
+
 /** Tells users how far a removal is, and nothing twice: what was told by an earlier try is no news. */
 class RemovalReport implements RemovalProgress {
   readonly waitMs = waitMs;
-  readonly #world: World;
+  /** What was told before this try. */
+  readonly #before: Told;
+  /** With what has been told since. */
+  #world: World;
   readonly #conclusion: Conclusion;
   readonly #signal: AbortSignal;
   #phase: RemovalPhase = "suspend";
-  #told: ReturnType<typeof toldOf>;
 
   constructor(world: World, conclusion: Conclusion, signal: AbortSignal) {
     this.#world = world;
     this.#conclusion = conclusion;
     this.#signal = signal;
-    this.#told = toldOf(world);
+    this.#before = toldOf(world);
   }
 
   started(policy: DeletionPolicy): void {
-    if (this.#told !== undefined) return;
+    if (this.#before !== undefined) return;
     const message = policy === "Orphan" ? "Letting go of Flux" : `Removing ${this.#flux()}`;
     this.#conclusion.note({ type: "Normal", reason: reasons.uninstalling, message: `${message}; ${staying[policy]}` });
   }
 
   async begin(phase: RemovalPhase): Promise<void> {
     this.#phase = phase;
-    if (indexOfPhase(phase) > (this.#told?.phaseIndex ?? -1)) await this.#tell({ kind: "working", phase });
+    const told = toldOf(this.#world)?.phaseIndex ?? -1;
+    if (indexOfPhase(phase) > told) await this.#tell({ kind: "working", phase });
   }
 
   async waiting(message: string): Promise<void> {
-    await this.#tell({ kind: "waiting", phase: this.#phase, message });
+    const removal = { kind: "waiting", phase: this.#phase, message } as const;
+    // An earlier try may have told that and more.
+    if (toldOf(this.#world)?.message.startsWith(removalMessage(removal)) !== true) await this.#tell(removal);
   }
 
   async stopped(kind: "waiting" | "failed", message: string): Promise<void> {
     const removal = { kind, phase: this.#phase, message };
-    const isNews = toldOf(this.#world)?.message !== removalMessage(removal);
+    const isNews = this.#before?.message !== removalMessage(removal);
     const reason = kind === "failed" ? reasons.uninstallFailed : reasons.uninstalling;
     const note = { type: "Warning", reason, message: removalMessage(removal) } as const;
     try {
@@ -116,9 +123,9 @@ class RemovalReport implements RemovalProgress {
   }
 
   async #tell(removal: Removal): Promise<void> {
-    const message = removalMessage(removal);
-    await this.#conclusion.write(removalStatus(this.#world, removal, this.#conclusion.nowIso), this.#signal);
-    this.#told = { message, phaseIndex: indexOfPhase(removal.phase) };
+    const status = removalStatus(this.#world, removal, this.#conclusion.nowIso);
+    await this.#conclusion.write(status, this.#signal);
+    this.#world = { ...this.#world, recorded: status };
   }
 }
 
