@@ -59,6 +59,8 @@ export async function startWireProxy(upstream: {
   readonly server: string;
   /** Needed for an upstream with https. */
   readonly caPem?: string;
+  /** Called when the upstream has answered, before any of the answer is passed on. */
+  readonly onAnswer?: (request: SeenRequest, status: number) => void;
 }): Promise<WireProxy> {
   const rules: { rule: FaultRule; left: number }[] = [];
   const requests: SeenRequest[] = [];
@@ -77,7 +79,8 @@ export async function startWireProxy(upstream: {
     requests.push(seen);
     const hit = rules.find(({ rule, left }) => left > 0 && matches(rule, seen));
     if (hit !== undefined) hit.left -= 1;
-    forward({ request, response, agent, server: upstream.server, fault: hit?.rule.fault });
+    const onAnswer = (status: number): void => upstream.onAnswer?.(seen, status);
+    forward({ request, response, agent, server: upstream.server, fault: hit?.rule.fault, onAnswer });
   });
   server.on("connection", (socket) => {
     socketsAccepted += 1;
@@ -126,9 +129,10 @@ type Forwarding = {
   readonly agent: Agent | PlainAgent;
   readonly server: string;
   readonly fault: Fault | undefined;
+  readonly onAnswer: (status: number) => void;
 };
 
-function forward({ request, response, agent, server, fault }: Forwarding): void {
+function forward({ request, response, agent, server, fault, onAnswer }: Forwarding): void {
   if (fault?.kind === "reset") return void request.socket.resetAndDestroy();
   if (fault?.kind === "blackhole") return;
   if (fault?.kind === "answer") {
@@ -142,6 +146,7 @@ function forward({ request, response, agent, server, fault }: Forwarding): void 
     `${server}${request.url ?? ""}`,
     { method: request.method ?? "GET", headers, agent },
     (answer) => {
+      onAnswer(answer.statusCode ?? 502);
       const { connection: _connection, "transfer-encoding": _encoding, ...answerHeaders } = answer.headers;
       response.writeHead(answer.statusCode ?? 502, answerHeaders);
       response.flushHeaders();
