@@ -18,6 +18,7 @@ let cluster: FluxCluster;
 let proxy: WireProxy;
 /** Behind the proxy, and quick to try again. */
 let operator: OperatorProcess;
+let start: () => OperatorProcess;
 
 before(async () => {
   cluster = await startFluxCluster();
@@ -36,7 +37,8 @@ before(async () => {
   const kubeconfigPath = join(plane.folder, "proxied.kubeconfig");
   await writeFile(kubeconfigPath, kubeconfig(proxy.server, plane.caPem, { kind: "token", token }), { mode: 0o600 });
   const args = ["--min-retry-delay=100ms", "--max-retry-delay=1s"];
-  operator = startOperator({ kubeconfigPath, folder: plane.folder, args });
+  start = () => startOperator({ kubeconfigPath, folder: plane.folder, args });
+  operator = start();
 });
 after(async () => {
   await operator.stop("SIGKILL");
@@ -212,6 +214,73 @@ const refusals: readonly Obstacle[] = [
   },
 ];
 
+function definition(group: string, kind: string): KubeObject {
+  const [plural, singular] = [`${kind.toLowerCase()}s`, kind.toLowerCase()];
+  const openAPIV3Schema = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
+  const version = {
+    name: "v1",
+    served: true,
+    storage: true,
+    schema: { openAPIV3Schema },
+    subresources: { status: {} },
+  };
+  return {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: `${plural}.${group}` },
+    spec: {
+      group,
+      names: { plural, singular, kind, listKind: `${kind}List` },
+      scope: "Namespaced",
+      versions: [version],
+    },
+  };
+}
+
+const resourceSet = inNamespace("fluxcd.controlplane.io/v1", "ResourceSet", "apps");
+const bootstrap = inNamespace("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "flux-system", {
+  spec: { interval: "1m", prune: true, sourceRef: { kind: "GitRepository", name: "flux-system" } },
+});
+const idOfBootstrapped = "flux-system_source-controller_apps_Deployment";
+const warned = {
+  objects: [
+    otherFlux(0),
+    definition("fluxcd.controlplane.io", "ResourceSet"),
+    ...(loadRelease("2.9.4").components["kustomize-controller"] ?? []).filter(
+      ({ kind }) => kind === "CustomResourceDefinition",
+    ),
+    inNamespace("apps/v1", "Deployment", "source-controller", {
+      ...otherFlux(1),
+      metadata: {
+        namespace,
+        labels: {
+          ...otherFlux(1).metadata.labels,
+          "kustomize.toolkit.fluxcd.io/name": "flux-system",
+          "kustomize.toolkit.fluxcd.io/namespace": namespace,
+        },
+        annotations: { "meta.helm.sh/release-name": "flux2" },
+      },
+      spec: {
+        strategy: { type: "Recreate" },
+        selector: { matchLabels: { app: "source-controller" } },
+        template: {
+          metadata: { labels: { app: "source-controller" } },
+          spec: { containers: [{ name: "manager", image: "old:1" }] },
+        },
+      },
+    }),
+  ],
+  texts: [
+    "Kubernetes 1.99 is newer than 1.36, the newest that this operator is tested with; upgrade the operator",
+    "could not check resource quotas: no quotas for you",
+    "Secret/flux-system/login, named in spec.distribution.imagePullSecret, does not exist, so images are pulled without login; create it with type kubernetes.io/dockerconfigjson",
+    "the Helm release flux2 installed controllers that this instance takes over; do not upgrade or uninstall it, but let Helm forget it by deleting its Secrets (label owner=helm)",
+    "another installation of Flux is there: Deployment/old/source-controller; remove it if nobody needs it",
+    "Kustomization/flux-system/flux-system has these objects in its source, too: Deployment/flux-system/source-controller; take them out of it, they will stay",
+    "there are objects that this operator leaves alone and does not reconcile: ResourceSet",
+  ],
+};
+
 describe("preflight", { concurrency: 1 }, () => {
   before(async () => {
     await create(login);
@@ -263,16 +332,75 @@ describe("preflight", { concurrency: 1 }, () => {
     await remove(instance());
     await cluster.gone(`FluxInstance/${namespace}/flux`);
   });
+
+  test("warns of all the rest, and takes it back when it is gone", async () => {
+    await remove(login);
+    for (const one of warned.objects) await create(one);
+    await served("fluxcd.controlplane.io/v1", "ResourceSet");
+    await create(resourceSet);
+    await served("kustomize.toolkit.fluxcd.io/v1", "Kustomization");
+    await create(bootstrap);
+    await change(bootstrap, { status: { inventory: { entries: [{ id: idOfBootstrapped, v: "v1" }] } } }, "status");
+    serverVersion("v1.99.0");
+    const body = JSON.stringify({ kind: "Status", code: 403, reason: "Forbidden", message: "no quotas for you" });
+    const fault = { kind: "answer", status: 403, body } as const;
+    const path = `/api/v1/namespaces/${namespace}/resourcequotas?`;
+    proxy.inject({ method: "GET", path, fault, times: Number.POSITIVE_INFINITY });
+    await create(instance({}, { "fluxcd.controlplane.io/reconcileEvery": "often" }));
+    const ready = await cluster.instanceWhen("ready", isReady);
+    const { warnings } = readStatus(ready["status"]);
+    assert.deepEqual(warnings, warned.texts);
+    const told = condition(ready, "Warning") ?? "";
+    assert.ok(told.startsWith(`True/PreflightWarning: ${warned.texts.join("; ")}; `), told);
+    assert.match(told, /reconcileEvery is "often"/);
+    assert.deepEqual(conditionFaults(readStatus(ready["status"]).conditions), []);
+
+    proxy.heal();
+    await create(login);
+    await remove(otherFlux(0));
+    await remove(resourceSet);
+    await remove(bootstrap);
+    const helm = inNamespace("apps/v1", "Deployment", "source-controller");
+    await change(helm, { metadata: { annotations: { "meta.helm.sh/release-name": null } } });
+    await change(instance(), { metadata: { annotations: { "fluxcd.controlplane.io/reconcileEvery": null } } });
+    const still = await cluster.reconcile();
+    assert.deepEqual([condition(still, "Warning"), readStatus(still["status"]).warnings], [undefined, undefined]);
+  });
+
+  test("leaves what runs alone, and Ready, when the range finds a release that the cluster cannot run", async () => {
+    const revision = `v2.9.3@sha256:${"0".repeat(64)}`;
+    await change(instance(), { status: { lastAppliedRevision: revision, lastAttemptedRevision: revision } }, "status");
+    const before = { world: await world(), writes: await writesElsewhere() };
+    serverVersion("v1.20.0");
+    await operator.stop();
+    operator = start();
+    const refused = await cluster.instanceWhen(
+      "refused",
+      (one) => condition(one, "UpToDate")?.startsWith("False/") === true,
+    );
+    assert.match(condition(refused, "UpToDate") ?? "", /^False\/PreflightFailed: .* needs Kubernetes 1\.33 or newer/);
+    assert.match(condition(refused, "Ready") ?? "", /^True\/ReconciliationSucceeded/);
+    assert.deepEqual(conditionFaults(readStatus(refused["status"]).conditions), []);
+    await retried();
+    assert.deepEqual(await world(), before.world);
+    assert.equal(await writesElsewhere(), before.writes);
+    proxy.heal();
+    const ready = await cluster.instanceWhen(
+      "up to date",
+      (one) => condition(one, "UpToDate")?.startsWith("True/") === true,
+    );
+    assert.match(condition(ready, "Ready") ?? "", /^True\/ReconciliationSucceeded/);
+  });
 });
 
-/** Waits for two more dry-runs of the Deployment. */
+/** Waits until the operator has looked twice more. */
 async function retried(): Promise<void> {
-  const wanted = dryRuns() + 2;
+  const wanted = looks() + 2;
   const deadline = AbortSignal.timeout(60_000);
-  while (dryRuns() < wanted) await systemClock.sleep(20, deadline);
+  while (looks() < wanted) await systemClock.sleep(20, deadline);
 }
 
-function dryRuns(): number {
-  const path = "/deployments/source-controller?";
-  return proxy.requests.filter((request) => request.method === "PATCH" && request.path.includes(path)).length;
+/** Every look asks for the version. */
+function looks(): number {
+  return proxy.requests.filter(({ path }) => path === "/version").length;
 }
