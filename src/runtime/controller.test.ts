@@ -50,6 +50,16 @@ for (const { name, ends, want } of [
     want: { sleeping: [60_000], result: "requeue_after", errors: 0 },
   },
   {
+    name: "settled until a moment before the time to look again",
+    ends: (): Outcome => ({ kind: "settled", recheckMs: 60_000, dueMs: 7_000 }),
+    want: { sleeping: [7_000], result: "requeue_after", errors: 0 },
+  },
+  {
+    name: "settled until a moment, and never looked at again for its own sake",
+    ends: (): Outcome => ({ kind: "settled", dueMs: 7_000 }),
+    want: { sleeping: [7_000], result: "requeue_after", errors: 0 },
+  },
+  {
     name: "waiting",
     ends: (): Outcome => ({ kind: "waiting", retryMs: 5_000 }),
     want: { sleeping: [5_000], result: "requeue_after", errors: 0 },
@@ -152,6 +162,26 @@ test("runController() spreads rechecks around their time", async () => {
   queue.add({ ...a, name: "b" });
   await clock.advance(0);
   assert.deepEqual(clock.sleepingMs(), [900, 1_050]);
+  abort.abort();
+  await ended;
+});
+
+async function dueInASecond(): Promise<Outcome> {
+  return { kind: "settled", recheckMs: 1_000, dueMs: 1_001 };
+}
+
+test("runController() comes back to the moment for what is due", async () => {
+  const clock = new TestClock();
+  const queue = new WorkQueue({ clock });
+  const abort = new AbortController();
+  const { log } = createTestLog();
+  const ended = runController(
+    { name: "x", queue, workers: 1, reconcile: dueInASecond, log, clock, random: () => 1, recheckJitter: 0.1 },
+    abort.signal,
+  );
+  queue.add(a);
+  await clock.advance(0);
+  assert.deepEqual(clock.sleepingMs(), [1_001]);
   abort.abort();
   await ended;
 });

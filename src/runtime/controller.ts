@@ -10,8 +10,8 @@ import type { WorkQueue } from "./work-queue.ts";
 
 /** How a reconcile ended, which is all that the controller knows of it. */
 export type Outcome =
-  /** Nothing to do until something changes or `recheckMs` has passed. The backoff starts anew. */
-  | { readonly kind: "settled"; readonly recheckMs?: number }
+  /** Nothing to do until something changes or `recheckMs` has passed, at the latest after `dueMs`, which does not vary. The backoff starts anew. */
+  | { readonly kind: "settled"; readonly recheckMs?: number; readonly dueMs?: number }
   /** All went well, but the world is not there yet. The backoff starts anew. */
   | { readonly kind: "waiting"; readonly retryMs: number }
   /**
@@ -102,7 +102,8 @@ function requeue(options: ControllerOptions, key: ObjectKey, outcome: Outcome): 
   switch (outcome.kind) {
     case "settled":
       queue.forget(key);
-      return recheck(options, key, outcome.recheckMs) ? "requeue_after" : "success";
+      if (outcome.dueMs !== undefined) queue.addAfter(key, outcome.dueMs);
+      return recheck(options, key, outcome.recheckMs) || outcome.dueMs !== undefined ? "requeue_after" : "success";
     case "waiting":
       queue.forget(key);
       queue.addAfter(key, outcome.retryMs);
