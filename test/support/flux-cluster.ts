@@ -239,12 +239,13 @@ export async function snapshotOf({ rest }: ControlPlane): Promise<ReadonlyMap<st
   return seen;
 }
 
-/** For a moment after a definition has changed, its storage answers 429. */
+/** For a moment after a definition has changed, its storage answers 429; with the definition goes the list, at any time. */
 async function listWhenServed(rest: ControlPlane["rest"], path: string): Promise<readonly KubeObject[]> {
   for (;;) {
-    const { status } = await rest.request("GET", path);
+    const { status, body } = await rest.request("GET", path);
     if (status === 404) return [];
-    if (status !== 429) return await rest.list(path);
+    if (status === 200) return listOf(fieldsOf(body)["items"]).map((item) => item as KubeObject);
+    if (status !== 429) throw new Error(`Cannot list ${path}: the API server answered ${status}`);
     await systemClock.sleep(100, AbortSignal.timeout(patienceMs));
   }
 }
