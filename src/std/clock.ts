@@ -16,7 +16,12 @@ export const systemClock: Clock = {
 
 /** The wall clock as Kubernetes writes metav1.Time: RFC 3339 in UTC with whole seconds. */
 export function timestamp(clock: Clock): string {
-  return `${new Date(clock.nowMs()).toISOString().slice(0, 19)}Z`;
+  return formatTime(clock.nowMs());
+}
+
+/** Milliseconds since 1970 as Kubernetes writes metav1.Time. */
+export function formatTime(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
 
 /** As Kubernetes writes metav1.MicroTime, the times of Leases and Events. */

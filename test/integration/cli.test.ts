@@ -132,6 +132,14 @@ test("diff instance", async (context) => {
     );
   });
 
+  await context.test("warns where another release would have to wait", async () => {
+    const { stderr } = await diff(`${exampleText}  upgrade:\n    paused: true\n`);
+    assert.match(
+      stderr,
+      /spec\.upgrade\.paused is true: if another release of Flux runs, the operator stays with it\n/,
+    );
+  });
+
   await context.test("wrote nothing", async () => {
     const events = await plane.auditEvents();
     const ours = events.filter(({ userAgent }) => userAgent?.startsWith("flux-operator-cli/"));

@@ -1,8 +1,9 @@
 import { styleText } from "node:util";
+import { upgradeGate } from "../../../api/upgrade-policy.ts";
 import { createApiClient } from "../../../client/create-client.ts";
 import { loadConnection } from "../../../client/load-connection.ts";
 import { nameObject } from "../../../kube/object-id.ts";
-import { systemClock } from "../../../std/clock.ts";
+import { formatTime, systemClock } from "../../../std/clock.ts";
 import { UnreachableError } from "../../../std/errors.ts";
 import { operatorVersion } from "../../../std/version.ts";
 import { openCatalogue, type CatalogueOptions } from "../../catalogue.ts";
@@ -18,7 +19,11 @@ export type DiffOptions = ReadOptions & CatalogueOptions & { readonly kubeconfig
 /** Prints what applying the one FluxInstance of the files would change on the cluster; nothing on stdout when nothing would. */
 export async function diffInstance(options: DiffOptions, terminal: Terminal, signal: AbortSignal): Promise<number> {
   const target = await readTarget(options, terminal, signal);
-  printWarnings(target.source, [...target.warnings, ...suspension(target)], terminal);
+  printWarnings(
+    target.source,
+    [...target.warnings, ...suspension(target), ...delay(target, systemClock.nowMs())],
+    terminal,
+  );
   printReport(target.source, target.rendering, terminal);
   const { kubeconfig, context } = options;
   const connection = await loadConnection({
@@ -48,6 +53,23 @@ async function readTarget(options: DiffOptions, terminal: Terminal, signal: Abor
 function suspension({ suspended }: InstanceTarget): readonly string[] {
   if (!suspended) return [];
   return ["reconciliation is disabled by annotation: the operator changes nothing until it is enabled"];
+}
+
+/** The difference is shown as if it were made now. */
+function delay({ spec }: InstanceTarget, nowMs: number): readonly string[] {
+  const gate = upgradeGate(spec.upgrade, nowMs);
+  switch (gate.kind) {
+    case "open":
+      return [];
+    case "paused":
+      return ["spec.upgrade.paused is true: if another release of Flux runs, the operator stays with it"];
+    case "outside":
+      return [
+        `outside spec.upgrade.windows: if another release of Flux runs, the operator stays with it until ${formatTime(gate.opensMs)}`,
+      ];
+    default:
+      throw new UnreachableError(gate);
+  }
 }
 
 function printDiff({ differences, unchanged }: ClusterDiff, { stdout, stderr, color }: Terminal): void {
