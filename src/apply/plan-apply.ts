@@ -44,7 +44,7 @@ export type IgnoredPaths = ReadonlyMap<string, readonly string[]>;
 /** What is to be applied. */
 export type Wanted = { readonly objects: readonly KubeObject[]; readonly ignoredPaths?: IgnoredPaths };
 
-export type PlanDeps = TakeOverDeps & { readonly ledger: Ledger };
+export type PlanDeps = TakeOverDeps & { readonly ledger: Pick<Ledger, "isSettled" | "record"> };
 
 /** The API server refuses objects of the plan. Nothing has been written. */
 export class PlanError extends ReasonedError {}

@@ -184,8 +184,8 @@ for (const { name, input, want } of [
   },
   {
     name: "what is not supported yet",
-    input: JSON.stringify(instance({ upgrade: { paused: true } })),
-    want: /does not support spec.upgrade.paused: true; remove it or use a newer operator\n$/,
+    input: JSON.stringify(instance({ distribution: { ...distribution, digests: "Registry" } })),
+    want: /does not support spec.distribution.digests: Registry; remove it or use a newer operator\n$/,
   },
   {
     name: "a patch whose path does not exist",

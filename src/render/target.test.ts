@@ -57,6 +57,11 @@ for (const { name, spec, want } of [
     want: "Cannot build the instance: this version of the operator does not support spec.distribution.verify, spec.distribution.digests: Registry; remove them or use a newer operator",
   },
   {
+    name: "an upgrade window that never opens",
+    spec: { distribution, upgrade: { windows: [{ schedule: "0 0 31 2 *", duration: "2h" }] } },
+    want: 'Cannot build the instance: spec.upgrade.windows[0].schedule "0 0 31 2 *" never comes: there is no such day',
+  },
+  {
     name: "a range that takes no release",
     spec: { distribution: { ...distribution, version: "2.7.x" } },
     want: 'Cannot find a release for version range "2.7.x": there are releases 2.8.8 to 2.9.4, and none that it takes; change spec.distribution.version',

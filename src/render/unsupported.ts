@@ -12,8 +12,6 @@ type Unsupported = {
 const unsupported: readonly Unsupported[] = [
   { field: "spec.distribution.verify", used: ({ distribution }) => distribution.verify !== undefined },
   { field: "spec.distribution.digests: Registry", used: ({ distribution }) => distribution.digests === "Registry" },
-  { field: "spec.upgrade.paused: true", used: ({ upgrade }) => upgrade.paused },
-  { field: "spec.upgrade.windows", used: ({ upgrade }) => upgrade.windows.length > 0 },
 ];
 
 /** Throws UnsupportedFieldError naming every such field that `spec` uses. */

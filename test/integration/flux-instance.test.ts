@@ -77,7 +77,7 @@ const syncPaths = {
 async function restore(): Promise<void> {
   const { kustomize } = fieldsOf((await manifest("examples/flux-instance-rfc.yaml"))["spec"]);
   await cluster.patchInstance({
-    spec: { distribution: { version: "2.2.x" }, kustomize: kustomize ?? null, upgrade: null },
+    spec: { distribution: { version: "2.2.x", digests: null }, kustomize: kustomize ?? null, upgrade: null },
   });
 }
 
@@ -313,9 +313,15 @@ describe("FluxInstance, from the RFC's example to its deletion", { concurrency: 
     },
     {
       name: "a field that this version cannot carry out",
-      patch: { spec: { upgrade: { paused: true } } },
+      patch: { spec: { distribution: { digests: "Registry" } } },
       reason: "BuildFailed",
-      says: ["spec.upgrade.paused"],
+      says: ["spec.distribution.digests: Registry"],
+    },
+    {
+      name: "an upgrade window that never opens",
+      patch: { spec: { upgrade: { windows: [{ schedule: "0 0 31 2 *", duration: "2h" }] } } },
+      reason: "BuildFailed",
+      says: ["spec.upgrade.windows[0].schedule", "0 0 31 2 *"],
     },
   ]) {
     test(`refuses ${name} in a condition that names it, and touches nothing that runs`, async () => {

@@ -55,6 +55,7 @@ const plan = openFields("What the next upgrade will do, or the current one does.
   from: optional(text("Version that runs; absent for an installation.")),
   to: text("Version to come."),
   revision: text("Revision to come."),
+  startedAt: optional(time("When its first write was made; absent while it waits.")),
   images: optional(list("Images to come.", image)),
   added: optional(count("How many objects will be created.")),
   changed: optional(count("How many objects will change.")),

@@ -26,15 +26,18 @@ import type { Target } from "./decide.ts";
 import { afterEnding, endingOf } from "./ending.ts";
 import { leftoverNotes } from "./leftovers.ts";
 import type { LiveIndex } from "./live-index.ts";
-import { isForced, knownDefinitions, migrationMessage, planMigration } from "./migration.ts";
+import { agreedMigrations, foreseeMigration, isForced, knownDefinitions, migrationMessage } from "./migration.ts";
 import { parkOverlapping } from "./overlap.ts";
+import { planOf, type Plan } from "./plan.ts";
 import { goneOptions } from "./remove.ts";
 import { planChecked, type ReportWarnings } from "./preflight.ts";
 import { stagesOf } from "./stages.ts";
 import { removeStale, sortStale } from "./stale.ts";
+import { runningVersion } from "./status.ts";
 import { isSuspendedByUs, resume } from "./suspension.ts";
 import { mayHaveStrays, readUnattended } from "./unattended.ts";
 import { remainderNotes, takeoverNotes } from "./takeover-notes.ts";
+import type { WaitingPlan } from "./waiting-plan.ts";
 import { ownerSelector, type World } from "./world.ts";
 
 export type ActDeps = ApplyDeps & {
@@ -51,6 +54,9 @@ export type RecordIntent = (inventory: readonly InventoryEntry[]) => Promise<voi
 /** Told about what is going to happen, or has happened, to objects that are not only ours. */
 export type Announce = (notes: readonly EventNote[]) => void;
 
+/** Told what will be done, before anything is. */
+export type ReportPlan = (plan: Plan) => void;
+
 /** Told about work that takes long, in words that change seldom. */
 export type ReportProgress = (message: string) => Promise<void>;
 
@@ -62,6 +68,8 @@ export type ActResult = {
   readonly unattended: readonly string[];
   /** What went wrong without harm to what was wanted. */
   readonly warnings: readonly string[];
+  /** Of the upgrade that the policy keeps waiting. */
+  readonly waiting?: WaitingPlan;
 };
 
 /** The applied objects do not become healthy. */
@@ -72,6 +80,7 @@ export class DriftedError extends ReasonedError {}
 export class InterruptedError extends ReasonedError {}
 
 type ActContext = ActDeps & {
+  readonly reportPlan: ReportPlan;
   readonly recordIntent: RecordIntent;
   readonly reportWarnings: ReportWarnings;
   readonly reportProgress: ReportProgress;
@@ -83,16 +92,18 @@ type ActContext = ActDeps & {
 export async function act(
   target: Target,
   world: World,
-  { recordIntent, reportWarnings, reportProgress, announce, interrupt, ...deps }: ActContext,
+  { reportPlan, recordIntent, reportWarnings, reportProgress, announce, interrupt, ...deps }: ActContext,
   signal: AbortSignal,
 ): Promise<ActResult> {
   const { objects } = target.rendering;
   const inventory = inventoryOf(objects);
   const recorded = world.recorded.inventory?.entries ?? [];
   const planned = await planChecked({ target, world }, reportWarnings, deps, signal);
-  const migrations = await planMigration(planned, { target, world }, deps, signal);
   const stale = staleObjects(recorded, inventory);
   const { going, retained } = await sortStale(stale, world, deps, signal);
+  const outlook = await foreseeMigration(planned, deps, signal);
+  reportPlan(planOf(target.rendering, runningVersion(world.recorded), { planned, stale: going, ...outlook }));
+  const migrations = agreedMigrations(outlook, target, world);
   const wait = waitOptions(world, interrupt);
   await resumeWanted(planned, deps, signal);
   const isSettled = planned.every(({ action }) => action === "unchanged") && endingOf(planned).length === 0;
@@ -159,13 +170,17 @@ async function waitForEnding(
   }
 }
 
-type Plan = { readonly planned: readonly PlannedObject[]; readonly target: Target; readonly world: World };
+type PlannedTarget = { readonly planned: readonly PlannedObject[]; readonly target: Target; readonly world: World };
 
 /**
  * Once definitions are served: what was blind is dry-run, before anything else is written. Controllers of the old version write until
  * the versions that they know are gone, so there is a last look after that.
  */
-function lookAgain(stages: readonly Stage[], { planned, target, world }: Plan, deps: ActDeps): readonly Stage[] {
+function lookAgain(
+  stages: readonly Stage[],
+  { planned, target, world }: PlannedTarget,
+  deps: ActDeps,
+): readonly Stage[] {
   const afterwards = async (signal: AbortSignal): Promise<void> => {
     await planBlind(planned, deps, signal);
     if (movesStorage(target, world)) await rewriteStrays(knownDefinitions(planned), deps, signal);
@@ -175,7 +190,7 @@ function lookAgain(stages: readonly Stage[], { planned, target, world }: Plan, d
 
 /** Only the next upgrade would need this, so its failure takes nothing from the success of this one. */
 async function tidyStorage(
-  { planned, target, world }: Plan,
+  { planned, target, world }: PlannedTarget,
   deps: ActDeps,
   signal: AbortSignal,
 ): Promise<readonly string[]> {

@@ -6,23 +6,27 @@ import { findCondition } from "../../kube/conditions.ts";
 import type { EventNote, EventRecorder } from "../../runtime/events.ts";
 import type { Clock } from "../../std/clock.ts";
 import { timestamp } from "../../std/clock.ts";
-import type { HeldTarget, Target } from "./decide.ts";
+import type { Decision, HeldTarget, Target } from "./decide.ts";
 import type { Return } from "./rollback.ts";
 import { returnedStatus, returningStatus, returnIntentStatus } from "./rollback-status.ts";
 import type { LastGoodState } from "./last-good.ts";
+import { followingPlan, type Plan } from "./plan.ts";
 import type { FluxInstanceStatus } from "./status.ts";
 import type { SyncHealth } from "./sync-health.ts";
 import type { StatusWriter } from "./status-writer.ts";
 import {
   appliedStatus,
   failedStatus,
+  intentStatus,
   outdatedStatus,
   progressedStatus,
   progressMessage,
+  waitingStatus,
   type Failure,
 } from "./verdict.ts";
 import type { Moment } from "./status-parts.ts";
 import type { ActResult } from "./act.ts";
+import type { WaitingPlan } from "./waiting-plan.ts";
 import type { World } from "./world.ts";
 
 export type ConcludeDeps = { readonly events: EventRecorder; readonly clock: Clock };
@@ -68,13 +72,21 @@ export class Conclusion {
     this.#current = { ...this.#current, recorded: texts.length === 0 ? recorded : { ...recorded, warnings: texts } };
   }
 
+  /** Lets the next write tell what is about to be done. Repair and return have none of their own. */
+  planned(target: { readonly kind: string }, plan: Plan): void {
+    if (target.kind === "settle" || target.kind === "rollback") return;
+    const { recorded } = this.#current;
+    this.#current = { ...this.#current, recorded: { ...recorded, plan: followingPlan(recorded.plan, plan) } };
+  }
+
   async begun(
     target: Target & { readonly kind: string },
-    status: FluxInstanceStatus,
+    inventory: readonly InventoryEntry[],
     signal: AbortSignal,
   ): Promise<void> {
+    const status = intentStatus(this.#current, target, inventory, this.nowIso);
     const written = await this.#writer.write(status, signal);
-    this.#current = { ...this.#world, recorded: status };
+    this.#current = { ...this.#current, recorded: status };
     this.#tellWarnings(status);
     if (!written || target.kind === "settle") return;
     this.#event({
@@ -129,7 +141,8 @@ export class Conclusion {
     signal: AbortSignal,
   ): Promise<void> {
     const changed = effectiveChanges(result.changes).length > 0;
-    const applied = { inventory: result.inventory, unattended: result.unattended, changed, sync };
+    const { inventory, unattended, waiting } = result;
+    const applied = { inventory, unattended, changed, sync, ...(waiting === undefined ? {} : { waiting }) };
     const status = appliedStatus(this.#current, target, applied, this.#moment());
     await this.#writer.write(status, signal);
     if (changed) this.#event(changeNote(target, result.changes));
@@ -157,6 +170,13 @@ export class Conclusion {
     this.#warnIfNew(conditionTypes.upToDate, failure);
   }
 
+  /** Nothing can be done before the upgrade policy opens. */
+  async waits(decision: Extract<Decision, { kind: "wait" }>, waiting: WaitingPlan, signal: AbortSignal): Promise<void> {
+    const status = waitingStatus(this.#current, decision, waiting, this.nowIso);
+    await this.#writer.write(status, signal);
+    this.#tellUpToDate(status);
+  }
+
   note(note: EventNote): void {
     this.#event(note);
   }
@@ -172,7 +192,7 @@ export class Conclusion {
     this.#event({ type: "Warning", reason: found.reason, message: found.message });
   }
 
-  #tellUpToDate(status: FluxInstanceStatus, { problem }: HeldTarget): void {
+  #tellUpToDate(status: FluxInstanceStatus, { problem }: Pick<HeldTarget, "problem"> = {}): void {
     const before = findCondition(this.#world.recorded.conditions, conditionTypes.upToDate);
     const after = findCondition(status.conditions, conditionTypes.upToDate);
     if (after === undefined || before?.message === after.message) return;

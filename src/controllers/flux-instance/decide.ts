@@ -7,6 +7,7 @@ import { findCondition } from "../../kube/conditions.ts";
 import { targetOf, type Catalogue, type Target } from "../../render/target.ts";
 import { ReasonedError } from "../../std/errors.ts";
 import { deepEqual } from "../../std/json.ts";
+import type { Hold } from "./hold.ts";
 import type { Releases } from "./releases.ts";
 import { doubtOf, returnOf, type Return } from "./rollback.ts";
 import type { World } from "./world.ts";
@@ -20,10 +21,12 @@ export type Decision =
   | { readonly kind: "uninstall"; readonly policy: DeletionPolicy }
   | { readonly kind: "refuse"; readonly error: ReasonedError }
   | ({ readonly kind: "install" | "upgrade" | "settle" } & HeldTarget)
+  /** The upgrade policy keeps an upgrade waiting, and `obstacle` says why nothing else can be done meanwhile. */
+  | { readonly kind: "wait"; readonly hold: Hold; readonly obstacle: string }
   | Return;
 
-/** `problem`: why it is not something newer. */
-export type HeldTarget = Target & { readonly problem?: ReasonedError };
+/** `problem`: why it is not something newer. `hold`: what it will become later, because the upgrade policy says so. */
+export type HeldTarget = Target & { readonly problem?: ReasonedError; readonly hold?: Hold };
 
 /** Pure. First hit wins: where the instance is, whether it goes, whether it is on hold, whether it can be built. */
 export function decide(world: World, releases: Releases): Decision {
@@ -91,7 +94,7 @@ export function isAppliedSpec({ recorded, generation }: World): boolean {
   );
 }
 
-function modeOf({ recorded }: World, { rendering }: Target): "install" | "upgrade" | "settle" {
+export function modeOf({ recorded }: World, { rendering }: Target): "install" | "upgrade" | "settle" {
   if (recorded.lastAppliedRevision === undefined) return "install";
   return recorded.lastAppliedRevision === rendering.revision ? "settle" : "upgrade";
 }

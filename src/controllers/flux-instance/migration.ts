@@ -10,27 +10,37 @@ import type { World } from "./world.ts";
 
 export type PlannedMigration = Migration & { readonly definition: KubeObject };
 
-/**
- * What has to happen to stored objects before the definitions of the plan can be applied. Throws MigrationError, before anything is
- * written, when the user does not want it, or when objects would lose fields and nobody has agreed to that.
- */
-export async function planMigration(
+/** What the definitions of a plan mean for stored objects. */
+export type MigrationOutlook = { readonly migrations: readonly PlannedMigration[]; readonly losses: readonly Loss[] };
+
+/** Finds what has to happen to stored objects before the definitions of the plan can be applied. Writes nothing. Throws as ApiClient. */
+export async function foreseeMigration(
   planned: readonly PlannedObject[],
-  { target, world }: { readonly target: Target; readonly world: World },
   deps: { readonly client: Pick<ApiClient, "listPage"> },
   signal: AbortSignal,
-): Promise<readonly PlannedMigration[]> {
+): Promise<MigrationOutlook> {
   const changing = planned.filter(({ object, action }) => isDefinition(object) && action !== "unchanged");
   const migrations = changing.flatMap(({ object, live }) => {
     const migration = live === undefined ? undefined : migrationOf(live, object);
     return migration === undefined ? [] : [{ ...migration, definition: object }];
   });
+  return { migrations, losses: await findLosses(changing, deps, signal) };
+}
+
+/**
+ * The migrations to carry out. Throws MigrationError when the user does not want them, or when objects would lose fields and nobody has
+ * agreed to that.
+ */
+export function agreedMigrations(
+  { migrations, losses }: MigrationOutlook,
+  target: Target,
+  world: World,
+): readonly PlannedMigration[] {
   if (!target.spec.migrateResources) {
     const needed = migrations.filter(({ droppedStored }) => droppedStored.length > 0);
     if (needed.length > 0) throw notAllowed(needed, target);
   }
-  const losses = isForced(world) ? [] : await findLosses(changing, deps, signal);
-  if (losses.length > 0) throw wouldLose(losses, target);
+  if (losses.length > 0 && !isForced(world)) throw wouldLose(losses, target);
   return target.spec.migrateResources ? migrations : [];
 }
 

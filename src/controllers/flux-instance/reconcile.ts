@@ -11,6 +11,7 @@ import { act, DriftedError, InterruptedError, type ActDeps, type ActResult } fro
 import { Conclusion, type ConcludeDeps } from "./conclude.ts";
 import { decide, isAppliedSpec, type Decision } from "./decide.ts";
 import type { FollowedKinds } from "./followed-kinds.ts";
+import { dueIn, holdBack, releasesAtHand } from "./hold.ts";
 import type { Interrupts } from "./interrupts.ts";
 import type { LastGoodStore } from "./last-good-store.ts";
 import type { LiveIndex } from "./live-index.ts";
@@ -24,7 +25,8 @@ import { keepGood, recordFailure, wayFrom, type Way } from "./rollback.ts";
 import { returnFailure } from "./rollback-status.ts";
 import { readSyncHealth, syncRecheckMs, type SyncHealth } from "./sync-health.ts";
 import type { UninstallDeps } from "./uninstall.ts";
-import { elsewhereStatus, intentStatus, suspendedStatus, type Failure } from "./verdict.ts";
+import { elsewhereStatus, suspendedStatus, type Failure } from "./verdict.ts";
+import { planWaiting } from "./waiting-plan.ts";
 import { worldOf, type World } from "./world.ts";
 
 export const fluxInstanceKind: GroupVersionKind = {
@@ -37,7 +39,7 @@ export type ReconcileDeps = ActDeps &
   UninstallDeps & {
     readonly client: ApiClient;
     readonly liveIndex: LiveIndex;
-    readonly releases: ReleaseSource;
+    readonly releases: Pick<ReleaseSource, "find" | "applied" | "forget">;
     readonly followed: Pick<FollowedKinds, "follow">;
     readonly interrupts: Interrupts;
     readonly lastGood: Pick<LastGoodStore, "read" | "write" | "remove">;
@@ -55,7 +57,8 @@ export async function reconcileFluxInstance(
     deps.releases.forget(key);
     return { kind: "settled" };
   }
-  const decision = decide(world, await deps.releases.find(world, signal));
+  const releases = await deps.releases.find(world, signal);
+  const decision = holdBack(decide(world, releases), world, deps.clock.nowMs(), releasesAtHand(world, releases));
   const conclusion = new Conclusion(world, new StatusWriter(world.instance, deps.client), deps);
   switch (decision.kind) {
     case "elsewhere":
@@ -65,6 +68,8 @@ export async function reconcileFluxInstance(
       return await suspend(world, conclusion, signal);
     case "refuse":
       return await refuse(world, conclusion, decision.error, signal);
+    case "wait":
+      return await wait({ world, conclusion, decision }, deps, signal);
     case "uninstall":
       await deps.followed.follow([]);
       return await removeInstance({ world, conclusion, policy: decision.policy }, deps, signal);
@@ -138,6 +143,7 @@ async function converge(step: Step<Converging>, deps: ReconcileDeps, signal: Abo
       {
         ...deps,
         interrupt: interrupt.signal,
+        reportPlan: (plan) => conclusion.planned(decision, plan),
         recordIntent: (inventory) => recordIntent(step, inventory, signal),
         reportWarnings: (warnings) => conclusion.warned(warnings),
         reportProgress: (message) => conclusion.progressed(message, signal),
@@ -147,9 +153,9 @@ async function converge(step: Step<Converging>, deps: ReconcileDeps, signal: Abo
     );
     await deps.followed.follow(decision.rendering.objects);
     const sync = await concludeSuccess(step, result, deps, signal);
-    if (sync !== undefined && sync.status !== "True") return { kind: "waiting", retryMs: syncRecheckMs };
-    const { reconcileEveryMs } = world.settings;
-    return { kind: "settled", ...(reconcileEveryMs === undefined ? {} : { recheckMs: reconcileEveryMs }) };
+    const due = decision.kind === "rollback" ? {} : dueIn(decision.hold, deps.clock.nowMs());
+    if (sync === undefined || sync.status === "True") return settled(world, due);
+    return { kind: "waiting", retryMs: Math.min(syncRecheckMs, due.dueMs ?? syncRecheckMs) };
   } catch (error) {
     signal.throwIfAborted();
     return await concludeFailure(step, error, deps, signal);
@@ -164,7 +170,7 @@ async function recordIntent(
   signal: AbortSignal,
 ): Promise<void> {
   if (decision.kind === "rollback") return await conclusion.returning(decision, inventory, signal);
-  await conclusion.begun(decision, intentStatus(conclusion.world, decision, inventory, conclusion.nowIso), signal);
+  await conclusion.begun(decision, inventory, signal);
 }
 
 async function concludeSuccess(
@@ -179,10 +185,29 @@ async function concludeSuccess(
     return sync;
   }
   conclusion.kept(await keepGood(world, decision, deps.lastGood, signal));
+  const { hold } = decision;
+  const { inventory } = result;
+  const waiting = hold === undefined ? {} : { waiting: await planWaiting(hold, { world, inventory }, deps, signal) };
   const sync = await readSyncHealth(decision.rendering.objects, deps, signal);
-  await conclusion.applied(decision, result, sync, signal);
-  deps.releases.applied(world.key, decision);
+  await conclusion.applied(decision, { ...result, ...waiting }, sync, signal);
+  if (hold === undefined) deps.releases.applied(world.key, decision);
   return sync;
+}
+
+/** The upgrade policy keeps an upgrade waiting, and what runs cannot be looked after. */
+async function wait(
+  { world, conclusion, decision }: Step<"wait">,
+  deps: ReconcileDeps,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const inventory = world.recorded.inventory?.entries ?? [];
+  const waiting = await planWaiting(decision.hold, { world, inventory }, deps, signal);
+  await conclusion.waits(decision, waiting, signal);
+  return settled(world, dueIn(decision.hold, deps.clock.nowMs()));
+}
+
+function settled({ settings: { reconcileEveryMs } }: World, due: { readonly dueMs?: number }): Outcome {
+  return { kind: "settled", ...due, ...(reconcileEveryMs === undefined ? {} : { recheckMs: reconcileEveryMs }) };
 }
 
 async function concludeFailure(

@@ -72,6 +72,17 @@ for (const { name, status, patch } of [
   });
 }
 
+test("StatusWriter.write() takes a field of an object away, which a merge patch would keep", async () => {
+  const plan = { to: "2.9.0", revision: "v2.9.0@sha256:1", images: [] };
+  const instance = instanceOf({ ...recorded, plan: { ...plan, startedAt: "2026-01-01T00:00:00Z" } });
+  const client = tableClient([instance]);
+  await new StatusWriter(instance, client).write({ ...recorded, plan: { ...plan, to: "2.9.1" } }, signal);
+  const status = { plan: { to: "2.9.1", startedAt: null } };
+  assert.deepEqual(client.writes, [
+    `patch FluxInstance/flux-system/flux/status ${JSON.stringify({ metadata: { uid: "u1" }, status })}`,
+  ]);
+});
+
 test("StatusWriter.write() compares with what it has written itself", async () => {
   const instance = instanceOf({});
   const client = tableClient([instance]);

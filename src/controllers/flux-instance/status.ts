@@ -2,6 +2,7 @@ import type { InventoryEntry } from "../../apply/inventory.ts";
 import { fieldsOf, listOf, textOf } from "../../kube/fields.ts";
 import type { Condition } from "../../kube/conditions.ts";
 import type { JsonObject, JsonValue } from "../../kube/object.ts";
+import { readPlan, type Plan } from "./plan.ts";
 
 export type HistoryEntry = {
   readonly digest: string;
@@ -30,12 +31,13 @@ export type FluxInstanceStatus = {
   readonly history?: readonly HistoryEntry[];
   /** What the last preflight warned of. */
   readonly warnings?: readonly string[];
+  readonly plan?: Plan;
   readonly patches?: readonly { readonly index: number; readonly matched: number }[];
 };
 
 /**
  * The status as the API server has it. Its schema has been checked at admission and nobody but us writes it, so the parts that no
- * decision rests on are taken over as they are; conditions and inventory are read one by one.
+ * decision rests on are taken over as they are; conditions, inventory and plan are read one by one.
  */
 export function readStatus(status: JsonValue | undefined): FluxInstanceStatus {
   const fields = fieldsOf(status);
@@ -43,12 +45,20 @@ export function readStatus(status: JsonValue | undefined): FluxInstanceStatus {
     .map(fieldsOf)
     .map((entry) => ({ id: textOf(entry["id"]), v: textOf(entry["v"]) }))
     .filter((entry) => entry.id !== "");
+  const { plan: _, ...others } = fields;
+  const plan = readPlan(fields["plan"]);
   return {
-    ...fields,
+    ...others,
+    ...(plan === undefined ? {} : { plan }),
     conditions: listOf(fields["conditions"]).map((entry) => readCondition(fieldsOf(entry))),
     ...(fields["warnings"] === undefined ? {} : { warnings: listOf(fields["warnings"]).map(textOf) }),
     ...(fields["inventory"] === undefined ? {} : { inventory: { entries } }),
   };
+}
+
+/** The version that was last applied. The Go operator tells it as part of the revision only ("v2.8.4@sha256:..."). */
+export function runningVersion({ lastAppliedVersion, lastAppliedRevision }: FluxInstanceStatus): string | undefined {
+  return lastAppliedVersion ?? lastAppliedRevision?.split("@")[0]?.replace(/^v/, "");
 }
 
 function readCondition(fields: JsonObject): Condition {

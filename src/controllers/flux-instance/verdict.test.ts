@@ -6,7 +6,8 @@ import { conditionFaults } from "../../api/reasons.ts";
 import type { Condition } from "../../kube/conditions.ts";
 import type { JsonObject } from "../../kube/object.ts";
 import { ReasonedError } from "../../std/errors.ts";
-import type { Target } from "./decide.ts";
+import type { HeldTarget, Target } from "./decide.ts";
+import type { Plan } from "./plan.ts";
 import type { FluxInstanceStatus, HistoryEntry } from "./status.ts";
 import { shortRevision } from "./status-parts.ts";
 import {
@@ -17,6 +18,7 @@ import {
   outdatedStatus,
   progressMessage,
   suspendedStatus,
+  waitingStatus,
   type Failure,
 } from "./verdict.ts";
 import { worldOf, type World } from "./world.ts";
@@ -60,6 +62,8 @@ function targetOf<Kind extends string>(kind: Kind, parts: Partial<Target["render
     },
   };
 }
+
+const plan: Plan = { from: "2.8.0", to: "2.9.0", revision, images: [] };
 
 type Said = Omit<Condition, "observedGeneration" | "lastTransitionTime">;
 
@@ -144,6 +148,27 @@ for (const { name, world, kind, want } of [
     world: worldWith(appliedRecord),
     kind: "settle",
     want: { ...appliedRecord, inventory: { entries: more } },
+  },
+  {
+    name: "a repair without touching the plan of an upgrade that waits",
+    world: worldWith({ ...appliedRecord, plan }),
+    kind: "settle",
+    want: { ...appliedRecord, plan, inventory: { entries: more } },
+  },
+  {
+    name: "when the plan began, once",
+    world: worldWith({
+      lastAttemptedRevision: revision,
+      plan: { ...plan, startedAt: before },
+      conditions: [condition(unready), condition(retrying)],
+    }),
+    kind: "upgrade",
+    want: {
+      lastAttemptedRevision: revision,
+      plan: { ...plan, startedAt: before },
+      inventory: { entries: more },
+      conditions: [condition(unready), condition(retrying)],
+    },
   },
   {
     name: "another try of what failed only in the inventory, so that the reason stays",
@@ -326,6 +351,57 @@ test("appliedStatus() names the artifact that the release came from, and forgets
   assert.equal(named.lastArtifactRevision, digest);
   const forgotten = appliedStatus(worldWith(named), targetOf("settle"), applied, moment);
   assert.ok(!("lastArtifactRevision" in forgotten));
+});
+
+test("intentStatus() says when the plan began", () => {
+  const { plan: begun } = intentStatus(worldWith({ conditions: [], plan }), targetOf("upgrade"), more, now);
+  assert.deepEqual(begun, { ...plan, startedAt: now });
+});
+
+test("appliedStatus() takes the plan away that was carried out, and keeps one that waits", () => {
+  const world = worldWith({ ...appliedRecord, plan: { ...plan, startedAt: before } });
+  assert.ok(!("plan" in appliedStatus(world, targetOf("upgrade"), applied, moment)));
+  assert.deepEqual(appliedStatus(world, targetOf("upgrade"), { ...applied, waiting: { plan } }, moment).plan, plan);
+});
+
+const held: HeldTarget = {
+  ...targetOf("settle"),
+  hold: { gate: { kind: "paused" }, from: "2.9.0", waiting: targetOf("upgrade", { version: "2.9.1" }) },
+};
+const paused = "The change of Flux from 2.9.0 to 2.9.1 waits until spec.upgrade.paused is removed";
+
+test("appliedStatus() of what is held says so in UpToDate, and that what runs is ready", () => {
+  const { conditions } = appliedStatus(worldWith(appliedRecord), held, { ...applied, waiting: { plan } }, moment);
+  assert.deepEqual(conditions, [
+    condition(ready, before),
+    condition(says("UpToDate", "False", "UpgradePaused", paused)),
+  ]);
+});
+
+test("waitingStatus() leaves Ready as it is, and says why nothing is changed", () => {
+  assert.ok(held.hold !== undefined);
+  const decision = { hold: held.hold, obstacle: "no" };
+  assert.deepEqual(waitingStatus(worldWith(appliedRecord), decision, { plan, refusal: "never" }, now), {
+    ...appliedRecord,
+    observedGeneration: 2,
+    plan,
+    conditions: [
+      condition(ready, before),
+      condition(
+        says(
+          "UpToDate",
+          "False",
+          "UpgradePaused",
+          `${paused}; until then nothing is changed: no; as things are it will fail: never`,
+        ),
+      ),
+    ],
+  });
+});
+
+test("failedStatus() keeps the plan", () => {
+  const world = worldWith({ ...appliedRecord, plan });
+  assert.deepEqual(failedStatus(world, failure, moment).plan, plan);
 });
 
 test("appliedStatus() of what has settled differs in nothing from the status that it made", () => {

@@ -2,6 +2,8 @@ import { conditionTypes, reasons, type Reason } from "../../api/reasons.ts";
 import type { InventoryEntry } from "../../apply/inventory.ts";
 import { findCondition } from "../../kube/conditions.ts";
 import type { HeldTarget, Target } from "./decide.ts";
+import { holdCondition, type Hold } from "./hold.ts";
+import { plannedImages } from "./plan.ts";
 import type { FluxInstanceStatus } from "./status.ts";
 import {
   digestOf,
@@ -15,6 +17,7 @@ import {
 } from "./status-parts.ts";
 import type { SyncHealth } from "./sync-health.ts";
 import { unattendedCondition } from "./unattended.ts";
+import type { WaitingPlan } from "./waiting-plan.ts";
 import type { World } from "./world.ts";
 
 /** Before the first write: what is tried, and everything that may exist from now on. */
@@ -26,8 +29,10 @@ export function intentStatus(
 ): FluxInstanceStatus {
   const { recorded } = world;
   const conditions = withConditions(world, nowIso, [warnings(world)]);
-  const base = { ...recorded, inventory: { entries: inventory }, conditions };
-  if (target.kind === "settle" || isRetry(world, target)) return base;
+  const kept = { ...recorded, inventory: { entries: inventory }, conditions };
+  if (target.kind === "settle") return kept;
+  const base = recorded.plan === undefined ? kept : { ...kept, plan: { startedAt: nowIso, ...recorded.plan } };
+  if (isRetry(world, target)) return base;
   const message = progressMessage(world, target);
   return {
     ...base,
@@ -85,6 +90,8 @@ export type Applied = {
   readonly sync: SyncHealth | undefined;
   /** Resources that no controller reconciles, in sentences. */
   readonly unattended: readonly string[];
+  /** Of the upgrade that the policy keeps waiting. */
+  readonly waiting?: WaitingPlan;
 };
 
 /** All is applied, healthy and pruned. */
@@ -103,7 +110,7 @@ export function appliedStatus(world: World, target: HeldTarget, applied: Applied
       { type: conditionTypes.ready, status: "True", reason: reasons.reconciliationSucceeded, message },
       { type: conditionTypes.reconciling },
       { type: conditionTypes.stalled },
-      upToDate(target),
+      target.hold === undefined ? upToDate(target) : holdCondition(target.hold, applied.waiting),
       applied.sync ?? { type: conditionTypes.synced },
       unattendedCondition(applied.unattended),
       warnings(world),
@@ -112,9 +119,9 @@ export function appliedStatus(world: World, target: HeldTarget, applied: Applied
 }
 
 /** What is on record of an applied target, whatever came before it. */
-export function appliedFields(world: World, target: Target, { inventory }: Applied): FluxInstanceStatus {
+export function appliedFields(world: World, target: Target, { inventory, waiting }: Applied): FluxInstanceStatus {
   const { rendering, artifactRevision } = target;
-  const { lastArtifactRevision: _, ...seen } = handled(world);
+  const { lastArtifactRevision: _, plan: __, ...seen } = handled(world);
   return {
     ...seen,
     latestVersion: target.latestVersion,
@@ -122,12 +129,10 @@ export function appliedFields(world: World, target: Target, { inventory }: Appli
     lastAppliedVersion: rendering.version,
     lastAppliedRevision: rendering.revision,
     lastAttemptedRevision: rendering.revision,
-    lastAppliedImages: rendering.images.map(({ repository, tag, digest }) => ({
-      name: `${repository}:${tag}`,
-      ...(digest === undefined ? {} : { digest }),
-    })),
+    lastAppliedImages: plannedImages(rendering),
     components: rendering.images.map((image) => ({ ...image })),
     inventory: { entries: inventory },
+    ...(waiting === undefined ? {} : { plan: waiting.plan }),
     patches: rendering.patches.map(({ index, matched }) => ({ index, matched: matched.length })),
   };
 }
@@ -184,6 +189,20 @@ export function outdatedStatus(world: World, { reason, message }: Failure, momen
       { type: conditionTypes.upToDate, status: "False", reason, message },
       warnings(world),
     ]),
+  };
+}
+
+/** The upgrade policy keeps an upgrade waiting, and `obstacle` keeps what runs from being looked after. */
+export function waitingStatus(
+  world: World,
+  { hold, obstacle }: { readonly hold: Hold; readonly obstacle: string },
+  { plan, ...refused }: WaitingPlan,
+  nowIso: string,
+): FluxInstanceStatus {
+  return {
+    ...handled(world),
+    plan,
+    conditions: withConditions(world, nowIso, [holdCondition(hold, { obstacle, ...refused }), warnings(world)]),
   };
 }
 

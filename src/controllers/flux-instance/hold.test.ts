@@ -1,0 +1,203 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { releaseOf } from "../../../test/support/small-release.ts";
+import { fluxInstance } from "../../api/names.ts";
+import { conditionTypes, legalReasons } from "../../api/reasons.ts";
+import type { Release } from "../../distribution/release.ts";
+import type { JsonObject } from "../../kube/object.ts";
+import type { Catalogue } from "../../render/target.ts";
+import { decide, type Decision } from "./decide.ts";
+import { dueIn, holdBack, holdCondition, type RunningRelease } from "./hold.ts";
+import { worldOf, type World } from "./world.ts";
+
+const both = (version: string): Release => releaseOf(version, ["source-controller", "kustomize-controller"]);
+const releases = new Map(
+  [releaseOf("2.8.0"), both("2.8.1"), both("2.9.0")].map((release) => [release.version, release]),
+);
+const running: RunningRelease = (version) => releases.get(version);
+const catalogue: Catalogue = {
+  versions: [...releases.keys()],
+  load: (version) => releases.get(version) ?? releaseOf(""),
+};
+
+const noon = Date.parse("2026-05-01T12:00:00Z");
+const paused = { paused: true };
+const nightly = { windows: [{ schedule: "0 2 * * *", duration: "1h" }] };
+const spec = { distribution: { version: "2.8.x", registry: "ghcr.io/fluxcd" }, components: ["source-controller"] };
+const applied = { lastAppliedVersion: "2.8.0", lastAppliedRevision: "v2.8.0@sha256:0" };
+
+function worldWith(parts: JsonObject, status: JsonObject = applied): World {
+  const instance = {
+    apiVersion: fluxInstance.storageApiVersion,
+    kind: fluxInstance.kind,
+    metadata: { name: "flux", namespace: "flux-system", generation: 1 },
+    spec: { ...spec, ...parts },
+    status,
+  };
+  return worldOf(instance, new Map(), "flux-system");
+}
+
+function heldBack(world: World, nowMs = noon, known = running): Decision {
+  return holdBack(decide(world, { kind: "found", catalogue }), world, nowMs, known);
+}
+
+/** What is made now, and what waits: "upgrade 2.8.0, then 2.8.1". */
+function shortOf(decision: Decision): string {
+  if (!("hold" in decision) || decision.hold === undefined) {
+    return "rendering" in decision ? `${decision.kind} ${decision.rendering.version}` : decision.kind;
+  }
+  const { version } = decision.hold.waiting.rendering;
+  if (decision.kind === "wait") return `wait: ${decision.obstacle}, then ${version}`;
+  return `${decision.kind} ${decision.rendering.version}, then ${version}`;
+}
+
+const plan = { from: "2.8.0", to: "2.8.1", revision: "v2.8.1@sha256:0", images: [], startedAt: "2026-05-01T11:00:00Z" };
+const { startedAt: _, ...waits } = plan;
+const image = { tag: "v1.0.0", digest: `sha256:${"0".repeat(64)}` };
+const older: Release = { ...both("2.8.1"), images: { "upstream-alpine": { "source-controller": image } } };
+
+for (const { name, world, at = noon, known = running, want } of [
+  { name: "lets an upgrade through without a policy", world: worldWith({}), want: "upgrade 2.8.1" },
+  {
+    name: "lets nothing keep an installation waiting",
+    world: worldWith({ upgrade: paused }, {}),
+    want: "install 2.8.1",
+  },
+  {
+    name: "stays with what runs while paused",
+    world: worldWith({ upgrade: paused }),
+    want: "upgrade 2.8.0, then 2.8.1",
+  },
+  {
+    name: "stays with what runs between windows",
+    world: worldWith({ upgrade: nightly }),
+    want: "upgrade 2.8.0, then 2.8.1",
+  },
+  {
+    name: "lets an upgrade start inside a window",
+    world: worldWith({ upgrade: nightly }),
+    at: Date.parse("2026-05-01T02:59:59Z"),
+    want: "upgrade 2.8.1",
+  },
+  {
+    name: "knows the version of what the Go operator installed",
+    world: worldWith({ upgrade: paused }, { lastAppliedRevision: "v2.8.0@sha256:0" }),
+    want: "upgrade 2.8.0, then 2.8.1",
+  },
+  {
+    name: "keeps a downgrade waiting",
+    world: worldWith({ upgrade: paused }, { ...applied, lastAppliedVersion: "2.9.0" }),
+    want: "upgrade 2.9.0, then 2.8.1",
+  },
+  {
+    name: "configures what runs while paused",
+    world: worldWith({ upgrade: paused }, { ...applied, lastAppliedVersion: "2.8.1" }),
+    want: "upgrade 2.8.1",
+  },
+  {
+    name: "keeps a new edition of the version that runs waiting",
+    world: worldWith({ upgrade: paused }, { ...applied, lastAppliedVersion: "2.8.1" }),
+    known: () => older,
+    want: "upgrade 2.8.1, then 2.8.1",
+  },
+  {
+    name: "takes a release that was read anew for the same",
+    world: worldWith({ upgrade: paused }, { ...applied, lastAppliedVersion: "2.8.1" }),
+    known: both,
+    want: "upgrade 2.8.1",
+  },
+  {
+    name: "finishes what has begun",
+    world: worldWith({ upgrade: paused }, { ...applied, plan }),
+    want: "upgrade 2.8.1",
+  },
+  {
+    name: "does not start what was planned and refused",
+    world: worldWith({ upgrade: paused }, { ...applied, plan: waits }),
+    want: "upgrade 2.8.0, then 2.8.1",
+  },
+  {
+    name: "changes nothing when nobody has what runs",
+    world: worldWith({ upgrade: paused }, { ...applied, lastAppliedVersion: "2.7.5" }),
+    want: "wait: this operator does not have Flux 2.7.5, so that nothing can be repaired, then 2.8.1",
+  },
+  {
+    name: "configures a version that nobody else has any more",
+    world: worldWith({ upgrade: paused }, { ...applied, lastAppliedVersion: "2.8.1" }),
+    known: () => undefined,
+    want: "upgrade 2.8.1",
+  },
+  {
+    name: "changes nothing when what runs cannot be what the spec says",
+    world: worldWith({ upgrade: paused, components: ["source-controller", "kustomize-controller"] }),
+    want: "wait: with Flux 2.8.0 it cannot be built: Cannot build the instance: spec.components kustomize-controller is not part of Flux 2.8.0; remove the component or choose another spec.distribution.version, then 2.8.1",
+  },
+]) {
+  test(`holdBack() ${name}`, () => assert.equal(shortOf(heldBack(world, at, known)), want));
+}
+
+test("holdBack() settles when what runs is what the spec says for it", () => {
+  const held = heldBack(worldWith({ upgrade: paused }));
+  assert.ok("rendering" in held);
+  const settled = worldWith({ upgrade: paused }, { ...applied, lastAppliedRevision: held.rendering.revision });
+  assert.equal(shortOf(heldBack(settled)), "settle 2.8.0, then 2.8.1");
+});
+
+function holdOf(decision: Decision) {
+  assert.ok("hold" in decision && decision.hold !== undefined);
+  return decision.hold;
+}
+
+for (const { name, world, known = running, parts = {}, want } of [
+  {
+    name: "names both versions and what to do",
+    world: worldWith({ upgrade: paused }),
+    want: ["UpgradePaused", "The change of Flux from 2.8.0 to 2.8.1 waits until spec.upgrade.paused is removed"],
+  },
+  {
+    name: "names the time at which the next window opens",
+    world: worldWith({ upgrade: nightly }),
+    want: [
+      "OutsideWindow",
+      "The change of Flux from 2.8.0 to 2.8.1 waits until 2026-05-02T02:00:00Z, when the next window of spec.upgrade.windows opens",
+    ],
+  },
+  {
+    name: "tells a new edition of the version that runs, and why it will fail",
+    world: worldWith({ upgrade: paused }, { ...applied, lastAppliedVersion: "2.8.1" }),
+    known: () => older,
+    parts: { refusal: "Cannot apply Service/flux-system/a" },
+    want: [
+      "UpgradePaused",
+      "Flux 2.8.1 in its new edition waits until spec.upgrade.paused is removed; as things are it will fail: Cannot apply Service/flux-system/a",
+    ],
+  },
+  {
+    name: "tells why nothing is changed",
+    world: worldWith({ upgrade: paused }),
+    parts: { obstacle: "no" },
+    want: [
+      "UpgradePaused",
+      "The change of Flux from 2.8.0 to 2.8.1 waits until spec.upgrade.paused is removed; until then nothing is changed: no",
+    ],
+  },
+]) {
+  test(`holdCondition() ${name}`, () => {
+    const condition = holdCondition(holdOf(heldBack(world, noon, known)), parts);
+    const [reason, message] = want;
+    assert.deepEqual(condition, { type: conditionTypes.upToDate, status: "False", reason, message });
+    assert.ok(legalReasons.UpToDate.False.some((legal) => legal === reason));
+  });
+}
+
+test("holdCondition() says the same until the window opens", () => {
+  const world = worldWith({ upgrade: nightly });
+  const later = heldBack(world, noon + 14 * 3_600_000 - 1);
+  assert.deepEqual(holdCondition(holdOf(heldBack(world))), holdCondition(holdOf(later)));
+});
+
+test("dueIn() is the time to the next opening; without a window there is none", () => {
+  assert.deepEqual(dueIn(holdOf(heldBack(worldWith({ upgrade: nightly }))), noon), { dueMs: 14 * 3_600_000 });
+  assert.deepEqual(dueIn(holdOf(heldBack(worldWith({ upgrade: paused }))), noon), {});
+  assert.deepEqual(dueIn(undefined, noon), {});
+});

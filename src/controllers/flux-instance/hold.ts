@@ -1,0 +1,104 @@
+import { conditionTypes, reasons } from "../../api/reasons.ts";
+import { upgradeGate, type UpgradeGate } from "../../api/upgrade-policy.ts";
+import type { Release } from "../../distribution/release.ts";
+import { isSameRelease } from "../../distribution/same-release.ts";
+import { renderInstance } from "../../render/render-instance.ts";
+import type { Target } from "../../render/target.ts";
+import { formatTime } from "../../std/clock.ts";
+import { ReasonedError } from "../../std/errors.ts";
+import { modeOf, type Decision, type HeldTarget } from "./decide.ts";
+import { hasBegun } from "./plan.ts";
+import type { Releases } from "./releases.ts";
+import { returnOf } from "./rollback.ts";
+import type { ConditionChange } from "./status-parts.ts";
+import { runningVersion } from "./status.ts";
+import type { World } from "./world.ts";
+
+/** An upgrade that the policy of the spec lets nobody start now. */
+export type Hold = {
+  readonly gate: Exclude<UpgradeGate, { readonly kind: "open" }>;
+  /** What the instance becomes once it may. */
+  readonly waiting: Target;
+  /** The version that runs. */
+  readonly from: string;
+};
+
+/** The release of that version as it was installed; undefined where nobody knows it any more. */
+export type RunningRelease = (version: string) => Release | undefined;
+
+/**
+ * Keeps `decision` from putting another release in place of the one that runs while the upgrade policy does not let upgrades start: then
+ * the running release is rendered with the spec as it is now, so that its configuration changes and drift is repaired. What has begun is
+ * finished, and nothing keeps an installation waiting. Pure.
+ */
+export function holdBack(decision: Decision, world: World, nowMs: number, running: RunningRelease): Decision {
+  if (decision.kind !== "upgrade" && decision.kind !== "settle") return decision;
+  const gate = upgradeGate(decision.spec.upgrade, nowMs);
+  const from = runningVersion(world.recorded);
+  if (gate.kind === "open" || from === undefined || hasBegun(world.recorded.plan, decision.rendering)) return decision;
+  const release = running(from);
+  if (release === undefined ? from === decision.rendering.version : isSameRelease(release, decision.release)) {
+    return decision;
+  }
+  const { kind: _, problem: __, ...waiting } = decision;
+  const hold: Hold = { gate, waiting, from };
+  if (release === undefined) {
+    return {
+      kind: "wait",
+      hold,
+      obstacle: `this operator does not have Flux ${from}, so that nothing can be repaired`,
+    };
+  }
+  return stayWith(release, hold, world);
+}
+
+function stayWith(release: Release, hold: Hold, world: World): Decision {
+  try {
+    const rendering = renderInstance(hold.waiting.spec, release, world.key);
+    const { artifactRevision: _, ...waiting } = hold.waiting;
+    const target: HeldTarget = { ...waiting, ...artifactOf(world), release, rendering, hold };
+    return returnOf(world, target) ?? { kind: modeOf(world, target), ...target };
+  } catch (error) {
+    if (!(error instanceof ReasonedError)) throw error;
+    return { kind: "wait", hold, obstacle: `with Flux ${hold.from} it cannot be built: ${error.message}` };
+  }
+}
+
+function artifactOf({ recorded: { lastArtifactRevision } }: World): { readonly artifactRevision?: string } {
+  return lastArtifactRevision === undefined ? {} : { artifactRevision: lastArtifactRevision };
+}
+
+/** What was kept at the last success, or else what it chose from, knows best what runs; a release of that version may be another edition. */
+export function releasesAtHand({ lastGood }: World, releases: Releases): RunningRelease {
+  const found = releases.kind === "found" ? [releases.catalogue] : [];
+  const catalogues = releases.good === undefined ? found : [releases.good, ...found];
+  const kept = lastGood.kind === "known" ? lastGood.good.release : undefined;
+  return (version) =>
+    kept?.version === version ? kept : catalogues.find(({ versions }) => versions.includes(version))?.load(version);
+}
+
+/** What UpToDate says meanwhile. `refusal`: why the API server would not take what waits. The same until the next window opens. */
+export function holdCondition(
+  { gate, waiting, from }: Hold,
+  { obstacle, refusal }: { readonly obstacle?: string; readonly refusal?: string } = {},
+): ConditionChange {
+  const to = waiting.rendering.version;
+  const what = from === to ? `Flux ${to} in its new edition` : `The change of Flux from ${from} to ${to}`;
+  const until =
+    gate.kind === "paused"
+      ? "waits until spec.upgrade.paused is removed"
+      : `waits until ${formatTime(gate.opensMs)}, when the next window of spec.upgrade.windows opens`;
+  const meanwhile = obstacle === undefined ? "" : `; until then nothing is changed: ${obstacle}`;
+  const trouble = refusal === undefined ? "" : `; as things are it will fail: ${refusal}`;
+  return {
+    type: conditionTypes.upToDate,
+    status: "False",
+    reason: gate.kind === "paused" ? reasons.upgradePaused : reasons.outsideWindow,
+    message: `${what} ${until}${meanwhile}${trouble}`,
+  };
+}
+
+/** When the next window opens, as seen from `nowMs`. */
+export function dueIn(hold: Hold | undefined, nowMs: number): { readonly dueMs?: number } {
+  return hold?.gate.kind === "outside" ? { dueMs: Math.max(0, hold.gate.opensMs - nowMs) } : {};
+}
