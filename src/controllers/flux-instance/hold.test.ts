@@ -6,8 +6,11 @@ import { conditionTypes, legalReasons } from "../../api/reasons.ts";
 import type { Release } from "../../distribution/release.ts";
 import type { JsonObject } from "../../kube/object.ts";
 import type { Catalogue } from "../../render/target.ts";
+import { operatorVersion } from "../../std/version.ts";
+import { ReasonedError } from "../../std/errors.ts";
 import { decide, type Decision } from "./decide.ts";
-import { dueIn, holdBack, holdCondition, type RunningRelease } from "./hold.ts";
+import { dueIn, holdBack, holdCondition, releasesAtHand, type RunningRelease } from "./hold.ts";
+import type { Releases } from "./releases.ts";
 import { worldOf, type World } from "./world.ts";
 
 const both = (version: string): Release => releaseOf(version, ["source-controller", "kustomize-controller"]);
@@ -195,6 +198,72 @@ test("holdCondition() says the same until the window opens", () => {
   const later = heldBack(world, noon + 14 * 3_600_000 - 1);
   assert.deepEqual(holdCondition(holdOf(heldBack(world))), holdCondition(holdOf(later)));
 });
+
+test("holdBack() does not try a configuration again that failed with what runs, but goes back", () => {
+  const world = worldWith({ upgrade: paused });
+  const held = heldBack(world);
+  assert.ok("rendering" in held);
+  const { version, revision } = held.rendering;
+  const good = { spec, release: releaseOf("2.8.0"), version: "2.8.0", revision: "v2.8.0@sha256:0", generation: 0 };
+  const failed = { generation: 1, operatorVersion, version, revision, reason: "HealthCheckFailed", message: "ill" };
+  const lastGood = { kind: "known", good, failed } as const;
+  assert.equal(shortOf(heldBack({ ...world, lastGood })), "rollback 2.8.0");
+});
+
+test("holdBack() stays with the artifact of what runs as well", () => {
+  const world = worldWith({ upgrade: paused }, { ...applied, lastArtifactRevision: "sha256:old" });
+  const fresh: Catalogue = { ...catalogue, artifactRevision: "sha256:new" };
+  const held = holdBack(decide(world, { kind: "found", catalogue: fresh }), world, noon, running);
+  assert.ok("artifactRevision" in held);
+  assert.deepEqual([held.artifactRevision, holdOf(held).waiting.artifactRevision], ["sha256:old", "sha256:new"]);
+});
+
+test("holdBack() keeps no reason waiting for which something else is not newer", () => {
+  const world = worldWith({ upgrade: paused });
+  const problem = new ReasonedError({ reason: "ArtifactFailed", retry: "backoff", message: "away" });
+  const held = holdBack(decide(world, { kind: "found", catalogue, problem }), world, noon, running);
+  assert.ok(!("problem" in held) && !("problem" in holdOf(held).waiting));
+});
+
+for (const { name, found, version, want } of [
+  {
+    name: "what the last success chose from before what there is now",
+    found: { kind: "found", catalogue, good: only("2.8.1") },
+    version: "2.8.1",
+    want: older,
+  },
+  {
+    name: "what there is now where that lacks it",
+    found: { kind: "found", catalogue, good: only("2.8.1") },
+    version: "2.9.0",
+    want: running("2.9.0"),
+  },
+  { name: "nothing where nobody has it", found: { kind: "found", catalogue }, version: "2.7.0", want: undefined },
+  {
+    name: "what the last success chose from where there is nothing now",
+    found: {
+      kind: "none",
+      problem: new ReasonedError({ reason: "ArtifactFailed", retry: "backoff", message: "away" }),
+      good: only("2.8.1"),
+    },
+    version: "2.8.1",
+    want: older,
+  },
+] satisfies readonly { name: string; found: Releases; version: string; want: Release | undefined }[]) {
+  test(`releasesAtHand() gives ${name}`, () => assert.equal(releasesAtHand(worldWith({}), found)(version), want));
+}
+
+test("releasesAtHand() gives what was kept before all else, where it is that version", () => {
+  const kept: Release = { ...both("2.8.1"), policies: [] };
+  const good = { spec: {}, release: kept, version: "2.8.1", revision: "v2.8.1@sha256:0", generation: 1 };
+  const at = releasesAtHand({ ...worldWith({}), lastGood: { kind: "known", good } }, { kind: "found", catalogue });
+  assert.equal(at("2.8.1"), kept);
+  assert.equal(at("2.9.0"), running("2.9.0"));
+});
+
+function only(version: string): Catalogue {
+  return { versions: [version], load: () => older };
+}
 
 test("dueIn() is the time to the next opening; without a window there is none", () => {
   assert.deepEqual(dueIn(holdOf(heldBack(worldWith({ upgrade: nightly }))), noon), { dueMs: 14 * 3_600_000 });
