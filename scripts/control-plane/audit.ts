@@ -22,6 +22,8 @@ export type AuditEvent = {
 };
 
 const pollMs = 10;
+/** The API server logs within milliseconds; one that does not has a fault of its own. */
+const patienceMs = 60_000;
 
 /**
  * Events of the audit log up to now. A request is logged shortly after its answer has gone out, so this sends one more and waits until
@@ -30,18 +32,17 @@ const pollMs = 10;
 export async function readSettledAuditLog(rest: Rest, path: string): Promise<readonly AuditEvent[]> {
   const mark = `/version?audit-mark=${randomUUID()}`;
   await rest.request("GET", mark);
-  for (;;) {
-    const events = await readAuditLog(path);
-    if (events.some(({ requestURI }) => requestURI === mark)) {
-      return events.filter(({ requestURI }) => !requestURI.startsWith("/version?audit-mark="));
-    }
-    await sleep(pollMs);
+  const deadline = AbortSignal.timeout(patienceMs);
+  let text = await readFile(path, "utf8");
+  while (!text.includes(mark)) {
+    await sleep(pollMs, undefined, { signal: deadline });
+    text = await readFile(path, "utf8");
   }
+  return parseAuditLog(text).filter(({ requestURI }) => !requestURI.startsWith("/version?audit-mark="));
 }
 
 /** A last line that is still being written is left out. */
-async function readAuditLog(path: string): Promise<readonly AuditEvent[]> {
-  const text = await readFile(path, "utf8");
+function parseAuditLog(text: string): readonly AuditEvent[] {
   return text
     .slice(0, text.lastIndexOf("\n") + 1)
     .split("\n")
