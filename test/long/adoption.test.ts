@@ -138,11 +138,12 @@ function addition(path: string, value: JsonValue): JsonObject {
 
 /** What the instance did not have, so that the next owner finds nothing. */
 async function removeRest(): Promise<void> {
+  const deadline = AbortSignal.timeout(60_000);
   const rest = previous().filter(({ kind }) => kind !== "Namespace");
   const refs = rest.map((object) => ({ gvk: gvkOf(object), key: { namespace, name: object.metadata.name } }));
   for (const ref of refs) await cluster.client.delete(ref, { propagationPolicy: "Foreground" }, never);
   for (const { gvk, key } of refs) {
-    while ((await cluster.client.getOrUndefined(gvk, key, never)) !== undefined) await systemClock.sleep(50, never);
+    while ((await cluster.client.getOrUndefined(gvk, key, never)) !== undefined) await systemClock.sleep(50, deadline);
   }
 }
 
@@ -261,10 +262,13 @@ for (const owner of previousOwners) {
       }
     });
 
-    test("goes when the instance goes, but for what it had left", async () => {
-      await cluster.plane.rest.delete(instancePath);
-      while ((await cluster.plane.rest.request("GET", instancePath)).status !== 404) await systemClock.sleep(50, never);
+    test("goes when the instance goes, once the controller that it had left is gone", async () => {
       await deployment("image-reflector-controller");
+      await cluster.plane.rest.delete(`/apis/apps/v1/namespaces/${namespace}/deployments/image-reflector-controller`);
+      await cluster.plane.rest.delete(instancePath);
+      const deadline = AbortSignal.timeout(60_000);
+      while ((await cluster.plane.rest.request("GET", instancePath)).status !== 404)
+        await systemClock.sleep(50, deadline);
       await cluster.plane.rest.delete(`/api/v1/namespaces/${namespace}/events`);
       await owner.tidy?.(cluster);
       await removeRest();
