@@ -5,7 +5,7 @@ import { ApiError } from "../client/api-error.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { TestClock } from "../std/test-clock.ts";
 import { ApplyError } from "./apply-error.ts";
-import { deleteForRecreation, mustRecreate } from "./recreate.ts";
+import { deleteForRecreation, dryRunRecreation, mustRecreate } from "./recreate.ts";
 
 const signal = new AbortController().signal;
 
@@ -57,6 +57,25 @@ for (const { name, live, error, want } of [
 ]) {
   test(`mustRecreate() of ${name} is ${want}`, () => assert.equal(mustRecreate(live, error), want));
 }
+
+test("dryRunRecreation() asks for a name that is none of ours, and is valid however long ours is", async () => {
+  const asked: string[] = [];
+  const apply = async (given: KubeObject): Promise<KubeObject> => {
+    asked.push(given.metadata.name);
+    return given;
+  };
+  const lengths = Array.from({ length: 63 }, (_, index) => index + 1);
+  for (const length of lengths) {
+    const name = `helm-controller-${"s".repeat(63)}`.slice(0, length).replace(/-$/, "s");
+    const live = object("Deployment", "apps/v1");
+    await dryRunRecreation({ ...live, metadata: { ...live.metadata, name } }, { apply }, signal);
+  }
+  assert.deepEqual(
+    asked.filter((name) => !/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(name) || name.length > 63),
+    [],
+  );
+  assert.equal(asked.length, lengths.length);
+});
 
 test("deleteForRecreation() deletes the very object, with all that it owns", async () => {
   const live = object("Deployment", "apps/v1");

@@ -35,7 +35,8 @@ export async function dryRunRecreation(
   signal: AbortSignal,
 ): Promise<void> {
   const { metadata } = object;
-  const other = { ...object, metadata: { ...metadata, name: `${metadata.name}-${fieldManager}`.slice(-63) } };
+  const name = `${metadata.name.slice(0, 40)}${fieldManager}`;
+  const other = { ...object, metadata: { ...metadata, name } };
   await client.apply(other, { fieldManager, dryRun: true }, signal);
 }
 
