@@ -138,6 +138,34 @@ test("adopt() leaves finalizers, suspension and status with whoever wrote them",
   assert.deepEqual(adoption?.removed, ["metadata.labels.theirs"]);
 });
 
+for (const { name, instruction } of [
+  {
+    name: "what keeps an object from being deleted",
+    instruction: { "f:metadata": { "f:annotations": { "f:fluxcd.controlplane.io/prune": {} } } },
+  },
+  {
+    name: "a wish to reconcile",
+    instruction: {
+      "f:metadata": {
+        "f:annotations": { "f:reconcile.fluxcd.io/requestedAt": {}, "f:reconcile.fluxcd.io/forceAt": {} },
+      },
+    },
+  },
+  {
+    name: "a restart",
+    instruction: {
+      "f:spec": {
+        "f:template": { "f:metadata": { "f:annotations": { "f:kubectl.kubernetes.io/restartedAt": {} } } },
+      },
+    },
+  },
+]) {
+  test(`adopt() leaves ${name} with whoever wrote it by kubectl`, () => {
+    const live = account({ managedFields: [entry("kubectl-annotate", "Update", instruction)] });
+    assert.equal(adopt(live, answer(live), options), undefined);
+  });
+}
+
 test("adopt() ends a suspension that we have made ourselves", () => {
   const live = account(
     { managedFields: [entry("flux-operator", "Update", { "f:spec": { "f:suspend": {} } })] },

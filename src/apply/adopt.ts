@@ -51,11 +51,25 @@ const staleAnnotations = [
 ];
 const staleLabels = ["kustomize.toolkit.fluxcd.io/name", "kustomize.toolkit.fluxcd.io/namespace"];
 
-/** What stays with whoever wrote it: it holds deletions up, or says that the object is to be left alone for now. */
+/**
+ * What stays with whoever wrote it: it holds deletions up, tells a controller what to do with the object, or says that it is to be left
+ * alone. Without the last annotation, pods would be restarted once more.
+ */
 const neverTaken: FieldSet = {
   "f:status": {},
-  "f:metadata": { "f:finalizers": {}, "f:ownerReferences": {} },
-  "f:spec": { "f:suspend": {} },
+  "f:metadata": {
+    "f:finalizers": {},
+    "f:ownerReferences": {},
+    "f:annotations": {
+      "f:fluxcd.controlplane.io/prune": {},
+      "f:reconcile.fluxcd.io/requestedAt": {},
+      "f:reconcile.fluxcd.io/forceAt": {},
+    },
+  },
+  "f:spec": {
+    "f:suspend": {},
+    "f:template": { "f:metadata": { "f:annotations": { "f:kubectl.kubernetes.io/restartedAt": {} } } },
+  },
 };
 
 /** Kinds in which others put what is no business of the installation: labels of a namespace steer whole meshes and policies. */
@@ -115,7 +129,7 @@ function isTaken({ manager = "", operation, subresource = "" }: ManagedFieldsEnt
 function shareOf(entry: ManagedFieldsEntry, wanted: FieldSet | undefined, { fieldManager }: AdoptOptions): Share {
   const fields = entry.fieldsV1 ?? {};
   if (wanted !== undefined) return { entry, taken: commonFields(fields, wanted), left: otherFields(fields, wanted) };
-  const { "f:spec": _suspend, ...lasting } = neverTaken;
+  const { "f:spec": _, ...lasting } = neverTaken;
   const { below, rest } = splitFields(fields, entry.manager === fieldManager ? lasting : neverTaken);
   return { entry, taken: rest, left: below };
 }
