@@ -119,6 +119,14 @@ describe("rewriteManagedFields()", () => {
       want: undefined,
     },
     {
+      name: "keeps a field that one of two entries owns as a whole and the other below",
+      entries: [
+        entry("kubectl", "v1", { fieldsV1: { "f:spec": { "f:a": { "f:b": {} } } } }),
+        entry("kubectl", "v1beta1"),
+      ],
+      want: [entry("kubectl", "v1", { fieldsV1: { "f:spec": { "f:a": { ".": {}, "f:b": {} } } } })],
+    },
+    {
       name: "gives up what the migration itself came to own",
       entries: [entry("kubectl", "v1"), entry("flux-operator-migration", "v1")],
       want: [entry("kubectl", "v1")],

@@ -1,7 +1,7 @@
-import { isJsonObject } from "../std/json.ts";
 import { fieldsOf, listOf, textOf } from "../kube/fields.ts";
 import { formatApiVersion, gvkOf, parseApiVersion, type GroupVersionKind } from "../kube/gvk.ts";
-import type { JsonObject, JsonValue, KubeObject, ManagedFieldsEntry } from "../kube/object.ts";
+import type { JsonObject, KubeObject, ManagedFieldsEntry } from "../kube/object.ts";
+import { unionFields } from "./field-set.ts";
 
 /** What a CustomResourceDefinition says about its kind. */
 export type DefinedKind = {
@@ -120,16 +120,7 @@ function managerKey({ manager = "", operation = "", apiVersion = "", subresource
 
 function mergeEntries(left: ManagedFieldsEntry, right: ManagedFieldsEntry): ManagedFieldsEntry {
   const newest = (left.time ?? "") > (right.time ?? "") ? left : right;
-  return { ...newest, fieldsV1: mergeFields(left.fieldsV1 ?? {}, right.fieldsV1 ?? {}) };
-}
-
-/** Union of two field sets: a tree whose leaves are empty objects. */
-function mergeFields(left: JsonObject, right: JsonObject): JsonObject {
-  const merged = Object.entries(right).map(([key, value]): [string, JsonValue] => {
-    const other = left[key];
-    return [key, isJsonObject(other) && isJsonObject(value) ? mergeFields(other, value) : value];
-  });
-  return { ...left, ...Object.fromEntries(merged) };
+  return { ...newest, fieldsV1: unionFields(left.fieldsV1 ?? {}, right.fieldsV1 ?? {}) };
 }
 
 export function versionsOf(definition: KubeObject): readonly JsonObject[] {

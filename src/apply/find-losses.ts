@@ -18,15 +18,17 @@ export async function findLosses(
   { client }: { readonly client: Pick<ApiClient, "listPage"> },
   signal: AbortSignal,
 ): Promise<readonly Loss[]> {
-  const losses: Loss[] = [];
+  const losses = new Map<string, Loss>();
   for (const { object, live } of definitions) {
     if (live === undefined) continue;
     const change = specChange(live, object);
     if (!narrows(change)) continue;
     const gvk = storedKind(definedKind(live));
-    for await (const { items } of pages(gvk, {}, client, signal)) losses.push(...lossesOf(items, change));
+    for await (const { items } of pages(gvk, {}, client, signal)) {
+      for (const loss of lossesOf(items, change)) losses.set(loss.object, loss);
+    }
   }
-  return losses.toSorted((left, right) => (left.object < right.object ? -1 : 1));
+  return [...losses.values()].toSorted((left, right) => (left.object < right.object ? -1 : 1));
 }
 
 function lossesOf(objects: readonly KubeObject[], change: SpecChange): readonly Loss[] {

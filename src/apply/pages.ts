@@ -1,10 +1,15 @@
 import type { ApiClient, ListOptions, ObjectPage } from "../client/api-client.ts";
 import { isExpired, NoSuchKindError } from "../client/api-error.ts";
 import type { GroupVersionKind } from "../kube/gvk.ts";
+import type { KubeObject } from "../kube/object.ts";
+import { formatObjectId, objectIdOf } from "../kube/object-id.ts";
 
 const pageSize = 500;
 
-/** All pages of a kind; nothing where it is not served. Where the snapshot that they are cut from gets too old, the rest is one page. */
+/**
+ * All pages of a kind; nothing where it is not served. Where the snapshot that they are cut from gets too old, one
+ * page with everything comes at the end, so that some objects come twice.
+ */
 export async function* pages(
   gvk: GroupVersionKind,
   options: Omit<ListOptions, "pageSize">,
@@ -23,6 +28,20 @@ export async function* pages(
     if (page.next === undefined) return;
     next = { continue: page.next };
   }
+}
+
+/** All objects of a kind, each once: for what is few enough to be held. */
+export async function listAll(
+  gvk: GroupVersionKind,
+  options: Omit<ListOptions, "pageSize">,
+  client: Pick<ApiClient, "listPage">,
+  signal: AbortSignal,
+): Promise<readonly KubeObject[]> {
+  const found = new Map<string, KubeObject>();
+  for await (const { items } of pages(gvk, options, client, signal)) {
+    for (const item of items) found.set(formatObjectId(objectIdOf(item)), item);
+  }
+  return [...found.values()];
 }
 
 async function pageOrUndefined(page: Promise<ObjectPage>): Promise<ObjectPage | "gone" | "expired"> {

@@ -1,6 +1,6 @@
 import { operatorName, ownerLabels } from "../../api/names.ts";
 import type { ManagedObject } from "../../apply/inventory.ts";
-import { pages } from "../../apply/pages.ts";
+import { listAll, pages } from "../../apply/pages.ts";
 import { requestLimit } from "../../apply/plan-apply.ts";
 import { isOwned } from "../../apply/prune.ts";
 import type { ApiClient } from "../../client/api-client.ts";
@@ -38,9 +38,7 @@ export async function resourcesOf(
   signal: AbortSignal,
 ): Promise<readonly KubeObject[]> {
   const selection = { metadataOnly: true, ...(labelSelector === undefined ? {} : { labelSelector }) };
-  const found: KubeObject[] = [];
-  for await (const { items } of pages(gvk, selection, client, signal)) found.push(...items);
-  return found;
+  return await listAll(gvk, selection, client, signal);
 }
 
 /** Takes Flux's finalizer off every resource of a definition of ours; finalizers of others stay. */

@@ -1,5 +1,5 @@
 import { fluxInstance } from "../../../api/names.ts";
-import { pages } from "../../../apply/pages.ts";
+import { listAll } from "../../../apply/pages.ts";
 import { requestLimit } from "../../../apply/plan-apply.ts";
 import type { ApiClient } from "../../../client/api-client.ts";
 import type { GroupVersionKind } from "../../../kube/gvk.ts";
@@ -145,15 +145,4 @@ async function leaving(
   signal: AbortSignal,
 ): Promise<readonly KubeObject[]> {
   return (await listAll(kind, { metadataOnly: true }, client, signal)).filter(isBeingDeleted);
-}
-
-async function listAll(
-  kind: GroupVersionKind,
-  options: Parameters<typeof pages>[1],
-  client: PreflightClient,
-  signal: AbortSignal,
-): Promise<readonly KubeObject[]> {
-  const items: KubeObject[] = [];
-  for await (const page of pages(kind, options, client, signal)) items.push(...page.items);
-  return items;
 }
