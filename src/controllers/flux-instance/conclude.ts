@@ -24,7 +24,7 @@ import {
   waitingStatus,
   type Failure,
 } from "./verdict.ts";
-import type { Moment } from "./status-parts.ts";
+import { unpinnedText, type Moment } from "./status-parts.ts";
 import type { ActResult } from "./act.ts";
 import type { WaitingPlan } from "./waiting-plan.ts";
 import type { World } from "./world.ts";
@@ -192,7 +192,7 @@ export class Conclusion {
     this.#event({ type: "Warning", reason: found.reason, message: found.message });
   }
 
-  #tellUpToDate(status: FluxInstanceStatus, { problem }: Pick<HeldTarget, "problem"> = {}): void {
+  #tellUpToDate(status: FluxInstanceStatus, { problem, rendering }: Partial<HeldTarget> = {}): void {
     const before = findCondition(this.#world.recorded.conditions, conditionTypes.upToDate);
     const after = findCondition(status.conditions, conditionTypes.upToDate);
     if (after === undefined || before?.message === after.message) return;
@@ -201,7 +201,8 @@ export class Conclusion {
     } else if (after.status === "False") {
       this.#event({ type: "Normal", reason: eventReasons.outdatedVersion, message: after.message });
     }
-    if (after.message.includes("not pinned by digest")) {
+    const unpinned = unpinnedText(rendering ?? {});
+    if (unpinned !== "" && before?.message.includes(unpinned) !== true) {
       this.#event({ type: "Warning", reason: eventReasons.unpinnedImages, message: after.message });
     }
   }

@@ -5,6 +5,7 @@ import { fluxInstance } from "../../api/names.ts";
 import { conditionTypes, legalReasons } from "../../api/reasons.ts";
 import type { Release } from "../../distribution/release.ts";
 import type { JsonObject } from "../../kube/object.ts";
+import type { Unpinned } from "../../render/rendering.ts";
 import type { Catalogue } from "../../render/target.ts";
 import { operatorVersion } from "../../std/version.ts";
 import { ReasonedError } from "../../std/errors.ts";
@@ -151,6 +152,8 @@ function holdOf(decision: Decision) {
   return decision.hold;
 }
 
+const unpinned: Unpinned = { reason: "no digest is known", components: ["source-controller"] };
+
 for (const { name, world, known = running, parts = {}, want } of [
   {
     name: "names both versions and what to do",
@@ -182,6 +185,15 @@ for (const { name, world, known = running, parts = {}, want } of [
     want: [
       "UpgradePaused",
       "The change of Flux from 2.8.0 to 2.8.1 waits until spec.upgrade.paused is removed; until then nothing is changed: no",
+    ],
+  },
+  {
+    name: "still tells that images of what runs are not pinned",
+    world: worldWith({ upgrade: paused }),
+    parts: { rendering: { unpinned } },
+    want: [
+      "UpgradePaused",
+      "The change of Flux from 2.8.0 to 2.8.1 waits until spec.upgrade.paused is removed; images are not pinned by digest: no digest is known (source-controller)",
     ],
   },
 ]) {

@@ -3,6 +3,7 @@ import { upgradeGate, type UpgradeGate } from "../../api/upgrade-policy.ts";
 import type { Release } from "../../distribution/release.ts";
 import { isSameRelease } from "../../distribution/same-release.ts";
 import { renderInstance } from "../../render/render-instance.ts";
+import type { Rendering } from "../../render/rendering.ts";
 import type { Target } from "../../render/target.ts";
 import { formatTime } from "../../std/clock.ts";
 import { ReasonedError } from "../../std/errors.ts";
@@ -10,7 +11,7 @@ import { modeOf, type Decision, type HeldTarget } from "./decide.ts";
 import { hasBegun } from "./plan.ts";
 import type { Releases } from "./releases.ts";
 import { returnOf } from "./rollback.ts";
-import type { ConditionChange } from "./status-parts.ts";
+import { unpinnedText, type ConditionChange } from "./status-parts.ts";
 import { runningVersion } from "./status.ts";
 import type { World } from "./world.ts";
 
@@ -77,10 +78,19 @@ export function releasesAtHand({ lastGood }: World, releases: Releases): Running
     kept?.version === version ? kept : catalogues.find(({ versions }) => versions.includes(version))?.load(version);
 }
 
-/** What UpToDate says meanwhile. `refusal`: why the API server would not take what waits. The same until the next window opens. */
+/** What else UpToDate has to say of a hold. */
+type Circumstances = {
+  readonly obstacle?: string;
+  /** Why the API server would not take what waits. */
+  readonly refusal?: string;
+  /** What runs meanwhile. */
+  readonly rendering?: Pick<Rendering, "unpinned">;
+};
+
+/** What UpToDate says meanwhile. The same until the next window opens. */
 export function holdCondition(
   { gate, waiting, from }: Hold,
-  { obstacle, refusal }: { readonly obstacle?: string; readonly refusal?: string } = {},
+  { obstacle, refusal, rendering = {} }: Circumstances = {},
 ): ConditionChange {
   const to = waiting.rendering.version;
   const what = from === to ? `Flux ${to} in its new edition` : `The change of Flux from ${from} to ${to}`;
@@ -94,7 +104,7 @@ export function holdCondition(
     type: conditionTypes.upToDate,
     status: "False",
     reason: gate.kind === "paused" ? reasons.upgradePaused : reasons.outsideWindow,
-    message: `${what} ${until}${meanwhile}${trouble}`,
+    message: `${what} ${until}${meanwhile}${trouble}${unpinnedText(rendering)}`,
   };
 }
 

@@ -4,6 +4,7 @@ import { releaseOf, specOf } from "../../../test/support/small-release.ts";
 import { fluxInstance } from "../../api/names.ts";
 import { conditionFaults } from "../../api/reasons.ts";
 import type { JsonObject } from "../../kube/object.ts";
+import type { Unpinned } from "../../render/rendering.ts";
 import { ReasonedError } from "../../std/errors.ts";
 import type { LastGoodState } from "./last-good.ts";
 import type { Return } from "./rollback.ts";
@@ -131,6 +132,16 @@ test("returnedStatus() says why nothing newer is tried", () => {
   const problem = new ReasonedError({ reason: "ArtifactFailed", retry: "backoff", message: "Cannot pull it" });
   const status = returnedStatus(worldWith(oldSpec, atWork), { ...to, problem }, applied, moment);
   assert.equal(told(status)[1], `${notUpToDate}; nothing newer can be used: Cannot pull it`);
+});
+
+test("returnedStatus() still tells that images of what runs are not pinned", () => {
+  const unpinned: Unpinned = { reason: "no digest is known", components: ["source-controller"] };
+  const loose: Return = { ...to, rendering: { ...to.rendering, unpinned } };
+  const status = returnedStatus(worldWith(oldSpec, atWork), loose, applied, moment);
+  assert.equal(
+    told(status)[1],
+    `${notUpToDate}; images are not pinned by digest: no digest is known (source-controller)`,
+  );
 });
 
 test("returnedStatus() tells two configurations of one version apart", () => {

@@ -9,6 +9,7 @@ import {
   digestOf,
   handled,
   shortRevision,
+  unpinnedText,
   warnings,
   withConditions,
   withHistory,
@@ -129,7 +130,7 @@ const remedy = `change the spec, or set the annotations ${instanceAnnotations.fo
 
 function notUpToDate(to: Return): ConditionChange {
   const trouble = to.problem === undefined ? "" : `; nothing newer can be used: ${to.problem.message}`;
-  const message = `${failedName(to)} failed: ${to.failed.message}; it is tried again when the spec, the artifact or the operator changes, or when it is forced${trouble}`;
+  const message = `${failedName(to)} failed: ${to.failed.message}; it is tried again when the spec, the artifact or the operator changes, or when it is forced${trouble}${unpinnedText(to.rendering)}`;
   return { type: conditionTypes.upToDate, status: "False", reason: reasons.upgradeFailed, message };
 }
 

@@ -1,5 +1,6 @@
 import { conditionTypes, reasons } from "../../api/reasons.ts";
 import { removeCondition, setCondition, type Condition, type NextCondition } from "../../kube/conditions.ts";
+import type { Rendering } from "../../render/rendering.ts";
 import { formatDuration } from "../../std/duration.ts";
 import type { FluxInstanceStatus, HistoryEntry } from "./status.ts";
 import type { World } from "./world.ts";
@@ -31,6 +32,12 @@ export function warnings({ settings, lastGood, recorded }: World): ConditionChan
   if (first === undefined) return { type: conditionTypes.warning };
   const message = found.map((warning) => warning.message).join("; ");
   return { type: conditionTypes.warning, status: "True", reason: first.reason, message };
+}
+
+/** What UpToDate adds where images of `rendering` are not pinned, whatever else it has to say; empty where all are. */
+export function unpinnedText({ unpinned }: Pick<Rendering, "unpinned">): string {
+  if (unpinned === undefined) return "";
+  return `; images are not pinned by digest: ${unpinned.reason} (${unpinned.components.join(", ")})`;
 }
 
 /** A condition to set; one with nothing but a type is removed. */

@@ -314,6 +314,20 @@ for (const { name, target, sync, want } of [
     assert.deepEqual(appliedStatus(worldWith(appliedRecord), target, { ...applied, sync }, moment).conditions, want));
 }
 
+test("appliedStatus() of what is held back still tells that images are not pinned", () => {
+  const problem = new ReasonedError({
+    reason: "ArtifactFailed",
+    retry: "backoff",
+    message: "Cannot read the artifact",
+  });
+  const target = targetOf("settle", { unpinned: { reason: "no digest is known", components: ["helm-controller"] } });
+  const status = appliedStatus(worldWith(appliedRecord), { ...target, problem }, applied, moment);
+  assert.equal(
+    status.conditions[1]?.message,
+    "Cannot read the artifact; images are not pinned by digest: no digest is known (helm-controller)",
+  );
+});
+
 for (const { reason, want } of [
   { reason: "ArtifactFailed", want: "ArtifactFailed" },
   { reason: "NeedsNewerOperator", want: "NeedsNewerOperator" },

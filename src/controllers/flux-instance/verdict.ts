@@ -9,6 +9,7 @@ import {
   digestOf,
   handled,
   shortRevision,
+  unpinnedText,
   warnings,
   withConditions,
   withHistory,
@@ -110,7 +111,7 @@ export function appliedStatus(world: World, target: HeldTarget, applied: Applied
       { type: conditionTypes.ready, status: "True", reason: reasons.reconciliationSucceeded, message },
       { type: conditionTypes.reconciling },
       { type: conditionTypes.stalled },
-      target.hold === undefined ? upToDate(target) : holdCondition(target.hold, applied.waiting),
+      target.hold === undefined ? upToDate(target) : holdCondition(target.hold, { rendering, ...applied.waiting }),
       applied.sync ?? { type: conditionTypes.synced },
       unattendedCondition(applied.unattended),
       warnings(world),
@@ -238,14 +239,11 @@ export function elsewhereStatus(world: World, nowIso: string): FluxInstanceStatu
 const problemReasons: readonly Reason[] = [reasons.artifactFailed, reasons.needsNewerOperator];
 
 function upToDate({ spec, rendering, latestVersion, problem }: HeldTarget): ConditionChange {
+  const unpinned = unpinnedText(rendering);
   if (problem !== undefined) {
     const reason = problemReasons.find((known) => known === problem.reason) ?? reasons.buildFailed;
-    return { type: conditionTypes.upToDate, status: "False", reason, message: problem.message };
+    return { type: conditionTypes.upToDate, status: "False", reason, message: problem.message + unpinned };
   }
-  const unpinned =
-    rendering.unpinned === undefined
-      ? ""
-      : `; images are not pinned by digest: ${rendering.unpinned.reason} (${rendering.unpinned.components.join(", ")})`;
   if (rendering.version === latestVersion) {
     const message = `Version ${rendering.version} is the latest${unpinned}`;
     return { type: conditionTypes.upToDate, status: "True", reason: reasons.upToDate, message };
