@@ -9,6 +9,7 @@ import { readStatus } from "../../src/controllers/flux-instance/status.ts";
 import type { Release } from "../../src/distribution/release.ts";
 import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
 import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
+import { systemClock } from "../../src/std/clock.ts";
 import { artifactFiles } from "../support/artifact-of.ts";
 import {
   condition,
@@ -112,6 +113,38 @@ async function assertRepairs(): Promise<void> {
   );
 }
 
+const admission = "/apis/admissionregistration.k8s.io/v1";
+
+/** Lets the API server refuse ServiceAccounts of that version of Flux, as a policy of the cluster may. */
+async function refuseVersion(version: string): Promise<void> {
+  const { rest } = cluster.plane;
+  const rules = [
+    { apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE", "UPDATE"], resources: ["serviceaccounts"] },
+  ];
+  const expression = `!has(object.metadata.labels) || !("app.kubernetes.io/version" in object.metadata.labels) || object.metadata.labels["app.kubernetes.io/version"] != "v${version}"`;
+  const validations = [{ expression, message: `not ${version}` }];
+  await rest.create(`${admission}/validatingadmissionpolicies`, {
+    apiVersion: "admissionregistration.k8s.io/v1",
+    kind: "ValidatingAdmissionPolicy",
+    metadata: { name: "no-release" },
+    spec: { failurePolicy: "Fail", matchConstraints: { resourceRules: rules }, validations },
+  });
+  await rest.create(`${admission}/validatingadmissionpolicybindings`, {
+    apiVersion: "admissionregistration.k8s.io/v1",
+    kind: "ValidatingAdmissionPolicyBinding",
+    metadata: { name: "no-release" },
+    spec: { policyName: "no-release", validationActions: ["Deny"] },
+  });
+  const metadata = { name: "probe", labels: { "app.kubernetes.io/version": `v${version}` } };
+  const probe = { apiVersion: "v1", kind: "ServiceAccount", metadata };
+  const path = "/api/v1/namespaces/default/serviceaccounts?dryRun=All";
+  while ((await rest.request("POST", path, { body: probe })).status < 400) await systemClock.sleep(50, signal);
+}
+
+async function allowVersions(): Promise<void> {
+  await cluster.plane.rest.delete(`${admission}/validatingadmissionpolicybindings/no-release`);
+}
+
 async function imageOf(name: string): Promise<string> {
   const deployment = await cluster.client.get(deploymentKind, { namespace, name }, signal);
   const podSpec = fieldsOf(fieldsOf(fieldsOf(deployment["spec"])["template"])["spec"]);
@@ -181,8 +214,18 @@ describe("a FluxInstance with an artifact", { skip: officialAbsent ?? false }, (
     await when("back at the registry", isCurrent);
   });
 
-  test("takes a patch release in when the tag moves, without a new generation", async () => {
+  test("stays Ready and repairs what was deleted while the API server refuses the release that the tag brings", async () => {
+    await refuseVersion("2.8.8");
     digest = await push(only("2.8.0", "2.8.3", "2.8.8"));
+    const instance = await when("refused", heldBack("BuildFailed"));
+    assert.match(condition(instance, "UpToDate") ?? "", /: not 2\.8\.8 .*nothing was changed$/);
+    assert.equal(statusOf(instance)["lastAppliedVersion"], "2.8.3");
+    await assertRepairs();
+    assert.ok(heldBack("BuildFailed")(await cluster.instance()));
+  });
+
+  test("takes a patch release in when the tag moves, without a new generation", async () => {
+    await allowVersions();
     const instance = await when("upgraded", runs("2.8.8"));
     assert.equal(instance.metadata.generation, generation);
     assert.equal(statusOf(instance)["lastArtifactRevision"], digest);

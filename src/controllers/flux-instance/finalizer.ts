@@ -13,9 +13,9 @@ export async function ensureFinalizer(
   instance: KubeObject,
   client: FinalizerClient,
   signal: AbortSignal,
-): Promise<KubeObject> {
-  if (hasFinalizer(instance)) return instance;
-  return await patchFinalizers(instance, [...(instance.metadata.finalizers ?? []), finalizer], client, signal);
+): Promise<void> {
+  if (hasFinalizer(instance)) return;
+  await patchFinalizers(instance, [...(instance.metadata.finalizers ?? []), finalizer], client, signal);
 }
 
 /** Lets the instance go. One that is gone, or was created anew since, is let be. */
@@ -37,9 +37,9 @@ async function patchFinalizers(
   finalizers: readonly string[],
   client: FinalizerClient,
   signal: AbortSignal,
-): Promise<KubeObject> {
+): Promise<void> {
   const { namespace = "", name, resourceVersion = "" } = instance.metadata;
   const ref = { gvk: gvkOf(instance), key: { namespace, name } };
   const value = { metadata: { resourceVersion, finalizers } };
-  return await client.patch(ref, { kind: "merge", value }, { fieldManager: operatorName }, signal);
+  await client.patch(ref, { kind: "merge", value }, { fieldManager: operatorName }, signal);
 }

@@ -10,7 +10,7 @@ import type { Catalogue } from "../../render/target.ts";
 import { operatorVersion } from "../../std/version.ts";
 import { ReasonedError } from "../../std/errors.ts";
 import { decide, type Decision } from "./decide.ts";
-import { dueIn, holdBack, holdCondition, releasesAtHand, type RunningRelease } from "./hold.ts";
+import { dueIn, holdBack, holdCondition, releasesAtHand, stayDespite, type RunningRelease } from "./hold.ts";
 import type { Releases } from "./releases.ts";
 import { worldOf, type World } from "./world.ts";
 
@@ -282,3 +282,39 @@ test("dueIn() is the time to the next opening; without a window there is none", 
   assert.deepEqual(dueIn(holdOf(heldBack(worldWith({ upgrade: paused }))), noon), {});
   assert.deepEqual(dueIn(undefined, noon), {});
 });
+
+const refusal = new ReasonedError({ reason: "PreflightFailed", retry: "backoff", message: "no room" });
+
+/** The target of a world in which `status` says what runs. */
+function staysWith(status: JsonObject, known = running): string | undefined {
+  const world = worldWith({}, status);
+  const wanted = decide(world, { kind: "found", catalogue });
+  assert.ok(wanted.kind === "upgrade");
+  const { kind: __, ...target } = wanted;
+  const stays = stayDespite(refusal, target, world, known);
+  return stays === undefined ? undefined : `${stays.rendering.version}: ${stays.problem?.message}`;
+}
+
+function appliedAs(version: string): JsonObject {
+  const target = holdBack(
+    decide(worldWith({ upgrade: paused }), { kind: "found", catalogue }),
+    worldWith({ upgrade: paused }),
+    noon,
+    running,
+  );
+  assert.ok("rendering" in target);
+  return { lastAppliedVersion: version, lastAppliedRevision: target.rendering.revision };
+}
+
+for (const { name, status, known = running, want } of [
+  { name: "stays with what runs", status: appliedAs("2.8.0"), want: "2.8.0: no room" },
+  { name: "has nothing to stay with when another spec runs", status: applied, want: undefined },
+  {
+    name: "has nothing to stay with when nobody knows its release",
+    status: appliedAs("2.8.0"),
+    known: () => undefined,
+    want: undefined,
+  },
+]) {
+  test(`stayDespite() ${name}`, () => assert.equal(staysWith(status, known), want));
+}

@@ -65,6 +65,25 @@ function stayWith(release: Release, hold: Hold, world: World): Decision {
   }
 }
 
+/**
+ * What runs, to be looked after with the spec as it is while `problem` keeps what is wanted from being begun; undefined where it is not the
+ * spec that runs, or where nobody knows its release any more. Pure.
+ */
+export function stayDespite(
+  problem: ReasonedError,
+  wanted: Target,
+  world: World,
+  running: RunningRelease,
+): HeldTarget | undefined {
+  const from = runningVersion(world.recorded);
+  const release = from === undefined ? undefined : running(from);
+  if (release === undefined) return undefined;
+  const rendering = renderInstance(wanted.spec, release, world.key);
+  if (rendering.revision !== world.recorded.lastAppliedRevision) return undefined;
+  const { artifactRevision: _, ...others } = wanted;
+  return { ...others, ...artifactOf(world), release, rendering, problem };
+}
+
 function artifactOf({ recorded: { lastArtifactRevision } }: World): { readonly artifactRevision?: string } {
   return lastArtifactRevision === undefined ? {} : { artifactRevision: lastArtifactRevision };
 }

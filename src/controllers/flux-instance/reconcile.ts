@@ -9,10 +9,10 @@ import type { Outcome } from "../../runtime/controller.ts";
 import { UnreachableError, type ReasonedError } from "../../std/errors.ts";
 import { act, DriftedError, InterruptedError, type ActDeps, type ActResult } from "./act.ts";
 import { Conclusion, type ConcludeDeps } from "./conclude.ts";
-import { decide, isAppliedSpec, type Decision } from "./decide.ts";
+import { decide, isAppliedSpec, type Decision, type HeldTarget } from "./decide.ts";
 import type { FollowedKinds } from "./followed-kinds.ts";
-import { dueIn, holdBack, releasesAtHand } from "./hold.ts";
-import type { Interrupts } from "./interrupts.ts";
+import { dueIn, holdBack, releasesAtHand, stayDespite, type RunningRelease } from "./hold.ts";
+import type { Interrupt, Interrupts } from "./interrupts.ts";
 import type { LastGoodStore } from "./last-good-store.ts";
 import type { LiveIndex } from "./live-index.ts";
 import { PreflightError } from "./preflight.ts";
@@ -52,13 +52,24 @@ export async function reconcileFluxInstance(
   deps: ReconcileDeps,
   signal: AbortSignal,
 ): Promise<Outcome> {
+  const interrupt = deps.interrupts.begin(key);
+  try {
+    return await walk(key, interrupt, deps, signal);
+  } finally {
+    interrupt.done();
+  }
+}
+
+async function walk(key: ObjectKey, interrupt: Interrupt, deps: ReconcileDeps, signal: AbortSignal): Promise<Outcome> {
   const world = await gather(key, deps, signal);
   if (world === undefined) {
     deps.releases.forget(key);
     return { kind: "settled" };
   }
+  interrupt.expect(world.instance);
   const releases = await deps.releases.find(world, signal);
-  const decision = holdBack(decide(world, releases), world, deps.clock.nowMs(), releasesAtHand(world, releases));
+  const running = releasesAtHand(world, releases);
+  const decision = holdBack(decide(world, releases), world, deps.clock.nowMs(), running);
   const conclusion = new Conclusion(world, new StatusWriter(world.instance, deps.client), deps);
   switch (decision.kind) {
     case "elsewhere":
@@ -77,7 +88,7 @@ export async function reconcileFluxInstance(
     case "upgrade":
     case "settle":
     case "rollback":
-      return await converge({ world, conclusion, decision }, deps, signal);
+      return await converge({ world, conclusion, decision, running, interrupt: interrupt.signal }, deps, signal);
     default:
       throw new UnreachableError(decision);
   }
@@ -132,19 +143,27 @@ type Step<Kind extends Decision["kind"]> = {
 
 type Converging = "install" | "upgrade" | "settle" | "rollback";
 
-async function converge(step: Step<Converging>, deps: ReconcileDeps, signal: AbortSignal): Promise<Outcome> {
-  const { world, conclusion, decision } = step;
-  const instance = await ensureFinalizer(world.instance, deps.client, signal);
-  const interrupt = deps.interrupts.register(instance);
+type ConvergeStep = Step<Converging> & {
+  readonly running: RunningRelease;
+  readonly interrupt: AbortSignal;
+};
+
+async function converge(step: ConvergeStep, deps: ReconcileDeps, signal: AbortSignal): Promise<Outcome> {
+  const { world, conclusion, decision, interrupt } = step;
+  await ensureFinalizer(world.instance, deps.client, signal);
+  let begun = false;
   try {
     const result = await act(
       decision,
       world,
       {
         ...deps,
-        interrupt: interrupt.signal,
+        interrupt,
         reportPlan: (plan) => conclusion.planned(decision, plan),
-        recordIntent: (inventory) => recordIntent(step, inventory, signal),
+        recordIntent: async (inventory) => {
+          begun = true;
+          await recordIntent(step, inventory, signal);
+        },
         reportWarnings: (warnings) => conclusion.warned(warnings),
         reportProgress: (message) => conclusion.progressed(message, signal),
         announce: (notes) => notes.forEach((note) => conclusion.note(note)),
@@ -158,10 +177,18 @@ async function converge(step: Step<Converging>, deps: ReconcileDeps, signal: Abo
     return { kind: "waiting", retryMs: Math.min(syncRecheckMs, due.dueMs ?? syncRecheckMs) };
   } catch (error) {
     signal.throwIfAborted();
-    return await concludeFailure(step, error, deps, signal);
-  } finally {
-    interrupt.done();
+    const kept = begun ? undefined : keptDespite(step, error);
+    if (kept === undefined) return await concludeFailure(step, error, deps, signal);
+    const outcome = await converge({ ...step, decision: { kind: "settle", ...kept } }, deps, signal);
+    return outcome.kind === "failed" ? outcome : { kind: "failed", retry: "backoff" };
   }
+}
+
+/** An upgrade that nobody has asked for, and that is refused before its first write, leaves a healthy instance as it is. */
+function keptDespite({ world, decision, running }: ConvergeStep, thrown: unknown): HeldTarget | undefined {
+  if (decision.kind !== "upgrade" || thrown instanceof InterruptedError || !isRunning(world)) return undefined;
+  const { kind: _, ...wanted } = decision;
+  return stayDespite(reasoned(thrown), wanted, world, running);
 }
 
 async function recordIntent(

@@ -236,7 +236,7 @@ export function elsewhereStatus(world: World, nowIso: string): FluxInstanceStatu
 }
 
 /** What can keep a new artifact from being used; anything else is a matter of building it. */
-const problemReasons: readonly Reason[] = [reasons.artifactFailed, reasons.needsNewerOperator];
+const problemReasons: readonly Reason[] = [reasons.artifactFailed, reasons.needsNewerOperator, reasons.preflightFailed];
 
 function upToDate({ spec, rendering, latestVersion, problem }: HeldTarget): ConditionChange {
   const unpinned = unpinnedText(rendering);
