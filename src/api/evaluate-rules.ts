@@ -1,5 +1,6 @@
 import { Environment, type ParseResult } from "@marcbachmann/cel-js";
 import { isJsonObject } from "../std/json.ts";
+import { joinField } from "../std/json-pointer.ts";
 import { isTransition, rules, type Rule } from "./rules.ts";
 
 /** Something in a FluxInstance that cannot be used. `message` says what is wrong and what to do. */
@@ -17,7 +18,10 @@ export function brokenRules(instance: unknown, { tolerant }: { readonly tolerant
     .flatMap((rule) =>
       nodesAt(instance, rule.at)
         .filter(({ value }) => !holds(rule, value, tolerant))
-        .map(({ field }) => ({ field: joinField(field, rule.field), message: rule.message })),
+        .map(({ field }) => ({
+          field: rule.field === undefined ? field : joinField(field, rule.field),
+          message: rule.message,
+        })),
     );
 }
 
@@ -56,9 +60,4 @@ function nodesBelow({ field, value }: Node, step: string): readonly Node[] {
   }
   if (!isJsonObject(value) || value[step] === undefined) return [];
   return [{ field: joinField(field, step), value: value[step] }];
-}
-
-function joinField(field: string, below: string | undefined): string {
-  if (below === undefined) return field;
-  return field === "" ? below : `${field}.${below}`;
 }

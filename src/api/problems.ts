@@ -2,6 +2,7 @@ import { Errors } from "typebox/schema";
 import { Settings } from "typebox/system";
 import type { TLocalizedValidationError } from "typebox/error";
 import { isJsonObject } from "../std/json.ts";
+import { fieldOfPointer, joinField, parsePointer } from "../std/json-pointer.ts";
 import { brokenRules, type Problem } from "./evaluate-rules.ts";
 import type { Schema } from "./schema/build.ts";
 import { patternMeanings } from "./schema/patterns.ts";
@@ -38,10 +39,10 @@ export function problemsOf(schema: Schema, value: unknown, options: ProblemOptio
 }
 
 function describe(error: TLocalizedValidationError, root: unknown, schema: Schema): readonly Problem[] {
-  const field = fieldOf(error.instancePath);
+  const field = fieldOfPointer(error.instancePath);
   if (error.keyword === "required") {
     return error.params.requiredProperties.map((name) => ({
-      field: join(field, name),
+      field: joinField(field, name),
       message: "is required: add it",
     }));
   }
@@ -52,7 +53,7 @@ function describe(error: TLocalizedValidationError, root: unknown, schema: Schem
     // A map's values are refused one by one, each with an error of its own.
     if (known === undefined) return [];
     return error.params.additionalProperties.map((name) => ({
-      field: join(field, name),
+      field: joinField(field, name),
       message: unknownField(name, known),
     }));
   }
@@ -119,27 +120,8 @@ function quote(value: unknown): string {
   return text.length > 64 ? `${text.slice(0, 64)}...` : text;
 }
 
-function segments(pointer: string): readonly string[] {
-  return pointer
-    .split("/")
-    .slice(1)
-    .map((segment) => segment.replaceAll("~1", "/").replaceAll("~0", "~"));
-}
-
-/** "/spec/components/1" as "spec.components[1]". */
-function fieldOf(pointer: string): string {
-  return segments(pointer).reduce(
-    (field, segment) => (/^\d+$/.test(segment) ? `${field}[${segment}]` : join(field, segment)),
-    "",
-  );
-}
-
-function join(field: string, name: string): string {
-  return field === "" ? name : `${field}.${name}`;
-}
-
 function valueAt(root: unknown, pointer: string): unknown {
-  return segments(pointer).reduce<unknown>(
+  return parsePointer(pointer).reduce<unknown>(
     (value, segment) => (typeof value === "object" && value !== null ? Reflect.get(value, segment) : undefined),
     root,
   );

@@ -1,3 +1,4 @@
+import { formatPointer } from "../std/json-pointer.ts";
 import { fieldsOf } from "../kube/fields.ts";
 import type { JsonObject, KubeObject, ManagedFieldsEntry } from "../kube/object.ts";
 import { commonFields, isEmptySet, otherFields, removeFields, splitFields, unionFields } from "./field-set.ts";
@@ -98,7 +99,7 @@ export function adopt(live: KubeObject, answer: KubeObject, options: AdoptOption
   const managers = new Set(shares.map(({ entry }) => entry.manager ?? ""));
   return {
     operations: [
-      ...marks.map(({ field, key }) => ({ op: "remove", path: `/metadata/${field}/${escapeToken(key)}` })),
+      ...marks.map(({ field, key }) => ({ op: "remove", path: formatPointer(["metadata", field, key]) })),
       ...(shares.length === 0 ? [] : [{ op: "add", path: "/metadata/managedFields", value: managedFields }]),
     ],
     managers: [...managers].filter((name) => name !== options.fieldManager).toSorted(),
@@ -196,8 +197,4 @@ function withoutMarks(object: KubeObject, marks: readonly Mark[]): KubeObject {
     ...object,
     metadata: { ...object.metadata, labels: without("labels"), annotations: without("annotations") },
   };
-}
-
-function escapeToken(token: string): string {
-  return token.replaceAll("~", "~0").replaceAll("/", "~1");
 }

@@ -1,4 +1,5 @@
 import { describeObject, type ObjectId } from "../kube/object-id.ts";
+import { shorten } from "../std/shorten.ts";
 
 /** What became of one object. Logs, events, inventory and prune all read this. */
 export type Change = {
@@ -28,6 +29,5 @@ export function effectiveChanges(changes: readonly Change[]): readonly Change[] 
 /** One line per changed object, at most `limit` of them, then how many more there are. */
 export function formatChanges(changes: readonly Change[], limit = 40): string {
   const lines = effectiveChanges(changes).map((change) => `${describeObject(change.id)} ${change.action}`);
-  const shown = lines.slice(0, limit);
-  return lines.length > limit ? [...shown, `and ${lines.length - limit} more`].join("\n") : shown.join("\n");
+  return shorten(lines, limit).join("\n");
 }

@@ -4,6 +4,7 @@ import type { KubeObject } from "../kube/object.ts";
 import { formatObjectId, nameObject, objectIdOf } from "../kube/object-id.ts";
 import { readinessOf } from "../kube/readiness.ts";
 import { stuckReason } from "./stuck-pods.ts";
+import { shorten } from "../std/shorten.ts";
 
 /** One object that is not ready, and why. */
 export type Unready = { readonly object: string; readonly message: string };
@@ -105,7 +106,6 @@ export class HealthBoard {
 
 /** "Deployment/flux-system/source-controller: 0 of 1 replicas available; ...", at most ten of them. */
 export function formatUnready(unready: readonly Unready[]): string {
-  const lines = unready.slice(0, 10).map(({ object, message }) => `${object}: ${message}`);
-  const more = unready.length > 10 ? [`and ${unready.length - 10} more`] : [];
-  return [...lines, ...more].join("; ");
+  const lines = unready.map(({ object, message }) => `${object}: ${message}`);
+  return shorten(lines, 10).join("; ");
 }

@@ -3,6 +3,7 @@ import { isConflict, isNotFound, NoSuchKindError } from "../client/api-error.ts"
 import type { Clock } from "../std/clock.ts";
 import { mapConcurrent } from "../std/concurrent.ts";
 import { ReasonedError } from "../std/errors.ts";
+import { enumerate } from "../std/shorten.ts";
 import type { KubeObject, ObjectMeta } from "../kube/object.ts";
 import { formatObjectId, nameObject, objectIdOf } from "../kube/object-id.ts";
 import { formatSelector } from "../kube/selector.ts";
@@ -196,7 +197,7 @@ async function stillThere(seen: readonly Listed[], { heldBy }: GoneOptions): Pro
     const holders = ((await heldBy?.(live)) ?? []).map(describeHeld).toSorted();
     const by = [
       ...(held.length === 0 || holders.length > 0 ? [] : [`finalizer ${held.join(", ")}`]),
-      ...(holders.length === 0 ? [] : [listed(holders, 3)]),
+      ...(holders.length === 0 ? [] : [enumerate(holders, 3)]),
     ];
     return `${nameObject(live)}${by.length === 0 ? "" : ` (held by ${by.join(", ")})`}`;
   });
@@ -213,10 +214,4 @@ export function stillThereError(what: string): StillThereError {
 function describeHeld(object: KubeObject): string {
   const held = object.metadata.finalizers ?? [];
   return held.length === 0 ? nameObject(object) : `${nameObject(object)} with finalizer ${held.join(", ")}`;
-}
-
-/** At most `limit` of the names, and how many more there are. */
-export function listed(names: readonly string[], limit: number): string {
-  const more = names.length - limit;
-  return more > 0 ? `${names.slice(0, limit).join(", ")} and ${more} more` : names.join(", ");
 }

@@ -2,6 +2,7 @@ import { Environment } from "@marcbachmann/cel-js";
 import { Errors } from "typebox/schema";
 import type { TLocalizedValidationError } from "typebox/error";
 import { isJsonObject } from "../std/json.ts";
+import { fieldOfPointer, joinField } from "../std/json-pointer.ts";
 import { fieldsOf, listOf, textOf } from "../kube/fields.ts";
 import { gvkOf } from "../kube/gvk.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
@@ -108,28 +109,15 @@ function mapValues(fields: JsonObject, change: (schema: JsonObject) => JsonObjec
 }
 
 function describe(error: TLocalizedValidationError): readonly string[] {
-  const field = fieldOf(error.instancePath);
+  const field = fieldOfPointer(error.instancePath);
   if (error.keyword === "required")
-    return error.params.requiredProperties.map((name) => `${join(field, name)} is required`);
+    return error.params.requiredProperties.map((name) => `${joinField(field, name)} is required`);
   // Of a map it says this, too, where only the value is wrong; a field that may not be there is refused as "boolean".
   if (error.keyword === "additionalProperties") return [];
   if (error.keyword === "boolean") return [`${field} is no field of this version`];
   if (error.keyword === "type") return [`${field} must be ${[error.params.type].flat().join(" or ")}`];
   if (error.keyword === "enum") return [`${field} must be one of ${error.params.allowedValues.map(String).join(", ")}`];
   return [`${field} ${error.message}`];
-}
-
-/** "spec.items[0].name" of "/spec/items/0/name". */
-function fieldOf(pointer: string): string {
-  const steps = pointer
-    .split("/")
-    .slice(1)
-    .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
-  return steps.reduce((field, step) => (/^\d+$/.test(step) ? `${field}[${step}]` : join(field, step)), "");
-}
-
-function join(field: string, name: string): string {
-  return field === "" ? name : `${field}.${name}`;
 }
 
 /** `x-kubernetes-validations` of a value that fits its schema. */
@@ -146,7 +134,7 @@ function brokenRules(value: JsonValue, schema: JsonObject, field: string): reado
   }
   if (!isJsonObject(value)) return own;
   const below = Object.entries(value).flatMap(([name, one]) =>
-    brokenRules(one, schemaOf(name, schema), join(field, name)),
+    brokenRules(one, schemaOf(name, schema), joinField(field, name)),
   );
   return [...own, ...below];
 }

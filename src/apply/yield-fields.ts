@@ -1,6 +1,7 @@
 import { fieldsOf, listOf } from "../kube/fields.ts";
 import type { JsonObject, JsonValue, KubeObject, ManagedFieldsEntry, ObjectMeta } from "../kube/object.ts";
 import { deepEqual, isJsonObject } from "../std/json.ts";
+import { parsePointer } from "../std/json-pointer.ts";
 
 /**
  * `desired` without the fields that are left to others on the live object: replicas that were last written through the `scale`
@@ -14,7 +15,7 @@ export function yieldFields(
 ): KubeObject {
   const managers = (live.metadata.managedFields ?? []).map((entry) => managerOf(entry, fieldManager));
   const everything = { live, managers };
-  const lent = paths.reduce<JsonObject>((object, path) => withoutPath(object, everything, tokensOf(path)), desired);
+  const lent = paths.reduce<JsonObject>((object, path) => withoutPath(object, everything, parsePointer(path)), desired);
   const scalers = { live, managers: managers.filter(({ scales }) => scales) };
   const yielded = isScaled(live.metadata) ? withoutPath(lent, scalers, replicas) : lent;
   return isKubeObject(yielded) ? yielded : desired;
@@ -119,11 +120,6 @@ function withField(object: JsonObject, key: string, value: JsonValue | undefined
   if (value === object[key]) return object;
   const { [key]: _, ...others } = object;
   return value === undefined ? others : { ...object, [key]: value };
-}
-
-function tokensOf(pointer: string): readonly string[] {
-  const tokens = pointer.split("/").slice(1);
-  return tokens.map((token) => token.replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
 /** Paths that would take the name or the kind away are refused when they are read (`render/stages/ignore-drift.ts`). */

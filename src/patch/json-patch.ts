@@ -1,3 +1,4 @@
+import { formatPointer, parsePointer } from "../std/json-pointer.ts";
 import { UnreachableError } from "../std/errors.ts";
 import { deepEqual, isJsonObject, type JsonValue } from "../std/json.ts";
 import { PatchProblem } from "./patch-error.ts";
@@ -62,10 +63,7 @@ function readPointer(text: JsonValue | undefined, place: string): Pointer {
     throw new PatchProblem(`${place} is ${show(text)}; it must be text such as /spec/replicas`);
   if (text === "") return [];
   if (!text.startsWith("/")) throw new PatchProblem(`${place} is ${show(text)}; it must start with "/"`);
-  return text
-    .slice(1)
-    .split("/")
-    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
+  return parsePointer(text);
 }
 
 function applyOperation(document: JsonValue, operation: JsonPatchOperation): JsonValue {
@@ -205,10 +203,6 @@ function missing(path: Pointer, parent: JsonValue): PatchProblem {
 function missingParent(path: Pointer, value: JsonValue | undefined): PatchProblem {
   const found = value === undefined ? "does not exist" : `is ${show(value)}, neither a map nor a list`;
   return new PatchProblem(`${formatPointer(path)} ${found}; correct the path, or add the parent first`);
-}
-
-function formatPointer(path: Pointer): string {
-  return path.map((part) => `/${part.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 }
 
 function show(value: JsonValue | undefined): string {

@@ -10,6 +10,7 @@ import { formatObjectId, nameObject, objectIdOf } from "../../kube/object-id.ts"
 import type { EventNote } from "../../runtime/events.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";
 import type { World } from "./world.ts";
+import { shorten } from "../../std/shorten.ts";
 
 /** Where a previous installation leaves objects, and what to do about them. Source: `flux install`, `flux bootstrap`, the community chart. */
 type Trace = {
@@ -120,9 +121,7 @@ export async function leftoverNotes(
 const shown = 8;
 
 function namesOf(left: readonly { readonly name: string }[]): string {
-  const names = left.map(({ name }) => name).toSorted();
-  const more = names.length > shown ? [`and ${names.length - shown} more`] : [];
-  return [...names.slice(0, shown), ...more].join(", ");
+  return shorten(left.map(({ name }) => name).toSorted(), shown).join(", ");
 }
 
 async function listed(

@@ -7,6 +7,7 @@ import type { ApiClient } from "../../client/api-client.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import type { Target } from "./decide.ts";
 import type { World } from "./world.ts";
+import { enumerate } from "../../std/shorten.ts";
 
 export type PlannedMigration = Migration & { readonly definition: KubeObject };
 
@@ -71,11 +72,10 @@ function notAllowed(migrations: readonly PlannedMigration[], { rendering }: Targ
 const shownLosses = 10;
 
 function wouldLose(losses: readonly Loss[], { rendering }: Target): MigrationError {
-  const shown = losses.slice(0, shownLosses).map(({ object, fields }) => `${object} (${fields.join(", ")})`);
-  const more = losses.length > shown.length ? ` and ${losses.length - shown.length} more` : "";
+  const lost = losses.map(({ object, fields }) => `${object} (${fields.join(", ")})`);
   return refusal(
     rendering.version,
-    `objects would lose fields that it does not have: ${shown.join(", ")}${more}; remove these fields, or accept the loss with the annotations ${instanceAnnotations.forceAt} and ${instanceAnnotations.requestedAt} set to one new value`,
+    `objects would lose fields that it does not have: ${enumerate(lost, shownLosses)}; remove these fields, or accept the loss with the annotations ${instanceAnnotations.forceAt} and ${instanceAnnotations.requestedAt} set to one new value`,
   );
 }
 

@@ -24,7 +24,7 @@ const helm = { group: "helm.toolkit.fluxcd.io", kind: "HelmRelease" };
 
 test("planOf() counts what comes, changes and goes, and names what is dropped and lost", () => {
   const foreseen: Foreseen = {
-    planned: plannedAs("create", "blind", "configure", "migrate", "unchanged"),
+    planned: plannedAs("create", "blind", "configure", "migrate", "recreate", "unchanged"),
     stale: [stale],
     migrations: [
       { kind: helm, droppedStored: ["v2beta2", "v2beta1"] },
@@ -41,7 +41,7 @@ test("planOf() counts what comes, changes and goes, and names what is dropped an
       { name: "ghcr.io/fluxcd/source-controller:v1.9.4" },
     ],
     added: 2,
-    changed: 2,
+    changed: 3,
     removed: 1,
     droppedVersions: ["HelmRelease.helm.toolkit.fluxcd.io/v2beta1", "HelmRelease.helm.toolkit.fluxcd.io/v2beta2"],
     objectsLosingFields: ["HelmRelease/apps/web: spec.a, spec.b"],

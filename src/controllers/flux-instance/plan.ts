@@ -6,6 +6,7 @@ import { groupKindKey, type GroupKind } from "../../kube/gvk.ts";
 import type { JsonObject, JsonValue } from "../../kube/object.ts";
 import type { Rendering } from "../../render/rendering.ts";
 import { deepEqual } from "../../std/json.ts";
+import { shorten } from "../../std/shorten.ts";
 
 /** `status.plan`: what an installation, an upgrade or a new configuration does, before it does it. */
 export type Plan = {
@@ -62,15 +63,15 @@ export function plannedImages({ images }: Rendering): readonly PlannedImage[] {
 function consequencesOf({ planned, stale, migrations, losses }: Foreseen): Consequences {
   const count = (...actions: readonly PlannedObject["action"][]): number =>
     planned.filter(({ action }) => actions.includes(action)).length;
-  const named = losses.slice(0, namedLosses).map(({ object, fields }) => `${object}: ${fields.join(", ")}`);
+  const named = losses.map(({ object, fields }) => `${object}: ${fields.join(", ")}`);
   return {
     added: count("create", "blind"),
-    changed: count("configure", "migrate"),
+    changed: count("configure", "migrate", "recreate"),
     removed: stale.length,
     droppedVersions: migrations
       .flatMap(({ kind, droppedStored }) => droppedStored.map((version) => `${groupKindKey(kind)}/${version}`))
       .toSorted(),
-    objectsLosingFields: losses.length > namedLosses ? [...named, `and ${losses.length - namedLosses} more`] : named,
+    objectsLosingFields: shorten(named, namedLosses),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { DeletionPolicy } from "../../api/spec.ts";
 import { eventReasons, reasons } from "../../api/reasons.ts";
-import { listed, StillThereError } from "../../apply/prune.ts";
+import { StillThereError } from "../../apply/prune.ts";
 import type { ApiClient } from "../../client/api-client.ts";
 import { describeObject } from "../../kube/object-id.ts";
 import type { Outcome } from "../../runtime/controller.ts";
@@ -14,6 +14,7 @@ import type { RemovalPhase, RemovalProgress } from "./removal-phase.ts";
 import { indexOfPhase, removalMessage, removalStatus, toldOf, type Removal } from "./removal-status.ts";
 import { uninstall, type UninstallDeps, type Uninstalled } from "./uninstall.ts";
 import type { World } from "./world.ts";
+import { enumerate } from "../../std/shorten.ts";
 
 export type RemoveInstanceDeps = UninstallDeps & {
   readonly client: Pick<ApiClient, "getOrUndefined" | "list" | "listPage" | "patch" | "delete">;
@@ -112,7 +113,7 @@ class RemovalReport implements RemovalProgress {
   ended(policy: DeletionPolicy, { stayed }: Uninstalled): void {
     const names = stayed.map(describeObject).toSorted();
     const what = policy === "Orphan" ? "Flux is no longer managed" : `${this.#flux()} is removed`;
-    const left = names.length === 0 || policy === "Orphan" ? "" : `. Left in the cluster: ${listed(names, 20)}`;
+    const left = names.length === 0 || policy === "Orphan" ? "" : `. Left in the cluster: ${enumerate(names, 20)}`;
     const message = `${what}; ${staying[policy]}${left}`;
     this.#conclusion.note({ type: "Normal", reason: eventReasons.uninstalled, message });
   }

@@ -2,14 +2,7 @@ import { objectAnnotations, ownerLabels } from "../../api/names.ts";
 import type { Change } from "../../apply/change-set.ts";
 import type { ManagedObject } from "../../apply/inventory.ts";
 import { requestLimit } from "../../apply/plan-apply.ts";
-import {
-  listed,
-  prune,
-  stillThereError,
-  waitUntilGone,
-  type GoneOptions,
-  type PruneOptions,
-} from "../../apply/prune.ts";
+import { prune, stillThereError, waitUntilGone, type GoneOptions, type PruneOptions } from "../../apply/prune.ts";
 import type { ApiClient } from "../../client/api-client.ts";
 import { formatApiVersion, groupKindKey } from "../../kube/gvk.ts";
 import { describeObject, isBuiltInGroup, objectIdOf } from "../../kube/object-id.ts";
@@ -22,6 +15,7 @@ import { findControllerPods, findForeignControllers } from "./running-controller
 import type { RemovalProgress } from "./removal-phase.ts";
 import { isKustomization, suspend } from "./suspension.ts";
 import type { World } from "./world.ts";
+import { enumerate } from "../../std/shorten.ts";
 
 export type RemoveDeps = {
   readonly client: Pick<ApiClient, "getOrUndefined" | "list" | "listPage" | "patch" | "delete">;
@@ -127,7 +121,7 @@ async function refuseWhileWatched(
 export async function waitForPods(stopped: readonly Change[], deps: RemoveDeps, signal: AbortSignal): Promise<void> {
   const controllers = stopped.map(({ id }) => id);
   const pods = await findControllerPods(controllers, deps, signal);
-  if (pods.length > 0) throw stillThereError(listed(pods, 10));
+  if (pods.length > 0) throw stillThereError(enumerate(pods, 10));
 }
 
 function refusal(why: string): RemovalError {

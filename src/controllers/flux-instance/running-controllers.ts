@@ -2,6 +2,7 @@ import type { OwnerLabels } from "../../apply/prune.ts";
 import { isOwned } from "../../apply/prune.ts";
 import { pages } from "../../apply/pages.ts";
 import type { ApiClient } from "../../client/api-client.ts";
+import { componentNames } from "../../distribution/release.ts";
 import { fieldsOf, listOf, textOf } from "../../kube/fields.ts";
 import type { JsonValue, KubeObject, ObjectKey } from "../../kube/object.ts";
 import { nameObject } from "../../kube/object-id.ts";
@@ -13,15 +14,7 @@ export type RunningDeps = { readonly client: Pick<ApiClient, "list" | "listPage"
 const podKind = { group: "", version: "v1", kind: "Pod" };
 
 /** Known by the last part of their image's name, whatever the registry, the Deployment and its labels are called. */
-const controllerImages = new Set([
-  "source-controller",
-  "kustomize-controller",
-  "helm-controller",
-  "notification-controller",
-  "image-reflector-controller",
-  "image-automation-controller",
-  "source-watcher",
-]);
+const controllerImages = new Set<string>(componentNames);
 
 /**
  * Deployments of Flux controllers that are not ours and run, in whatever namespace, sorted by name. When the definitions go, they would

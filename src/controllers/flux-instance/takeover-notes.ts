@@ -3,6 +3,7 @@ import type { Change } from "../../apply/change-set.ts";
 import type { PlannedObject } from "../../apply/plan-apply.ts";
 import { describeObject, nameObject } from "../../kube/object-id.ts";
 import type { EventNote } from "../../runtime/events.ts";
+import { shorten } from "../../std/shorten.ts";
 
 /** What is about to happen to objects that others have managed, told before the first write. */
 export function takeoverNotes(planned: readonly PlannedObject[]): readonly EventNote[] {
@@ -43,8 +44,4 @@ function noteOf(type: EventNote["type"], parts: readonly string[], what?: string
   if (parts.length === 0) return [];
   const list = shorten(parts.toSorted(), 8).join(", ");
   return [{ type, reason: eventReasons.takenOver, message: what === undefined ? list : `${what}: ${list}` }];
-}
-
-function shorten(parts: readonly string[], most: number): readonly string[] {
-  return parts.length <= most ? parts : [...parts.slice(0, most), `and ${parts.length - most} more`];
 }

@@ -3,10 +3,10 @@ import { conditionTypes, reasons } from "../../api/reasons.ts";
 import { isDefinition } from "../../apply/bridge.ts";
 import type { ManagedObject } from "../../apply/inventory.ts";
 import { requestLimit } from "../../apply/plan-apply.ts";
-import { listed } from "../../apply/prune.ts";
 import { findCondition } from "../../kube/conditions.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";
+import { enumerate } from "../../std/shorten.ts";
 import {
   kindOfDefinition,
   resourcesOf,
@@ -82,7 +82,7 @@ function componentOf({ metadata }: KubeObject): string {
 function sentence({ plural }: DefinedKind, items: readonly KubeObject[], why: string): readonly string[] {
   if (items.length === 0) return [];
   const names = items.map(({ metadata }) => `${metadata.namespace ?? ""}/${metadata.name}`).toSorted();
-  return [`${items.length} ${plural} (${listed(names, namedAtMost)}): ${why}`];
+  return [`${items.length} ${plural} (${enumerate(names, namedAtMost)}): ${why}`];
 }
 
 export function unattendedCondition(unattended: readonly string[]): ConditionChange {

@@ -2,6 +2,7 @@ import { labels } from "../../api/names.ts";
 import { formatObjectId, objectIdOf } from "../../kube/object-id.ts";
 import { compileTarget, type TargetMatcher } from "../../patch/target.ts";
 import { PatchProblem } from "../../patch/patch-error.ts";
+import { formatPointer } from "../../std/json-pointer.ts";
 import type { Draft, RenderContext } from "../draft.ts";
 import { buildFailed } from "../errors.ts";
 import type { IgnoredPaths } from "../rendering.ts";
@@ -47,8 +48,8 @@ const identity = new Set([
   "/metadata/name",
   "/metadata/namespace",
   "/metadata/labels",
-  ...[labels.managedBy, labels.ownerName, labels.ownerNamespace].map(
-    (label) => `/metadata/labels/${label.replaceAll("/", "~1")}`,
+  ...[labels.managedBy, labels.ownerName, labels.ownerNamespace].map((label) =>
+    formatPointer(["metadata", "labels", label]),
   ),
 ]);
 

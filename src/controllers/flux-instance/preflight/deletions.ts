@@ -6,7 +6,7 @@ import type { KubeObject } from "../../../kube/object.ts";
 import { nameObject } from "../../../kube/object-id.ts";
 import {
   deploymentsOf,
-  enumerate,
+  enumerateSorted,
   isBeingDeleted,
   liveMetadataOf,
   refuse,
@@ -21,7 +21,9 @@ export function judgeDeletions({ planned, world }: Subject): readonly Finding[] 
     return live?.deletionTimestamp === undefined ? [] : [`${nameObject(one.object)}${heldBy(live)}`];
   });
   if (going.length === 0) return [];
-  return [refuse(`being deleted: ${enumerate(going)}; wait until the deletion has ended, or find out who holds it up`)];
+  return [
+    refuse(`being deleted: ${enumerateSorted(going)}; wait until the deletion has ended, or find out who holds it up`),
+  ];
 }
 
 function heldBy({ finalizers = [] }: ObjectMeta): string {
@@ -56,7 +58,7 @@ export function judgeWaitingDeletions(objects: readonly KubeObject[]): readonly 
   if (going.length === 0) return [];
   return [
     refuse(
-      `being deleted: ${enumerate(going)}; a controller that starts now would go on with that and remove what they manage, so ` +
+      `being deleted: ${enumerateSorted(going)}; a controller that starts now would go on with that and remove what they manage, so ` +
         `take their finalizers off to keep it`,
     ),
   ];

@@ -4,7 +4,7 @@ import { fieldsOf, listOf, textOf } from "../../../kube/fields.ts";
 import type { KubeObject } from "../../../kube/object.ts";
 import { formatObjectId, nameObject, objectIdOf } from "../../../kube/object-id.ts";
 import { argsOf, overlaps } from "../overlap.ts";
-import { deploymentsOf, enumerate, liveMetadataOf, refuse, warn, type Finding, type Subject } from "./subject.ts";
+import { deploymentsOf, enumerateSorted, liveMetadataOf, refuse, warn, type Finding, type Subject } from "./subject.ts";
 
 /** Controllers of Flux, whoever has installed them. */
 export const fluxControllers = `${labels.partOf}=flux,${labels.component} in (${componentNames.join(",")})`;
@@ -28,12 +28,14 @@ function judgeOther(found: readonly KubeObject[], { planned }: Subject): readonl
   const rivals = found.filter((other) => isRunning(other) && wanted.some((object) => watchesTheSame(other, object)));
   if (rivals.length === 0) {
     return [
-      warn(`another installation of Flux is there: ${enumerate(found.map(described))}; remove it if nobody needs it`),
+      warn(
+        `another installation of Flux is there: ${enumerateSorted(found.map(described))}; remove it if nobody needs it`,
+      ),
     ];
   }
   return [
     refuse(
-      `another installation of Flux reconciles the same objects: ${enumerate(rivals.map(described))}; remove it, or scale it to 0`,
+      `another installation of Flux reconciles the same objects: ${enumerateSorted(rivals.map(described))}; remove it, or scale it to 0`,
     ),
   ];
 }
@@ -44,7 +46,7 @@ function judgeHelm(found: readonly KubeObject[]): readonly Finding[] {
   if (releases.length === 0) return [];
   return [
     warn(
-      `the Helm release ${enumerate(releases)} installed controllers that this instance takes over; do not upgrade or uninstall it, ` +
+      `the Helm release ${enumerateSorted(releases)} installed controllers that this instance takes over; do not upgrade or uninstall it, ` +
         `but let Helm forget it by deleting its Secrets (label owner=helm)`,
     ),
   ];
@@ -93,7 +95,7 @@ export function judgeKustomizations(kustomizations: readonly KubeObject[], { pla
       .map(({ object }) => object)
       .filter((object) => applied.has(formatObjectId(objectIdOf(object))));
     if (shared.length === 0) return [];
-    const names = enumerate(shared.map(nameObject));
+    const names = enumerateSorted(shared.map(nameObject));
     return [
       warn(
         `${nameObject(kustomization)} has these objects in its source, too: ${names}; take them out of it, they will stay`,
@@ -105,5 +107,5 @@ export function judgeKustomizations(kustomizations: readonly KubeObject[], { pla
 /** `kinds` are those of the Go operator that have objects and that this operator does not reconcile. */
 export function judgeOperatorKinds(kinds: readonly string[]): readonly Finding[] {
   if (kinds.length === 0) return [];
-  return [warn(`there are objects that this operator leaves alone and does not reconcile: ${enumerate(kinds)}`)];
+  return [warn(`there are objects that this operator leaves alone and does not reconcile: ${enumerateSorted(kinds)}`)];
 }

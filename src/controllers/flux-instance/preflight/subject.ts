@@ -3,6 +3,7 @@ import type { KubeObject, ObjectMeta } from "../../../kube/object.ts";
 import { formatObjectId, objectIdOf } from "../../../kube/object-id.ts";
 import type { Target } from "../decide.ts";
 import type { World } from "../world.ts";
+import { enumerate } from "../../../std/shorten.ts";
 
 /** What is looked at before the first write. */
 export type Subject = {
@@ -39,10 +40,8 @@ export function deploymentsOf(planned: readonly PlannedObject[]): readonly Plann
 const shownNames = 5;
 
 /** "a, b and 3 more", sorted. */
-export function enumerate(names: readonly string[]): string {
-  const sorted = [...new Set(names)].toSorted();
-  if (sorted.length <= shownNames) return sorted.join(", ");
-  return `${sorted.slice(0, shownNames).join(", ")} and ${sorted.length - shownNames} more`;
+export function enumerateSorted(names: readonly string[]): string {
+  return enumerate([...new Set(names)].toSorted(), shownNames);
 }
 
 export function isBeingDeleted({ metadata }: Pick<KubeObject, "metadata">): boolean {
