@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { errorMessage } from "../src/std/errors.ts";
 import { cacheFolder } from "./cache-folder.ts";
 
 const run = promisify(execFile);
@@ -52,9 +53,21 @@ export async function goTool(name: GoToolName, signal: AbortSignal): Promise<str
   await mkdir(folder, { recursive: true });
   const building = `${binary}.${process.pid}`;
   const env = { ...process.env, CGO_ENABLED: "0" };
-  await run("nice", ["go", "build", "-ldflags=-s -w", "-o", building, tool.program], { cwd, signal, env });
+  try {
+    await run("nice", ["go", "build", "-ldflags=-s -w", "-o", building, tool.program], { cwd, signal, env });
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw new Error(`Cannot build ${name} ${version}: ${goWords(cause)}; it takes Go 1.26 and its modules`, { cause });
+  }
   await rename(building, binary);
   return binary;
+}
+
+/** The end of what the compiler said, or what kept it from being started. */
+function goWords(cause: unknown): string {
+  const { stderr = "" } = cause instanceof Error && "stderr" in cause ? cause : {};
+  const said = String(stderr).trim().split("\n").slice(-5).join("\n");
+  return said === "" ? errorMessage(cause) : said;
 }
 
 /** The version at which `goMod` requires `module`. */
