@@ -61,6 +61,8 @@ class Election implements LeaderElection {
   /** When the last successful renewal was sent; undefined while we do not lead. */
   #renewedMs: number | undefined;
   #observed: Observed | undefined;
+  /** When we first asked for the lease. */
+  #askedMs = 0;
 
   constructor(options: LeaderElectionOptions) {
     this.#options = options;
@@ -105,6 +107,7 @@ class Election implements LeaderElection {
   async #acquire(signal: AbortSignal): Promise<void> {
     const { clock, log, lease, identity } = this.#options;
     log.info("Waiting for the lease", { lease: lease.name, identity });
+    this.#askedMs = clock.monotonicMs();
     while (!(await this.#tryQuietly(signal))) await clock.sleep(this.#retryMs, signal);
     log.info("Got the lease", { lease: lease.name, identity });
     this.#options.onChange?.(true);
@@ -146,8 +149,9 @@ class Election implements LeaderElection {
     const { client, lease, fieldManager, identity, clock } = this.#options;
     const live = await client.getOrUndefined(leaseKind, lease, signal);
     if (live === undefined) {
-      this.#observe(await this.#create(signal));
-      return true;
+      const created = await this.#create(signal);
+      if (created !== undefined) this.#observe(created);
+      return created !== undefined;
     }
     this.#observe(live);
     const holder = this.#observed?.holder ?? "";
@@ -164,18 +168,25 @@ class Election implements LeaderElection {
   }
 
   /**
-   * The lease goes with a namespace that is being deleted, and cannot be made again: nobody can hold it any more, and somebody has to finish
-   * what holds the namespace.
+   * The lease goes with a namespace that is being deleted, and cannot be made again, while somebody has to finish what holds the namespace:
+   * then who leads goes on, and others come in after the length of a lease. Undefined until then.
    */
-  async #create(signal: AbortSignal): Promise<KubeObject> {
+  async #create(signal: AbortSignal): Promise<KubeObject | undefined> {
     const { client, fieldManager } = this.#options;
     const lease = this.#newLease();
     try {
       return await client.create(lease, { fieldManager }, signal);
     } catch (error) {
-      if (isNamespaceTerminating(error)) return lease;
-      throw error;
+      if (!isNamespaceTerminating(error)) throw error;
+      return this.#mayLeadWithout() ? lease : undefined;
     }
+  }
+
+  /** Whether nobody else can still be at work by the lease that was there. */
+  #mayLeadWithout(): boolean {
+    if (this.isLeading() || this.#observed?.holder === "") return true;
+    const sinceMs = this.#observed?.atMs ?? this.#askedMs;
+    return this.#options.clock.monotonicMs() - sinceMs >= this.#leaseMs;
   }
 
   #observe(lease: KubeObject): void {

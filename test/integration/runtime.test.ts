@@ -417,6 +417,27 @@ test("leader election is lost, and writes are refused, when the API server is ou
   assert.deepEqual(one.turns, [true, false]);
 });
 
+test("leader election goes on with who leads when the lease goes with its namespace, and lets others in after a lease", async () => {
+  const ending: ObjectKey = { namespace: "ending", name: "flux-operator" };
+  const gvk = { group: "", version: "v1", kind: "Namespace" };
+  await world.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: "ending" } }, { fieldManager }, never);
+  const one = candidate("one", { lease: ending });
+  await one.election.elected(AbortSignal.timeout(5_000));
+  const asked = proxy.requests.length;
+  const two = candidate("two", { lease: ending });
+  await eventually(() => proxy.requests.length > asked + 4);
+  await world.delete({ gvk, key: { namespace: "", name: "ending" } }, {}, never);
+  await world.delete({ gvk: leases, key: ending }, {}, never);
+  const goneMs = performance.now();
+  const refused = proxy.requests.length;
+  await eventually(() => proxy.requests.length > refused + 12);
+  assert.deepEqual([one.election.isLeading(), two.election.isLeading()], [true, false]);
+  await two.election.elected(AbortSignal.timeout(10_000));
+  assert.ok(performance.now() - goneMs >= 2_500);
+  for (const { abort } of [one, two]) abort.abort(new Error("leaving"));
+  await Promise.all([one.ended, two.ended]);
+});
+
 test("leader election is lost at once when somebody else took the lease", async () => {
   const one = candidate("one");
   await one.election.elected(AbortSignal.timeout(5_000));
