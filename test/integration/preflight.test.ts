@@ -7,6 +7,7 @@ import { startOperator, type OperatorProcess } from "../../scripts/quickstart/op
 import { conditionFaults } from "../../src/api/reasons.ts";
 import { readStatus } from "../../src/controllers/flux-instance/status.ts";
 import { loadRelease } from "../../src/distribution/load.ts";
+import { fieldsOf, textOf } from "../../src/kube/fields.ts";
 import { parseApiVersion } from "../../src/kube/gvk.ts";
 import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { systemClock } from "../../src/std/clock.ts";
@@ -97,6 +98,13 @@ function serverVersion(gitVersion: string): void {
   const headers = { "content-type": "application/json" };
   const fault = { kind: "answer", status: 200, headers, body } as const;
   proxy.inject({ method: "GET", path: /^\/version$/, fault, times: Number.POSITIVE_INFINITY });
+}
+
+function quotasForbidden(): void {
+  const body = JSON.stringify({ kind: "Status", code: 403, reason: "Forbidden", message: "no quotas for you" });
+  const fault = { kind: "answer", status: 403, body } as const;
+  const path = `/api/v1/namespaces/${namespace}/resourcequotas?`;
+  proxy.inject({ method: "GET", path, fault, times: Number.POSITIVE_INFINITY });
 }
 
 function inNamespace(apiVersion: string, kind: string, name: string, fields: JsonObject = {}): KubeObject {
@@ -342,10 +350,7 @@ describe("preflight", { concurrency: 1 }, () => {
     await create(bootstrap);
     await change(bootstrap, { status: { inventory: { entries: [{ id: idOfBootstrapped, v: "v1" }] } } }, "status");
     serverVersion("v1.99.0");
-    const body = JSON.stringify({ kind: "Status", code: 403, reason: "Forbidden", message: "no quotas for you" });
-    const fault = { kind: "answer", status: 403, body } as const;
-    const path = `/api/v1/namespaces/${namespace}/resourcequotas?`;
-    proxy.inject({ method: "GET", path, fault, times: Number.POSITIVE_INFINITY });
+    quotasForbidden();
     await create(instance({}, { "fluxcd.controlplane.io/reconcileEvery": "often" }));
     const ready = await cluster.instanceWhen("ready", isReady);
     const { warnings } = readStatus(ready["status"]);
@@ -391,7 +396,65 @@ describe("preflight", { concurrency: 1 }, () => {
     );
     assert.match(condition(ready, "Ready") ?? "", /^True\/ReconciliationSucceeded/);
   });
+
+  test("repairs what runs while the release that the range finds is refused", async () => {
+    await change(instance(), { spec: { distribution: { version: "2.9.3" } } });
+    await cluster.instanceWhen("at 2.9.3", (one) => isReady(one) && runs(one, "2.9.3"));
+    await operator.stop();
+    await widenRange();
+    serverVersion("v1.20.0");
+    quotasForbidden();
+    operator = start();
+    await cluster.instanceWhen("refused", isHeld);
+    const controller = inNamespace("apps/v1", "Deployment", "source-controller");
+    const lost = await cluster.client.get(ref(controller).gvk, ref(controller).key, never);
+    await remove(controller);
+    const deadline = AbortSignal.timeout(60_000);
+    for (let live: KubeObject | undefined; live === undefined || live.metadata.uid === lost.metadata.uid;) {
+      await systemClock.sleep(20, deadline);
+      live = await cluster.client.getOrUndefined(ref(controller).gvk, ref(controller).key, deadline);
+    }
+    await retried();
+    const repaired = await cluster.instanceWhen("repaired", isReady);
+    assert.ok(isHeld(repaired) && runs(repaired, "2.9.3"));
+    assert.deepEqual(conditionFaults(readStatus(repaired["status"]).conditions), []);
+    const settled = await cluster.writes();
+    await retried();
+    assert.equal((await cluster.writes()).length, settled.length, "a retry that repairs nothing writes nothing");
+    assert.match(
+      condition(await cluster.instanceWhen("still", isHeld), "Warning") ?? "",
+      /could not check resource quotas/,
+    );
+    proxy.heal();
+    await cluster.instanceWhen("upgraded", (one) => isReady(one) && runs(one, "2.9.4"));
+  });
 });
+
+function runs({ status }: KubeObject, version: string): boolean {
+  return readStatus(status).lastAppliedVersion === version;
+}
+
+function isHeld(one: KubeObject): boolean {
+  return condition(one, "UpToDate")?.startsWith("False/PreflightFailed: Cannot apply Flux 2.9.4") === true;
+}
+
+/** Makes it look as if the range had always been so wide, and its newest release had come later. */
+async function widenRange(): Promise<void> {
+  const distribution = { version: "2.9.x" };
+  await change(instance(), { spec: { distribution } });
+  const { gvk, key } = ref(instance());
+  const widened = await cluster.client.get(gvk, key, never);
+  const observedGeneration = widened.metadata.generation ?? 0;
+  const conditions = readStatus(widened["status"]).conditions.map((one) =>
+    Object.assign({}, one, { observedGeneration }),
+  );
+  await change(instance(), { status: { observedGeneration, conditions } }, "status");
+  const kept = inNamespace("v1", "ConfigMap", "flux-operator-last-good");
+  const live = await cluster.client.get(ref(kept).gvk, ref(kept).key, never);
+  const good: JsonObject = JSON.parse(textOf(fieldsOf(live["data"])["lastGood.json"]));
+  const text = JSON.stringify({ ...good, spec: widened["spec"] });
+  await change(kept, { data: { "lastGood.json": text } });
+}
 
 /** Waits until the operator has looked twice more. */
 async function retried(): Promise<void> {

@@ -179,7 +179,10 @@ async function converge(step: ConvergeStep, deps: ReconcileDeps, signal: AbortSi
     signal.throwIfAborted();
     const kept = begun ? undefined : keptDespite(step, error);
     if (kept === undefined) return await concludeFailure(step, error, deps, signal);
-    const outcome = await converge({ ...step, decision: { kind: "settle", ...kept } }, deps, signal);
+    // What is warned of has been looked at for the upgrade just now; the settle would take it back, and the next try tell it again.
+    const { warnings: _, ...recorded } = world.recorded;
+    const settle = { ...step, world: { ...world, recorded }, decision: { kind: "settle", ...kept } } as const;
+    const outcome = await converge(settle, deps, signal);
     return outcome.kind === "failed" ? outcome : { kind: "failed", retry: "backoff" };
   }
 }
