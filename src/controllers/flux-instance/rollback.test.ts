@@ -163,8 +163,15 @@ test("decide() refuses to try again what may have failed before, and takes a for
   );
 });
 
+test("doubtOf() says where the record should be that is gone", () => {
+  assert.match(
+    doubtOf(worldWith({ status: returned }))?.message ?? "",
+    /^What failed is not tried again without a way back: ConfigMap flux-system\/flux-operator-last-good, .* is gone; /,
+  );
+});
+
 test("doubtOf() has none about an instance that was never rolled back", () => {
-  assert.equal(doubtOf(worldWith({ lastGood: damaged })), undefined);
+  for (const parts of [{ lastGood: damaged }, {}]) assert.equal(doubtOf(worldWith(parts)), undefined);
 });
 
 const unhealthy = new HealthError({ reason: "HealthCheckFailed", retry: "backoff", message: failed.message });

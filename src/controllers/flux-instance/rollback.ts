@@ -1,4 +1,5 @@
 import { parseStoredFluxInstance } from "../../api/flux-instance.ts";
+import { lastGoodName } from "../../api/names.ts";
 import { conditionTypes, reasons } from "../../api/reasons.ts";
 import { ApplyError } from "../../apply/apply-error.ts";
 import { ApiError } from "../../client/api-error.ts";
@@ -61,18 +62,22 @@ function goodTarget(world: World, good: LastGood, latestVersion = good.version):
 }
 
 /**
- * Why it cannot be told whether the wanted revision has failed before: the record is damaged, and the status says that something was rolled
- * back. Undefined where there is no doubt.
+ * Why it cannot be told whether the wanted revision has failed before: the record is damaged or gone, and the status says that something was
+ * rolled back. Undefined where there is no doubt.
  */
 export function doubtOf(world: World): ReasonedError | undefined {
-  const { lastGood, recorded, generation } = world;
+  const { lastGood, recorded, generation, key } = world;
   const upToDate = findCondition(recorded.conditions, conditionTypes.upToDate);
   const wasReturned = upToDate?.reason === reasons.upgradeFailed && upToDate.observedGeneration === generation;
-  if (lastGood.kind !== "damaged" || !wasReturned || isForced(world)) return undefined;
+  if (lastGood.kind === "known" || !wasReturned || isForced(world)) return undefined;
+  const why =
+    lastGood.kind === "damaged"
+      ? lastGood.message
+      : `ConfigMap ${key.namespace}/${lastGoodName}, which keeps what was last healthy, is gone`;
   return new ReasonedError({
     reason: reasons.upgradeFailed,
     retry: "backoff",
-    message: `What failed is not tried again without a way back: ${lastGood.message}; change the spec to what runs now, or set the annotations forceAt and requestedAt to one new value to try it again`,
+    message: `What failed is not tried again without a way back: ${why}; change the spec to what runs now, or set the annotations forceAt and requestedAt to one new value to try it again`,
   });
 }
 
