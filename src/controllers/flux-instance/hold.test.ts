@@ -315,6 +315,12 @@ for (const { name, status, known = running, want } of [
     known: () => undefined,
     want: undefined,
   },
+  {
+    name: "has nothing to stay with when this operator makes nothing of its release",
+    status: appliedAs("2.8.0"),
+    known: () => releaseOf("2.8.0", ["kustomize-controller"]),
+    want: undefined,
+  },
 ]) {
   test(`stayDespite() ${name}`, () => assert.equal(staysWith(status, known), want));
 }

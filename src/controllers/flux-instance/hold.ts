@@ -67,7 +67,7 @@ function stayWith(release: Release, hold: Hold, world: World): Decision {
 
 /**
  * What runs, to be looked after with the spec as it is while `problem` keeps what is wanted from being begun; undefined where it is not the
- * spec that runs, or where nobody knows its release any more. Pure.
+ * spec that runs, or where nobody knows its release any more or can render it. Pure.
  */
 export function stayDespite(
   problem: ReasonedError,
@@ -78,10 +78,20 @@ export function stayDespite(
   const from = runningVersion(world.recorded);
   const release = from === undefined ? undefined : running(from);
   if (release === undefined) return undefined;
-  const rendering = renderInstance(wanted.spec, release, world.key);
-  if (rendering.revision !== world.recorded.lastAppliedRevision) return undefined;
+  const rendering = tryRender(wanted.spec, release, world);
+  if (rendering === undefined || rendering.revision !== world.recorded.lastAppliedRevision) return undefined;
   const { artifactRevision: _, ...others } = wanted;
   return { ...others, ...artifactOf(world), release, rendering, problem };
+}
+
+/** What stands against a release that ran before is of no interest beside the problem that is told. */
+function tryRender(spec: Target["spec"], release: Release, { key }: World): Rendering | undefined {
+  try {
+    return renderInstance(spec, release, key);
+  } catch (error) {
+    if (!(error instanceof ReasonedError)) throw error;
+    return undefined;
+  }
 }
 
 function artifactOf({ recorded: { lastArtifactRevision } }: World): { readonly artifactRevision?: string } {
