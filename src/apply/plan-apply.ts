@@ -26,7 +26,7 @@ export type PlannedObject = {
   readonly object: KubeObject;
   /** What is applied in its stead, where some of its fields are left to others. */
   readonly yielded?: KubeObject;
-  /** Others may own fields of it, so nothing of theirs is taken away. */
+  /** Others may own fields of it, or cannot give them up, so nothing of theirs is taken away. */
   readonly shared?: boolean;
   readonly action: "create" | "configure" | "unchanged" | "blind" | "migrate" | "recreate";
   /** As the API server has it; absent where there is none, and where the ledger spares the question. */
@@ -164,9 +164,8 @@ async function dryRun(question: Question, deps: PlanDeps, signal: AbortSignal): 
   try {
     const { answer, live, applied } = await ask(question, client, signal);
     if (live === undefined) return { object, action: "create" };
-    const shared = paths.length > 0;
+    const { adoption, shared } = await planAdoption({ live, answer, shared: paths.length > 0 }, deps, signal);
     const lent = { ...(applied === object ? {} : { yielded: applied }), ...(shared ? { shared } : {}) };
-    const adoption = await planAdoption({ live, answer, shared }, deps, signal);
     if (adoption !== undefined) return { object, ...lent, action: "configure", live, adoption };
     if (wouldChange(live, answer)) return { object, ...lent, action: "configure", live };
     ledger.record(object, live);

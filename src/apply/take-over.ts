@@ -23,32 +23,33 @@ export type TakeOverDeps = {
   readonly overrideManagers?: readonly string[];
 };
 
+/** `shared`: fields of others stay with them, as they were told to, or because the API server refuses to give them up. */
+export type AdoptionPlan = { readonly adoption?: PlannedAdoption; readonly shared: boolean };
+
 type Seen = { readonly live: KubeObject; readonly answer: KubeObject; readonly shared: boolean };
 
 /**
  * What it takes to take `live` over, when `answer` is what the API server said to our dry-run. What goes with the fields of others is
  * dry-run too. Where the API server refuses that, as it does for what cannot be changed any more, they stay.
  */
-export async function planAdoption(
-  seen: Seen,
-  deps: TakeOverDeps,
-  signal: AbortSignal,
-): Promise<PlannedAdoption | undefined> {
+export async function planAdoption(seen: Seen, deps: TakeOverDeps, signal: AbortSignal): Promise<AdoptionPlan> {
   const { live, shared } = seen;
   const adoption = adopt(live, seen.answer, optionsOf(deps, shared));
-  if (adoption === undefined) return undefined;
-  if (adoption.removed.length === 0) return { ...adoption, shared };
+  if (adoption === undefined) return { shared };
+  if (adoption.removed.length === 0) return { adoption: { ...adoption, shared }, shared };
   const value = mergePatchOf(comparable(live), comparable(adoption.after));
   try {
     const ref = { gvk: gvkOf(live), key: keyOf(live) };
     const after = await deps.client.patch(ref, { kind: "merge", value }, { fieldManager, dryRun: true }, signal);
     // What the API server puts back as a default was nothing that somebody had set.
     const still = new Set(adoption.remaining(after));
-    return { ...adoption, shared, after, removed: adoption.removed.filter((path) => !still.has(path)) };
+    const removed = adoption.removed.filter((path) => !still.has(path));
+    return { adoption: { ...adoption, shared, after, removed }, shared };
   } catch (error) {
     if (!(error instanceof ApiError) || !isVerdict(error)) throw error;
     const careful = adopt(seen.live, seen.answer, optionsOf(deps, true));
-    return careful === undefined ? undefined : { ...careful, shared, refusal: error.statusMessage };
+    if (careful === undefined) return { shared: true };
+    return { adoption: { ...careful, shared, refusal: error.statusMessage }, shared: true };
   }
 }
 
