@@ -1,61 +1,26 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import {
+  definition,
+  finalizersOf,
+  fluxFinalizer,
+  managed,
+  repository,
+  world,
+} from "../../../test/support/removable.ts";
 import { apiError, tableClient, type TableClient } from "../../../test/support/table-client.ts";
-import { fluxInstance, labels } from "../../api/names.ts";
-import type { ManagedObject } from "../../apply/inventory.ts";
-import { gvkOf } from "../../kube/gvk.ts";
-import type { JsonObject, KubeObject } from "../../kube/object.ts";
+import type { KubeObject } from "../../kube/object.ts";
 import { releaseResources } from "./custom-resources.ts";
-import { worldOf } from "./world.ts";
 
 const signal = new AbortController().signal;
-const finalizer = "finalizers.fluxcd.io";
-const owned = { [labels.ownerName]: "flux", [labels.ownerNamespace]: "flux-system" };
-const world = worldOf(
-  {
-    apiVersion: fluxInstance.storageApiVersion,
-    kind: fluxInstance.kind,
-    metadata: { name: "flux", namespace: "flux-system" },
-  },
-  new Map(),
-  "flux-system",
-);
-
-function managed(live: KubeObject): ManagedObject {
-  const { name, namespace = "" } = live.metadata;
-  return { ...gvkOf(live), namespace, name };
-}
-
-function definition(metadata: JsonObject = {}): KubeObject {
-  const versions = [
-    { name: "v1beta1", served: true, storage: false },
-    { name: "v1", served: true, storage: true },
-  ];
-  const spec = { group: "source.toolkit.fluxcd.io", names: { kind: "GitRepository" }, versions };
-  const named = { name: "gitrepositories.source.toolkit.fluxcd.io", labels: owned, ...metadata };
-  return { apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition", metadata: named, spec };
-}
-
-function repository(name: string, finalizers: readonly string[], resourceVersion = "1"): KubeObject {
-  return {
-    apiVersion: "source.toolkit.fluxcd.io/v1",
-    kind: "GitRepository",
-    metadata: { name, namespace: "apps", finalizers, resourceVersion },
-  };
-}
-
-function finalizersOf(client: TableClient): JsonObject {
-  const held = client.objects().filter(({ kind }) => kind === "GitRepository");
-  return Object.fromEntries(held.map(({ metadata }) => [metadata.name, metadata.finalizers ?? []]));
-}
 
 for (const { name, crd, items, want } of [
   {
-    name: "takes off Flux's finalizer, and no other",
+    name: "takes off Flux's fluxFinalizer, and no other",
     crd: definition(),
     items: [
-      repository("a", [finalizer]),
-      repository("b", ["example.com/x", finalizer]),
+      repository("a", [fluxFinalizer]),
+      repository("b", ["example.com/x", fluxFinalizer]),
       repository("c", ["example.com/x"]),
     ],
     want: { a: [], b: ["example.com/x"], c: ["example.com/x"] },
@@ -63,14 +28,14 @@ for (const { name, crd, items, want } of [
   {
     name: "does nothing about a definition that is gone",
     crd: undefined,
-    items: [repository("a", [finalizer])],
-    want: { a: [finalizer] },
+    items: [repository("a", [fluxFinalizer])],
+    want: { a: [fluxFinalizer] },
   },
   {
     name: "leaves the resources of a definition alone that is somebody else's",
     crd: definition({ labels: {} }),
-    items: [repository("a", [finalizer])],
-    want: { a: [finalizer] },
+    items: [repository("a", [fluxFinalizer])],
+    want: { a: [fluxFinalizer] },
   },
 ]) {
   test(`releaseResources() ${name}`, async () => {
@@ -116,8 +81,8 @@ for (const { name, versions, want } of [
 }
 
 test("releaseResources() reads a resource anew that somebody else wrote at the same moment", async () => {
-  const seen = repository("a", [finalizer]);
-  const fresh = repository("a", [finalizer, "example.com/new"], "2");
+  const seen = repository("a", [fluxFinalizer]);
+  const fresh = repository("a", [fluxFinalizer, "example.com/new"], "2");
   const answers = [apiError(409, "Conflict")];
   const client = tableClient([definition(), fresh], {
     refuse: (verb) => (verb === "patch" ? answers.shift() : undefined),
@@ -130,7 +95,7 @@ test("releaseResources() reads a resource anew that somebody else wrote at the s
 });
 
 test("releaseResources() takes a resource that goes meanwhile for released", async () => {
-  const client = tableClient([definition(), repository("a", [finalizer])], {
+  const client = tableClient([definition(), repository("a", [fluxFinalizer])], {
     refuse: (verb) => (verb === "patch" ? apiError(404, "NotFound") : undefined),
   });
   await releaseResources(managed(definition()), world, { client }, signal);
@@ -139,7 +104,7 @@ test("releaseResources() takes a resource that goes meanwhile for released", asy
 
 test("releaseResources() throws when it may not take off a finalizer", async () => {
   const forbidden = apiError(403, "Forbidden");
-  const client = tableClient([definition(), repository("a", [finalizer])], {
+  const client = tableClient([definition(), repository("a", [fluxFinalizer])], {
     refuse: (verb) => (verb === "patch" ? forbidden : undefined),
   });
   await assert.rejects(releaseResources(managed(definition()), world, { client }, signal), forbidden);

@@ -1,27 +1,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { tableClient, type TableClient } from "../../../test/support/table-client.ts";
-import { fluxInstance, labels, objectAnnotations } from "../../api/names.ts";
-import type { ManagedObject } from "../../apply/inventory.ts";
-import { gvkOf } from "../../kube/gvk.ts";
+import {
+  definition,
+  finalizersOf,
+  fluxFinalizer,
+  managed,
+  owned,
+  repository,
+  world,
+} from "../../../test/support/removable.ts";
+import { tableClient } from "../../../test/support/table-client.ts";
+import { objectAnnotations } from "../../api/names.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
 import { nameObject } from "../../kube/object-id.ts";
 import { TestClock } from "../../std/test-clock.ts";
 import { deletedOf, removeObjects } from "./remove.ts";
-import { worldOf } from "./world.ts";
 
 const signal = new AbortController().signal;
-const finalizer = "finalizers.fluxcd.io";
-const owned = { [labels.ownerName]: "flux", [labels.ownerNamespace]: "flux-system" };
-const world = worldOf(
-  {
-    apiVersion: fluxInstance.storageApiVersion,
-    kind: fluxInstance.kind,
-    metadata: { name: "flux", namespace: "flux-system" },
-  },
-  new Map(),
-  "flux-system",
-);
 
 function object(
   apiVersion: string,
@@ -30,34 +25,6 @@ function object(
   more: JsonObject = {},
 ): KubeObject {
   return { apiVersion, kind, metadata: { namespace: "flux-system", labels: owned, ...metadata }, ...more };
-}
-
-function managed(live: KubeObject): ManagedObject {
-  const { name, namespace = "" } = live.metadata;
-  return { ...gvkOf(live), namespace, name };
-}
-
-function definition(metadata: JsonObject = {}): KubeObject {
-  const versions = [
-    { name: "v1beta1", served: true, storage: false },
-    { name: "v1", served: true, storage: true },
-  ];
-  const spec = { group: "source.toolkit.fluxcd.io", names: { kind: "GitRepository" }, versions };
-  const named = { name: "gitrepositories.source.toolkit.fluxcd.io", labels: owned, ...metadata };
-  return { apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition", metadata: named, spec };
-}
-
-function repository(name: string, finalizers: readonly string[], resourceVersion = "1"): KubeObject {
-  return {
-    apiVersion: "source.toolkit.fluxcd.io/v1",
-    kind: "GitRepository",
-    metadata: { name, namespace: "apps", finalizers, resourceVersion },
-  };
-}
-
-function finalizersOf(client: TableClient): JsonObject {
-  const held = client.objects().filter(({ kind }) => kind === "GitRepository");
-  return Object.fromEntries(held.map(({ metadata }) => [metadata.name, metadata.finalizers ?? []]));
 }
 
 const controller = object("apps/v1", "Deployment", { name: "source-controller" });
@@ -71,7 +38,7 @@ const kustomization = object(
 
 test("removeObjects() suspends Kustomizations, stops controllers, releases resources, and then removes the rest", async () => {
   const crd = definition();
-  const live = [kustomization, service, controller, crd, repository("a", [finalizer])];
+  const live = [kustomization, service, controller, crd, repository("a", [fluxFinalizer])];
   const client = tableClient(live);
   const objects = [kustomization, controller, service, crd].map(managed);
   const changes = await removeObjects(objects, world, { client, clock: new TestClock() }, signal);
@@ -91,7 +58,7 @@ test("removeObjects() suspends Kustomizations, stops controllers, releases resou
 
 test("removeObjects() touches nothing else while a controller is still there, and names what holds it", async () => {
   const held = object("apps/v1", "Deployment", { name: "source-controller", finalizers: ["foregroundDeletion"] });
-  const client = tableClient([held, service, definition(), repository("a", [finalizer])]);
+  const client = tableClient([held, service, definition(), repository("a", [fluxFinalizer])]);
   const clock = new TestClock();
   const removal = removeObjects([held, service, definition()].map(managed), world, { client, clock }, signal);
   const refused = assert.rejects(removal, {
@@ -104,7 +71,7 @@ test("removeObjects() touches nothing else while a controller is still there, an
     client.objects().map(nameObject),
     [held, service, definition(), repository("a", [])].map(nameObject),
   );
-  assert.deepEqual(finalizersOf(client), { a: [finalizer] });
+  assert.deepEqual(finalizersOf(client), { a: [fluxFinalizer] });
 });
 
 for (const { name, kept } of [
@@ -115,7 +82,7 @@ for (const { name, kept } of [
   { name: "somebody else's", kept: object("apps/v1", "Deployment", { name: "x", labels: {} }) },
 ]) {
   test(`removeObjects() leaves definitions and their resources while a controller is ${name}`, async () => {
-    const client = tableClient([kept, definition(), repository("a", [finalizer])]);
+    const client = tableClient([kept, definition(), repository("a", [fluxFinalizer])]);
     const removal = removeObjects([kept, definition()].map(managed), world, { client, clock: new TestClock() }, signal);
     await assert.rejects(
       removal,

@@ -1,28 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { managed, owned, world } from "../../../test/support/removable.ts";
 import { tableClient } from "../../../test/support/table-client.ts";
-import { fluxInstance, labels, ownerLabels } from "../../api/names.ts";
-import type { ManagedObject } from "../../apply/inventory.ts";
-import { gvkOf } from "../../kube/gvk.ts";
+import { labels } from "../../api/names.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { nameObject } from "../../kube/object-id.ts";
 import { TestClock } from "../../std/test-clock.ts";
 import { removeStale } from "./stale.ts";
-import { worldOf } from "./world.ts";
 
 const signal = new AbortController().signal;
-const key = { namespace: "flux-system", name: "flux" };
-const world = worldOf(
-  { apiVersion: fluxInstance.storageApiVersion, kind: fluxInstance.kind, metadata: key },
-  new Map(),
-  "flux-system",
-);
-const owned = ownerLabels(key);
-
-function managed(live: KubeObject): ManagedObject {
-  const { name, namespace = "" } = live.metadata;
-  return { ...gvkOf(live), namespace, name };
-}
 
 function definition(kind: string): KubeObject {
   const plural = `${kind.toLowerCase()}s`;
