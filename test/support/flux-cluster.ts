@@ -217,6 +217,9 @@ const restless = new Set([
   "APIService",
 ]);
 
+/** Kinds that say nothing but their spec: Kubernetes counts in their status, at any time. */
+const counted = new Set(["ResourceQuota"]);
+
 /** See `FluxCluster.snapshot`. */
 export async function snapshotOf({ rest }: ControlPlane): Promise<ReadonlyMap<string, string>> {
   const groups = listOf((await rest.get("/apis"))["groups"])
@@ -231,8 +234,9 @@ export async function snapshotOf({ rest }: ControlPlane): Promise<ReadonlyMap<st
       if (!listOf(resource["verbs"]).includes("list") || restless.has(textOf(resource["kind"]))) continue;
       const objects = await listWhenServed(rest, `${path}/${textOf(resource["name"])}`);
       for (const object of objects) {
-        const named = nameObject({ ...object, kind: textOf(resource["kind"]), apiVersion: path });
-        seen.set(named, `${object.metadata.uid}@${object.metadata.resourceVersion}`);
+        const kind = textOf(resource["kind"]);
+        const state = counted.has(kind) ? JSON.stringify(object["spec"]) : object.metadata.resourceVersion;
+        seen.set(nameObject({ ...object, kind, apiVersion: path }), `${object.metadata.uid}@${state}`);
       }
     }
   }
