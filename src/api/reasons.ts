@@ -70,8 +70,6 @@ export const eventReasons = {
   leftovers: "Leftovers",
 } as const;
 
-export type EventReason = Reason | (typeof eventReasons)[keyof typeof eventReasons];
-
 type Legal = { readonly [status in ConditionStatus]?: readonly Reason[] };
 
 /** Which reasons go with which type and status. A type that is abnormal-true is only ever True, else absent. */

@@ -42,12 +42,6 @@ export function latestRelease(available: readonly string[]): string | undefined 
   return newestFirst(available).find((version) => major(version) === currentMajor && !isPrerelease(version));
 }
 
-/** Whether `version` ("2.9.4") is within `range` by the rules of `findRelease`; false for a range that cannot be read. */
-export function matchesRange(range: string, version: string): boolean {
-  const parsed = parseRange(range);
-  return parsed.kind === "range" && takes(parsed.range, version);
-}
-
 function takes(range: Range, version: string): boolean {
   return range.some(({ comparators, namesPrerelease, majors }) => {
     if (isPrerelease(version) && !namesPrerelease) return false;
