@@ -4,10 +4,10 @@ import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
-import { fluxInstanceCrd } from "../../src/api/crd.ts";
-import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
-import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
+import { fieldsOf, textOf } from "../../src/kube/fields.ts";
+import type { KubeObject } from "../../src/kube/object.ts";
 import { isReady, manifest, namespace, startFluxCluster, type FluxCluster } from "../support/flux-cluster.ts";
+import { replaceDefinition } from "../support/go-operator.ts";
 
 const run = promisify(execFile);
 const never = new AbortController().signal;
@@ -128,7 +128,7 @@ describe("the way back to the Go operator", { concurrency: 1 }, () => {
     const { binaries, kubeconfigPath, folder } = cluster.plane;
     const env = { HOME: folder, KUBECONFIG: kubeconfigPath, PATH: `${dirname(binaries.kubectl)}:/usr/bin:/bin` };
     await run("sh", ["-ec", command ?? "false"], { env });
-    await replaceDefinition();
+    await replaceDefinition(cluster);
     const { spec, metadata } = await cluster.plane.rest.get(instancePath);
     const { distribution, sharding, ...others } = fieldsOf(spec);
     assert.deepEqual(
@@ -153,24 +153,3 @@ describe("the way back to the Go operator", { concurrency: 1 }, () => {
     assert.equal(applied.metadata.uid, metadata.uid);
   });
 });
-
-/** Ours with what the Go operator's has of it: one version, none of the RFC's names. */
-async function replaceDefinition(): Promise<void> {
-  const path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/fluxinstances.fluxcd.controlplane.io";
-  const live = await cluster.plane.rest.get(path);
-  const spec = fieldsOf(fluxInstanceCrd()["spec"]);
-  const v1 = listOf(spec["versions"])
-    .map(fieldsOf)
-    .find((version) => version["name"] === "v1");
-  const text = JSON.stringify(v1, (key, value: unknown) =>
-    ["shards", "pullSecret", "x-kubernetes-validations"].includes(key) && isAlias(key, value) ? undefined : value,
-  );
-  const versions: JsonObject[] = [JSON.parse(text) as JsonObject];
-  await cluster.client.replace({ ...live, spec: { ...spec, versions } }, { fieldManager: "test" }, never);
-  await cluster.plane.rest.get(instancePath);
-}
-
-/** `sharding.shards` is no alias, but the one beside it is: it is told by its description. */
-function isAlias(key: string, value: unknown): boolean {
-  return key !== "shards" || JSON.stringify(value).includes("sharding.shards");
-}
