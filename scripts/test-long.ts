@@ -12,5 +12,5 @@ const files = ["test/conformance", "test/long"].flatMap((folder) =>
 );
 await runSteps([
   { name: "tools", command: ["node", "scripts/provide-tools.ts", "--long"] },
-  { name: "long suites", command: ["node", "--test", "--test-concurrency=1", ...files] },
+  { name: "long suites", command: ["node", "--test", "--test-force-exit", "--test-concurrency=1", ...files] },
 ]);

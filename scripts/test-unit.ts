@@ -18,7 +18,14 @@ process.exitCode = Math.max(...codes);
 /** Resolves to the exit code; the output is shown as a whole, so that the two do not mix. */
 async function runGroup(patterns: readonly string[]): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const args = ["--test", "--test-isolation=none", "--test-timeout=60000", ...reporter(), ...patterns];
+  const args = [
+    "--test",
+    "--test-force-exit",
+    "--test-isolation=none",
+    "--test-timeout=60000",
+    ...reporter(),
+    ...patterns,
+  ];
   const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
   const output: Buffer[] = [];
   child.stdout.on("data", (chunk: Buffer) => output.push(chunk));

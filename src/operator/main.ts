@@ -6,6 +6,8 @@ import { runOperator } from "./wire.ts";
 
 try {
   await main();
+  // Node's own clean-up of handles was seen to spin for ever in 26.10; all that must be done before the end is done.
+  process.exit();
 } catch (error) {
   if (!(error instanceof ConfigError)) throw error;
   console.error(`flux-operator: ${error.message}`);
