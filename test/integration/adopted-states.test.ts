@@ -99,6 +99,21 @@ async function tidy(): Promise<void> {
   await cluster.plane.rest.delete(`/api/v1/namespaces/${namespace}/events`);
 }
 
+/** The Deployment as one more, of a shard. */
+function shardOf(deployment: KubeObject | undefined): KubeObject {
+  if (deployment === undefined) throw new Error("no such Deployment");
+  const name = `${deployment.metadata.name}-shard1`;
+  const spec = fieldsOf(deployment["spec"]);
+  const template = fieldsOf(spec["template"]);
+  const labels = { ...fieldsOf(fieldsOf(template["metadata"])["labels"]), app: name };
+  const podMetadata = { ...fieldsOf(template["metadata"]), labels };
+  return {
+    ...deployment,
+    metadata: { ...deployment.metadata, name },
+    spec: { ...spec, selector: { matchLabels: { app: name } }, template: { ...template, metadata: podMetadata } },
+  };
+}
+
 const namespaceName = `Namespace/${namespace}`;
 
 /** Finalizers and the token that Flux's controllers put on what they reconcile, as they do it: by an update. */
@@ -216,11 +231,18 @@ describe("what the Go operator has left", { concurrency: 1, skip: goldenAbsent ?
 describe("what the Go operator has left, with another wish", { concurrency: 1, skip: goldenAbsent ?? false }, () => {
   let state: GoOperatorState;
   let uids: ReadonlyMap<string, string>;
+  /** Lost in an interruption between the Go operator's new inventory and its deletions. */
+  let forgotten: KubeObject;
+  const component = "kustomize-controller";
   const components = ["source-controller", "kustomize-controller", "helm-controller", "notification-controller"];
 
   before(async () => {
     state = await goState("exact-v2.8.3");
     const found = await Promise.all(state.objects.map(live));
+    const kustomize = state.objects.find(({ kind, metadata }) => kind === "Deployment" && metadata.name === component);
+    forgotten = shardOf(kustomize);
+    await applyServed(forgotten, "flux-operator", cluster);
+    await available([forgotten]);
     uids = new Map(
       found.map((object) => (object === undefined ? ["", ""] : [nameObject(object), object.metadata.uid ?? ""])),
     );
@@ -255,8 +277,23 @@ describe("what the Go operator has left, with another wish", { concurrency: 1, s
     assert.deepEqual(missing, []);
   });
 
-  test("goes with the instance", async () => {
+  test("warns of a controller that the Go operator has forgotten, and leaves it alone", async () => {
+    assert.match(
+      condition(await cluster.instance(), "Warning") ?? "",
+      /neither wants nor remembers them: Deployment\/flux-system\/kustomize-controller-shard1; delete them/,
+    );
+    assert.deepEqual(await present([forgotten]), [nameObject(forgotten)]);
+  });
+
+  test("goes with the instance, once the forgotten controller is gone, which would take workloads along", async () => {
+    const definition = state.objects.find(({ metadata }) => metadata.name.startsWith("kustomizations."));
+    assert.ok(definition !== undefined);
     await cluster.plane.rest.delete(instancePath);
+    await cluster.instanceWhen("held up", (instance) =>
+      /kustomize-controller-shard1, which the inventory does not list, runs/.test(condition(instance, "Ready") ?? ""),
+    );
+    assert.deepEqual(await present([definition]), [nameObject(definition)]);
+    await cluster.plane.rest.delete(`${deploymentsPath}/${forgotten.metadata.name}`);
     await instanceGone();
     await untilGone(state.objects.filter(({ kind }) => kind !== "Namespace"));
     assert.deepEqual(await present(state.objects), [namespaceName]);

@@ -110,6 +110,21 @@ for (const { name, metadata } of [
   });
 }
 
+test("removeObjects() leaves definitions while one of ours runs that the inventory of a deleted instance does not list", async () => {
+  const spec = { template: { spec: { containers: [{ name: "manager", image: "x/kustomize-controller:v1" }] } } };
+  const forgotten = object("apps/v1", "Deployment", { name: "shard" }, { spec });
+  const client = tableClient([forgotten, definition(), repository("a", [fluxFinalizer])]);
+  const { instance } = world;
+  const metadata = { ...instance.metadata, deletionTimestamp: "2026-01-01T00:00:00Z" };
+  const leaving = { ...world, instance: { ...instance, metadata } };
+  const removal = removeObjects([managed(definition())], leaving, { client, clock: new TestClock() }, signal);
+  await assert.rejects(removal, {
+    message:
+      "Cannot remove Flux's definitions while Deployment/flux-system/shard, which the inventory does not list, runs: it would take workloads along, or crash; delete it",
+  });
+  assert.deepEqual(client.writes, []);
+});
+
 test("removeObjects() may be repeated when all is gone", async () => {
   const client = tableClient([]);
   const objects = [kustomization, controller, service, definition()].map(managed);

@@ -11,7 +11,7 @@ import type { Clock } from "../../std/clock.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";
 import { ReasonedError } from "../../std/errors.ts";
 import { kindOfDefinition, releaseResources, resourcesOf } from "./custom-resources.ts";
-import { findControllerPods, findForeignControllers } from "./running-controllers.ts";
+import { findControllerPods, findForeignControllers, findOwnControllers } from "./running-controllers.ts";
 import type { RemovalProgress } from "./removal-phase.ts";
 import { isKustomization, suspend } from "./suspension.ts";
 import type { World } from "./world.ts";
@@ -110,10 +110,17 @@ async function refuseWhileWatched(
     );
   }
   await waitForPods(stopped, deps, signal);
+  const isLast = world.instance.metadata.deletionTimestamp !== undefined;
+  const unlisted = isLast ? await findOwnControllers(ownerLabels(world.key), deps, signal) : [];
+  if (unlisted.length > 0) {
+    throw refusal(
+      `${unlisted.join(", ")}, which the inventory does not list, ${runOrRuns(unlisted)}: it would take workloads along, or crash; delete it`,
+    );
+  }
   const foreign = await findForeignControllers(ownerLabels(world.key), deps, signal);
   if (foreign.length === 0) return;
   throw refusal(
-    `${foreign.join(", ")} of another Flux ${foreign.length === 1 ? "runs" : "run"}: it would take workloads along, or crash; remove it first, or keep the definitions by spec.deletionPolicy KeepResources`,
+    `${foreign.join(", ")} of another Flux ${runOrRuns(foreign)}: it would take workloads along, or crash; remove it first, or keep the definitions by spec.deletionPolicy KeepResources`,
   );
 }
 
@@ -122,6 +129,10 @@ export async function waitForPods(stopped: readonly Change[], deps: RemoveDeps, 
   const controllers = stopped.map(({ id }) => id);
   const pods = await findControllerPods(controllers, deps, signal);
   if (pods.length > 0) throw stillThereError(enumerate(pods, 10));
+}
+
+function runOrRuns({ length }: readonly string[]): string {
+  return length === 1 ? "runs" : "run";
 }
 
 function refusal(why: string): RemovalError {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { tableClient } from "../../../test/support/table-client.ts";
 import { ownerLabels } from "../../api/names.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
-import { findControllerPods, findForeignControllers } from "./running-controllers.ts";
+import { findControllerPods, findForeignControllers, findOwnControllers } from "./running-controllers.ts";
 
 const signal = new AbortController().signal;
 const owner = ownerLabels({ namespace: "flux-system", name: "flux" });
@@ -64,6 +64,16 @@ for (const { name, objects, want } of [
   test(`findForeignControllers() ${name}`, async () =>
     assert.deepEqual(await findForeignControllers(owner, { client: tableClient(objects) }, signal), want));
 }
+
+test("findOwnControllers() finds those with our owner labels that run, and no others", async () => {
+  const objects = [
+    deployment("a", { image: helm, labels: owner }),
+    deployment("b", { image: helm, labels: owner, replicas: 0 }),
+    deployment("c", { image: helm }),
+    deployment("d", { image: "proxy:1", labels: owner }),
+  ];
+  assert.deepEqual(await findOwnControllers(owner, { client: tableClient(objects) }, signal), ["Deployment/other/a"]);
+});
 
 for (const { name, objects, want } of [
   {

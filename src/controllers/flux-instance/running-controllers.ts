@@ -25,10 +25,30 @@ export async function findForeignControllers(
   deps: RunningDeps,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
+  return await findRunning((deployment) => !isOwned(deployment, owner), deps, signal);
+}
+
+/**
+ * Those that carry our owner labels and run. Once all that the inventory lists are gone, these are not in it: the Go operator forgets what
+ * it has not deleted yet when it is interrupted, since it writes the new inventory first.
+ */
+export async function findOwnControllers(
+  owner: OwnerLabels,
+  deps: RunningDeps,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  return await findRunning((deployment) => isOwned(deployment, owner), deps, signal);
+}
+
+async function findRunning(
+  isMeant: (deployment: KubeObject) => boolean,
+  deps: RunningDeps,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
   const found: string[] = [];
   for await (const { items } of pages(deploymentKind, {}, deps.client, signal)) {
     for (const deployment of items) {
-      if (isOwned(deployment, owner) || !isController(deployment)) continue;
+      if (!isMeant(deployment) || !isController(deployment)) continue;
       if (await runs(deployment, deps, signal)) found.push(nameObject(deployment));
     }
   }

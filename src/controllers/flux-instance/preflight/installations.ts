@@ -1,4 +1,5 @@
-import { labels } from "../../../api/names.ts";
+import { labels, ownerLabels } from "../../../api/names.ts";
+import { isOwned } from "../../../apply/prune.ts";
 import { componentNames } from "../../../distribution/release.ts";
 import { fieldsOf, listOf, textOf } from "../../../kube/fields.ts";
 import type { KubeObject } from "../../../kube/object.ts";
@@ -20,7 +21,29 @@ export function judgeInstallations(controllers: readonly KubeObject[], subject: 
   const byNamespace = Map.groupBy(controllers, ({ metadata }) => metadata.namespace ?? "");
   return [...byNamespace]
     .toSorted(([left], [right]) => (left < right ? -1 : 1))
-    .flatMap(([namespace, found]) => (namespace === own ? judgeHelm(found) : judgeOther(found, subject)));
+    .flatMap(([namespace, found]) => (namespace === own ? judgeOwn(found, subject) : judgeOther(found, subject)));
+}
+
+/** In our own namespace they are taken over, but for those that the instance owns and nobody remembers. */
+function judgeOwn(found: readonly KubeObject[], subject: Subject): readonly Finding[] {
+  return [...judgeHelm(found), ...judgeForgotten(found, subject)];
+}
+
+/** The Go operator forgets what it has not deleted yet when it is interrupted: it writes the new inventory first. */
+function judgeForgotten(found: readonly KubeObject[], { planned, world }: Subject): readonly Finding[] {
+  const known = new Set([
+    ...planned.map(({ object }) => formatObjectId(objectIdOf(object))),
+    ...(world.recorded.inventory?.entries ?? []).map(({ id }) => id),
+  ]);
+  const forgotten = found.filter(
+    (one) => isOwned(one, ownerLabels(world.key)) && isRunning(one) && !known.has(formatObjectId(objectIdOf(one))),
+  );
+  if (planned.length === 0 || forgotten.length === 0) return [];
+  return [
+    warn(
+      `these controllers carry the labels of this instance, but it neither wants nor remembers them: ${enumerateSorted(forgotten.map(nameObject))}; delete them, for they run on and hold up its removal`,
+    ),
+  ];
 }
 
 function judgeOther(found: readonly KubeObject[], { planned }: Subject): readonly Finding[] {
@@ -40,7 +63,7 @@ function judgeOther(found: readonly KubeObject[], { planned }: Subject): readonl
   ];
 }
 
-/** In our own namespace they are taken over. Helm does not know that. */
+/** Helm does not know that they are taken over. */
 function judgeHelm(found: readonly KubeObject[]): readonly Finding[] {
   const releases = found.flatMap(({ metadata }) => metadata.annotations?.[helmRelease] ?? []);
   if (releases.length === 0) return [];

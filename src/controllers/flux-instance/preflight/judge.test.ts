@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ownerLabels } from "../../../api/names.ts";
 import { releaseOf, specOf } from "../../../../test/support/small-release.ts";
 import type { PlannedObject } from "../../../apply/plan-apply.ts";
 import { parseApiVersion } from "../../../kube/gvk.ts";
@@ -332,6 +333,18 @@ for (const { name, found, planned = ours, want } of [
       controller("helm-controller", { ...other, metadata: { annotations: { "meta.helm.sh/release-name": "flux2" } } }),
     ],
     want: [rival.replace("helm-controller;", "helm-controller of the Helm release flux2;")],
+  },
+  {
+    name: "warns of one that carries our labels and is not remembered",
+    found: [controller("source-watcher", { metadata: { labels: ownerLabels({ namespace: own, name: "flux" }) } })],
+    want: [
+      "warn: these controllers carry the labels of this instance, but it neither wants nor remembers them: Deployment/flux-system/source-watcher; delete them, for they run on and hold up its removal",
+    ],
+  },
+  {
+    name: "takes one that carries our labels and is wanted",
+    found: [controller("helm-controller", { metadata: { labels: ownerLabels({ namespace: own, name: "flux" }) } })],
+    want: [],
   },
   {
     name: "warns of a Helm release whose controllers it takes over",
