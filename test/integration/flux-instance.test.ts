@@ -4,6 +4,7 @@ import { loadRelease } from "../../src/distribution/load.ts";
 import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 import { readinessOf } from "../../src/kube/readiness.ts";
+import type { AuditEvent } from "../../scripts/control-plane/audit.ts";
 import { conditionFaults } from "../../src/api/reasons.ts";
 import { readStatus } from "../../src/controllers/flux-instance/status.ts";
 import {
@@ -58,6 +59,10 @@ async function withFlag(flag: string): Promise<readonly string[]> {
 
 function withShards(names: readonly string[], shards: readonly string[]): readonly string[] {
   return names.flatMap((name) => [name, ...shards.map((shard) => `${name}-${shard}`)]).toSorted();
+}
+
+function isApply({ requestURI }: AuditEvent): boolean {
+  return requestURI.includes("force=true");
 }
 
 /** What runs, apart from the instance's own status: nothing of it may change when something is refused. */
@@ -371,6 +376,25 @@ describe("FluxInstance, from the RFC's example to its deletion", { concurrency: 
     await cluster.patchInstance({ metadata: { annotations: { [annotation]: "Enabled" } } });
     await cluster.reconcile();
     assert.equal((await cluster.plane.rest.request("GET", path)).status, 200);
+  });
+
+  test("stops the controllers of one sharding key before those of another start", async () => {
+    const before = (await cluster.writes()).length;
+    await cluster.patchInstance({ spec: { shards: null, sharding: { key: "example.com/shard", shards: ["shard1"] } } });
+    await cluster.instanceWhen("ready", isReady);
+    const names = withShards(["helm-controller", "kustomize-controller", "source-controller"], ["shard1"]);
+    const writes = (await cluster.writes())
+      .slice(before)
+      .filter(({ objectRef }) => objectRef?.resource === "deployments");
+    const parked = writes.slice(0, writes.findIndex(isApply)).map(({ objectRef }) => objectRef?.name ?? "");
+    assert.deepEqual(parked.toSorted(), names);
+    const all = (await deployments()).filter(({ metadata }) => names.includes(metadata.name));
+    assert.deepEqual(
+      all.map(({ spec }) => fieldsOf(spec)["replicas"]),
+      names.map(() => 1),
+    );
+    await cluster.patchInstance({ spec: { shards: ["shard1"], sharding: null } });
+    await cluster.instanceWhen("ready", isReady);
   });
 
   test("upgrades to the next minor once the range allows it", async () => {

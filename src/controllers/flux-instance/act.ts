@@ -118,8 +118,9 @@ export async function act(
   await migrate(migrations, { interrupt, onProgress }, deps, signal);
   if (interrupt.aborted) throw interrupted();
   await waitForEnding(endingOf(planned), world, { ...deps, interrupt, reportProgress }, signal);
-  await parkOverlapping(stale, { wanted: objects, owner: ownerLabels(world.key) }, deps, signal);
-  const stages = lookAgain(stagesOf(afterEnding(planned), target.spec.wait), { planned, target, world }, deps);
+  const parting = { planned: afterEnding(planned), owner: ownerLabels(world.key), timeoutMs: wait.timeoutMs };
+  const ready = await unlessInterrupted(interrupt, signal, (own) => parkOverlapping(stale, parting, deps, own));
+  const stages = lookAgain(stagesOf(ready, target.spec.wait), { planned, target, world }, deps);
   const applied = await applyStages(stages, wait, deps, signal);
   announce(remainderNotes(applied.changes));
   throwUnlessHealthy(applied.wait);
@@ -162,8 +163,16 @@ async function waitForEnding(
   signal: AbortSignal,
 ): Promise<void> {
   const options = { ...goneOptions(world, deps, signal), onWaiting: reportProgress };
+  await unlessInterrupted(interrupt, signal, (own) => waitUntilGone(ending, options, deps, own));
+}
+
+async function unlessInterrupted<T>(
+  interrupt: AbortSignal,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   try {
-    await waitUntilGone(ending, options, deps, AbortSignal.any([signal, interrupt]));
+    return await work(AbortSignal.any([signal, interrupt]));
   } catch (error) {
     signal.throwIfAborted();
     throw interrupt.aborted ? interrupted() : error;
