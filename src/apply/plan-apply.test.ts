@@ -265,7 +265,7 @@ for (const { name, planned = blind, answers, want } of [
     const client = { ...depsOf({}).client, apply };
     const run = planBlind(planned, { client, clock }, signal);
     if (typeof want === "string") {
-      await assert.rejects(run, { name: "PlanError", message: want });
+      await assert.rejects(run, { name: "LatePlanError", message: want });
       return;
     }
     await clock.advance(1_000);

@@ -1,7 +1,7 @@
 import { ApiError, NoSuchKindError } from "../client/api-error.ts";
 import type { Clock } from "../std/clock.ts";
 import { mapConcurrent } from "../std/concurrent.ts";
-import { errorMessage, ReasonedError } from "../std/errors.ts";
+import { errorMessage, ReasonedError, type ReasonedErrorOptions } from "../std/errors.ts";
 import { fieldsOf, textOf } from "../kube/fields.ts";
 import { groupKindKey, gvkOf, type GroupKind } from "../kube/gvk.ts";
 import type { KubeObject, ObjectMeta } from "../kube/object.ts";
@@ -49,6 +49,9 @@ export type PlanDeps = TakeOverDeps & { readonly ledger: Pick<Ledger, "isSettled
 /** The API server refuses objects of the plan. Nothing has been written. */
 export class PlanError extends ReasonedError {}
 
+/** It refuses what it could not be asked about before the definitions were there, and these have been changed. */
+export class LatePlanError extends ReasonedError {}
+
 /**
  * Asks the API server, by dry-run, what an apply of `objects` would change; the objects that the ledger vouches for are not asked about.
  * Throws PlanError when any object would be refused, naming the first of them and how many there are.
@@ -72,7 +75,7 @@ export async function planApply(
     refused.push(verdict);
     return { object, action: "blind" };
   });
-  if (refused.length > 0) throw refusal(refused);
+  if (refused.length > 0) throw new PlanError(refusal(refused, "nothing was changed"));
   return planned;
 }
 
@@ -91,7 +94,7 @@ function againstSchema(object: KubeObject, objects: readonly KubeObject[]): Plan
 
 /**
  * Dry-runs the custom resources that were blind, once their definitions are served: after these nothing may be written that the API
- * server refuses. One whose namespace is still to come stays blind. Throws PlanError.
+ * server refuses. One whose namespace is still to come stays blind. Throws LatePlanError.
  */
 export async function planBlind(
   planned: readonly PlannedObject[],
@@ -109,7 +112,7 @@ export async function planBlind(
     }
   });
   const refused = results.flat();
-  if (refused.length > 0) throw refusal(refused, "only definitions were changed");
+  if (refused.length > 0) throw new LatePlanError(refusal(refused, "only definitions were changed"));
 }
 
 const servedRecheckMs = 100;
@@ -245,16 +248,12 @@ async function dryRunBridge(
   }
 }
 
-function refusal(refused: readonly Refusal[], changed = "nothing was changed"): PlanError {
+function refusal(refused: readonly Refusal[], changed: string): ReasonedErrorOptions {
   const [first, ...others] = refused.toSorted((left, right) =>
     nameObject(left.object) < nameObject(right.object) ? -1 : 1,
   );
   const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
   const { object, words, cause } = first as Refusal;
-  return new PlanError({
-    reason: "ReconciliationFailed",
-    retry: "backoff",
-    message: `Cannot apply ${nameObject(object)}: ${words}${more}; ${changed}`,
-    cause,
-  });
+  const message = `Cannot apply ${nameObject(object)}: ${words}${more}; ${changed}`;
+  return { reason: "ReconciliationFailed", retry: "backoff", message, cause };
 }

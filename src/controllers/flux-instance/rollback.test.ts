@@ -5,7 +5,7 @@ import { apiError } from "../../../test/support/table-client.ts";
 import { parseStoredFluxInstance } from "../../api/flux-instance.ts";
 import { fluxInstance, instanceAnnotations } from "../../api/names.ts";
 import { ApplyError } from "../../apply/apply-error.ts";
-import { PlanError } from "../../apply/plan-apply.ts";
+import { LatePlanError, PlanError } from "../../apply/plan-apply.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
 import { targetOf, type Target } from "../../render/target.ts";
 import { ReasonedError } from "../../std/errors.ts";
@@ -174,6 +174,8 @@ test("doubtOf() has none about an instance that was never rolled back", () => {
   for (const parts of [{ lastGood: damaged }, {}]) assert.equal(doubtOf(worldWith(parts)), undefined);
 });
 
+const late = new LatePlanError({ reason: "ReconciliationFailed", retry: "backoff", message: "Cannot apply it" });
+const early = new PlanError({ reason: "ReconciliationFailed", retry: "backoff", message: "Cannot apply it" });
 const unhealthy = new HealthError({ reason: "HealthCheckFailed", retry: "backoff", message: failed.message });
 
 function refusedWith(status: number): ApplyError {
@@ -188,6 +190,14 @@ function refusedWith(status: number): ApplyError {
 for (const { name, error, lastGood, target, want } of [
   { name: "returns from illness", error: unhealthy, lastGood: known, target: wanted, want: "2.8.0" },
   { name: "returns from a refusal", error: refusedWith(422), lastGood: known, target: wanted, want: "2.8.0" },
+  {
+    name: "returns from a refusal after definitions were changed",
+    error: late,
+    lastGood: known,
+    target: wanted,
+    want: "2.8.0",
+  },
+  { name: "stays when nothing was changed", error: early, lastGood: known, target: wanted, want: "" },
   {
     name: "returns from a refusal among others",
     error: new AggregateError([refusedWith(500), refusedWith(403)]),

@@ -2,6 +2,7 @@ import { parseStoredFluxInstance } from "../../api/flux-instance.ts";
 import { lastGoodName } from "../../api/names.ts";
 import { conditionTypes, reasons } from "../../api/reasons.ts";
 import { ApplyError } from "../../apply/apply-error.ts";
+import { LatePlanError } from "../../apply/plan-apply.ts";
 import { ApiError } from "../../client/api-error.ts";
 import { findCondition } from "../../kube/conditions.ts";
 import { fieldsOf } from "../../kube/fields.ts";
@@ -109,7 +110,7 @@ const finalStatuses: ReadonlySet<number> = new Set([400, 403, 413, 422]);
 /** Whether trying again cannot help: the pods are ill, or the API server refuses objects for what they are. */
 function endsUpgrade(thrown: unknown): boolean {
   if (thrown instanceof AggregateError) return thrown.errors.some(endsUpgrade);
-  if (thrown instanceof HealthError) return true;
+  if (thrown instanceof HealthError || thrown instanceof LatePlanError) return true;
   return thrown instanceof ApplyError && thrown.cause instanceof ApiError && finalStatuses.has(thrown.cause.status);
 }
 
