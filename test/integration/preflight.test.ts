@@ -10,6 +10,7 @@ import { loadRelease } from "../../src/distribution/load.ts";
 import { fieldsOf, textOf } from "../../src/kube/fields.ts";
 import { parseApiVersion } from "../../src/kube/gvk.ts";
 import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
+import { readinessOf } from "../../src/kube/readiness.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { condition, isReady, namespace, startFluxCluster, type FluxCluster } from "../support/flux-cluster.ts";
 import { startWireProxy, type WireProxy } from "../support/wire-proxy.ts";
@@ -215,7 +216,14 @@ const refusals: readonly Obstacle[] = [
   },
   {
     name: "another Flux that watches the same objects",
-    put: () => create(otherFlux(1)),
+    put: async () => {
+      await create(otherFlux(1));
+      await cluster.objectWhen(
+        { group: "apps", version: "v1", kind: "Deployment" },
+        "running",
+        (object) => object.metadata.namespace === "old" && readinessOf(object).status === "Current",
+      );
+    },
     take: () => remove(otherFlux(1)),
     message:
       "another installation of Flux reconciles the same objects: Deployment/old/source-controller; remove it, or scale it to 0",
