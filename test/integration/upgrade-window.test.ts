@@ -16,7 +16,7 @@ import type { Outcome } from "../../src/runtime/controller.ts";
 import { systemClock, type Clock } from "../../src/std/clock.ts";
 import { TestClock } from "../../src/std/test-clock.ts";
 import { startControlPlane, type ControlPlane } from "../support/control-plane.ts";
-import { condition, namespace, statusOf } from "../support/flux-cluster.ts";
+import { condition, namespace, recordStatuses, statusOf, type StatusRecord } from "../support/flux-cluster.ts";
 
 const never = new AbortController().signal;
 const key = { namespace, name: "flux" };
@@ -25,6 +25,7 @@ const minuteMs = 60_000;
 
 let plane: ControlPlane;
 let client: OwnedApiClient;
+let statuses: StatusRecord;
 
 before(async () => {
   plane = await startControlPlane({ variant: "light" });
@@ -40,10 +41,13 @@ before(async () => {
   await plane.rest.create("/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
   const deadline = AbortSignal.timeout(30_000);
   while ((await client.discovery.find(fluxInstanceKind, deadline)) === undefined) await systemClock.sleep(50, deadline);
+  statuses = recordStatuses(client);
 });
 after(async () => {
+  const faults = await statuses.stop();
   await client.close();
   await plane.stop();
+  assert.deepEqual(faults, [], "every status that was seen is legal");
 });
 
 /** The day on which clocks in Zurich jump from 02:00 to 03:00, at 01:00 UTC. */

@@ -158,10 +158,10 @@ export function isReady(instance: KubeObject): boolean {
   );
 }
 
-type StatusRecord = { stop(): Promise<readonly string[]> };
+export type StatusRecord = { stop(): Promise<readonly string[]> };
 
 /** Watches every status that an instance gets until `stop`, which answers what was wrong with any of them. */
-function recordStatuses(client: OwnedApiClient): StatusRecord {
+export function recordStatuses(client: OwnedApiClient): StatusRecord {
   const stop = new AbortController();
   const seen: KubeObject[] = [];
   const watch = async (): Promise<void> => {

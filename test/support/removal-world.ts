@@ -9,7 +9,7 @@ import { nameObject } from "../../src/kube/object-id.ts";
 import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { startControlPlane, type ControlPlane } from "./control-plane.ts";
-import { namespace, snapshotOf, untilServed } from "./flux-cluster.ts";
+import { namespace, recordStatuses, snapshotOf, untilServed } from "./flux-cluster.ts";
 
 export const instancePath = `/apis/fluxcd.controlplane.io/v1/namespaces/${namespace}/fluxinstances/flux`;
 const fluxFinalizer = "finalizers.fluxcd.io";
@@ -116,6 +116,7 @@ export async function startRemovalWorld(): Promise<RemovalWorld> {
   const before = await snapshotOf(plane);
   const stop = new AbortController();
   const auditor = audit(plane, stop.signal);
+  const statuses = recordStatuses(client);
   return {
     plane,
     client,
@@ -139,8 +140,10 @@ export async function startRemovalWorld(): Promise<RemovalWorld> {
     [Symbol.asyncDispose]: async () => {
       stop.abort();
       await auditor;
+      const faults = await statuses.stop();
       await client.close();
       await plane.stop();
+      assert.deepEqual(faults, [], "every status that was seen is legal");
     },
   };
 }
