@@ -18,7 +18,7 @@ import {
 } from "./bridge.ts";
 import type { Ledger } from "./ledger.ts";
 import { pages } from "./pages.ts";
-import { fieldManager, keyOf, requestLimit } from "./plan-apply.ts";
+import { fieldManager, keyOf, requestLimit } from "./request.ts";
 
 export type MigrateDeps = {
   readonly client: Pick<ApiClient, "getOrUndefined" | "apply" | "patch" | "listPage" | "discovery">;

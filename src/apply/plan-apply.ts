@@ -15,8 +15,6 @@ import { fieldManager, isVerdict, keyOf, requestLimit } from "./request.ts";
 import { planAdoption, type PlannedAdoption, type TakeOverDeps } from "./take-over.ts";
 import { isScaled, yieldFields } from "./yield-fields.ts";
 
-export { fieldManager, keyOf, requestLimit } from "./request.ts";
-
 /**
  * What an apply of one object would do. `blind` objects cannot be dry-run yet, because the plan itself brings their kind or
  * their namespace; custom resources are held to the schema in the plan, and dry-run by `planBlind`. `migrate` definitions cannot be applied before `migrate` has been there: objects may lie in a version that goes.

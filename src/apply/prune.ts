@@ -9,7 +9,8 @@ import { formatObjectId, nameObject, objectIdOf } from "../kube/object-id.ts";
 import { formatSelector } from "../kube/selector.ts";
 import type { Change } from "./change-set.ts";
 import type { ManagedObject } from "./inventory.ts";
-import { requestLimit, type LiveMetadata } from "./plan-apply.ts";
+import type { LiveMetadata } from "./plan-apply.ts";
+import { requestLimit } from "./request.ts";
 
 /** Labels that an object must carry to be ours; one that lost them belongs to somebody else. */
 export type OwnerLabels = { readonly [key: string]: string };

@@ -1,7 +1,8 @@
 import { fluxInstance, objectAnnotations, ownerLabels } from "../api/names.ts";
 import { inventoryOf, staleObjects, type InventoryEntry } from "../apply/inventory.ts";
 import { Ledger } from "../apply/ledger.ts";
-import { planApply, requestLimit, type PlanDeps, type PlannedObject, type Wanted } from "../apply/plan-apply.ts";
+import { planApply, type PlanDeps, type PlannedObject, type Wanted } from "../apply/plan-apply.ts";
+import { requestLimit } from "../apply/request.ts";
 import { isKept, isOwned } from "../apply/prune.ts";
 import type { ApiClient } from "../client/api-client.ts";
 import { fieldsOf, listOf, textOf } from "../kube/fields.ts";

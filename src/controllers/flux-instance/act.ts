@@ -12,7 +12,8 @@ import {
 } from "../../apply/inventory.ts";
 import { isDefinition } from "../../apply/bridge.ts";
 import { migrate, rewriteStrays, settleStorage, type MigrationProgress } from "../../apply/migrate.ts";
-import { planBlind, requestLimit, type PlannedObject } from "../../apply/plan-apply.ts";
+import { planBlind, type PlannedObject } from "../../apply/plan-apply.ts";
+import { requestLimit } from "../../apply/request.ts";
 import { waitUntilGone } from "../../apply/prune.ts";
 import { waitUntilReady, type WaitOptions, type WaitResult } from "../../apply/wait.ts";
 import type { ApiClient } from "../../client/api-client.ts";

@@ -1,7 +1,7 @@
 import { operatorName, ownerLabels } from "../../api/names.ts";
 import type { ManagedObject } from "../../apply/inventory.ts";
 import { listAll, pages } from "../../apply/pages.ts";
-import { requestLimit } from "../../apply/plan-apply.ts";
+import { requestLimit } from "../../apply/request.ts";
 import { isOwned } from "../../apply/prune.ts";
 import type { ApiClient } from "../../client/api-client.ts";
 import { isConflict, isNotFound } from "../../client/api-error.ts";

@@ -1,7 +1,8 @@
 import { labels, operatorName } from "../../api/names.ts";
 import { eventReasons } from "../../api/reasons.ts";
 import { isApplied } from "../../apply/adopt.ts";
-import { fieldManager, requestLimit, type PlannedObject } from "../../apply/plan-apply.ts";
+import type { PlannedObject } from "../../apply/plan-apply.ts";
+import { fieldManager, requestLimit } from "../../apply/request.ts";
 import type { ApiClient } from "../../client/api-client.ts";
 import { isForbidden, NoSuchKindError } from "../../client/api-error.ts";
 import type { GroupVersionKind } from "../../kube/gvk.ts";

@@ -1,5 +1,6 @@
 import type { ApiClient } from "../../client/api-client.ts";
-import { fieldManager, requestLimit, type PlannedObject } from "../../apply/plan-apply.ts";
+import type { PlannedObject } from "../../apply/plan-apply.ts";
+import { fieldManager, requestLimit } from "../../apply/request.ts";
 import { isOwned, stillThereError, type OwnerLabels } from "../../apply/prune.ts";
 import type { ManagedObject } from "../../apply/inventory.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";

@@ -1,4 +1,5 @@
-import { requestLimit, planApply, type PlanDeps, type PlannedObject } from "../../apply/plan-apply.ts";
+import { planApply, type PlanDeps, type PlannedObject } from "../../apply/plan-apply.ts";
+import { requestLimit } from "../../apply/request.ts";
 import { ApiError, isForbidden } from "../../client/api-error.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";
 import { ReasonedError } from "../../std/errors.ts";

@@ -1,7 +1,7 @@
 import { objectAnnotations, ownerLabels } from "../../api/names.ts";
 import type { Change } from "../../apply/change-set.ts";
 import type { ManagedObject } from "../../apply/inventory.ts";
-import { requestLimit } from "../../apply/plan-apply.ts";
+import { requestLimit } from "../../apply/request.ts";
 import { prune, stillThereError, waitUntilGone, type GoneOptions, type PruneOptions } from "../../apply/prune.ts";
 import type { ApiClient } from "../../client/api-client.ts";
 import { formatApiVersion, groupKindKey } from "../../kube/gvk.ts";

@@ -2,7 +2,7 @@ import { ownerLabels } from "../../api/names.ts";
 import type { Change } from "../../apply/change-set.ts";
 import type { ManagedObject } from "../../apply/inventory.ts";
 import { pages } from "../../apply/pages.ts";
-import { requestLimit } from "../../apply/plan-apply.ts";
+import { requestLimit } from "../../apply/request.ts";
 import { formatObjectId, objectIdOf } from "../../kube/object-id.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";
 import { kindOfDefinition, releaseResources } from "./custom-resources.ts";

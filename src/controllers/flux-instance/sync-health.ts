@@ -1,5 +1,5 @@
 import { conditionTypes, reasons, type Reason } from "../../api/reasons.ts";
-import { requestLimit } from "../../apply/plan-apply.ts";
+import { requestLimit } from "../../apply/request.ts";
 import type { ApiClient } from "../../client/api-client.ts";
 import type { ConditionStatus } from "../../kube/conditions.ts";
 import { fieldsOf, listOf, textOf } from "../../kube/fields.ts";

@@ -2,7 +2,7 @@ import { labels, objectAnnotations } from "../../api/names.ts";
 import { conditionTypes, reasons } from "../../api/reasons.ts";
 import { isDefinition } from "../../apply/bridge.ts";
 import type { ManagedObject } from "../../apply/inventory.ts";
-import { requestLimit } from "../../apply/plan-apply.ts";
+import { requestLimit } from "../../apply/request.ts";
 import { findCondition } from "../../kube/conditions.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";

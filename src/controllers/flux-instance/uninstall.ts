@@ -3,7 +3,7 @@ import type { DeletionPolicy } from "../../api/spec.ts";
 import type { Change } from "../../apply/change-set.ts";
 import { managedObjects, type ManagedObject } from "../../apply/inventory.ts";
 import type { Ledger } from "../../apply/ledger.ts";
-import { requestLimit } from "../../apply/plan-apply.ts";
+import { requestLimit } from "../../apply/request.ts";
 import { isOwned, waitUntilGone } from "../../apply/prune.ts";
 import { formatApiVersion } from "../../kube/gvk.ts";
 import { isBuiltInGroup } from "../../kube/object-id.ts";

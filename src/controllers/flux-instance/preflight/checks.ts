@@ -1,6 +1,6 @@
 import { fluxInstance } from "../../../api/names.ts";
 import { listAll } from "../../../apply/pages.ts";
-import { requestLimit } from "../../../apply/plan-apply.ts";
+import { requestLimit } from "../../../apply/request.ts";
 import type { ApiClient } from "../../../client/api-client.ts";
 import type { GroupVersionKind } from "../../../kube/gvk.ts";
 import type { KubeObject } from "../../../kube/object.ts";
