@@ -74,6 +74,18 @@ test("removeObjects() touches nothing else while a controller is still there, an
   assert.deepEqual(finalizersOf(client), { a: [fluxFinalizer] });
 });
 
+test("removeObjects() leaves definitions and their resources while a pod of a controller that is gone has not ended", async () => {
+  const ownerReferences = [{ kind: "ReplicaSet", name: "source-controller-5d7c" }];
+  const pod = object("v1", "Pod", { name: "source-controller-5d7c-x", labels: {}, ownerReferences });
+  const client = tableClient([controller, pod, definition(), repository("a", [fluxFinalizer])]);
+  const objects = [controller, definition()].map(managed);
+  await assert.rejects(removeObjects(objects, world, { client, clock: new TestClock() }, signal), {
+    name: "StillThereError",
+    message: "Cannot go on before these objects are gone: Pod/flux-system/source-controller-5d7c-x",
+  });
+  assert.deepEqual(finalizersOf(client), { a: [fluxFinalizer] });
+});
+
 for (const { name, kept } of [
   {
     name: "annotated to stay",
