@@ -2,13 +2,10 @@ import { access, constants, mkdir, readdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { cacheFolder } from "../cache-folder.ts";
 import { buildBinary, BuildError } from "./build.ts";
-import type { Variant } from "./control-plane.ts";
-import { downloadBinary, DownloadError, officialHosts, platform } from "./download.ts";
-import type { ReleaseHosts } from "./download.ts";
+import { downloadBinary, DownloadError, officialHosts, platform, type ReleaseHosts } from "./download.ts";
 import { withLock } from "./lock.ts";
 import type { Progress } from "./progress.ts";
-import { readSuite } from "./versions.ts";
-import type { BinaryName, Suite, SuiteName } from "./versions.ts";
+import { type Variant, readSuite, type BinaryName, type Suite, type SuiteName } from "./versions.ts";
 
 export type { BinaryName } from "./versions.ts";
 

@@ -7,17 +7,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { JsonObject, JsonValue } from "../../src/kube/object.ts";
 import { auditPolicy } from "./audit.ts";
 import type { Binaries } from "./binaries.ts";
-import { createAuthority, issueCertificate } from "./certificates.ts";
-import type { KeyPair } from "./certificates.ts";
+import { createAuthority, issueCertificate, type KeyPair } from "./certificates.ts";
 import { componentsOf, files } from "./components.ts";
-import type { Variant } from "./control-plane.ts";
 import { kubeconfig } from "./kubeconfig.ts";
 import { hasCode, isAlive } from "./lock.ts";
-import { hasEnded, killChild, logTail, startChild } from "./processes.ts";
-import type { Child } from "./processes.ts";
-import { createRest, RestError } from "./rest.ts";
-import type { Rest } from "./rest.ts";
+import { hasEnded, killChild, logTail, startChild, type Child } from "./processes.ts";
+import { createRest, RestError, type Rest } from "./rest.ts";
 import { provisioner, stagesYaml, storageClassName } from "./stages.ts";
+import type { Variant } from "./versions.ts";
 
 export type SupervisorOrder = {
   readonly variant: Variant;

@@ -1,5 +1,5 @@
 import type { BinaryName } from "./binaries.ts";
-import type { Variant } from "./control-plane.ts";
+import type { Variant } from "./versions.ts";
 
 export type ComponentName = Exclude<BinaryName, "kubectl">;
 

@@ -6,10 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
-import { readSettledAuditLog } from "./audit.ts";
-import type { AuditEvent } from "./audit.ts";
-import { provideBinaries } from "./binaries.ts";
-import type { Binaries } from "./binaries.ts";
+import { readSettledAuditLog, type AuditEvent } from "./audit.ts";
+import { provideBinaries, type Binaries } from "./binaries.ts";
 import { issueCertificate } from "./certificates.ts";
 import type { SupervisorEvent, SupervisorOrder } from "./cluster.ts";
 import { files } from "./components.ts";
@@ -17,11 +15,8 @@ import { kubeconfig } from "./kubeconfig.ts";
 import { cleanEnvironment } from "./processes.ts";
 import { lineProgress, terminalProgress } from "./progress.ts";
 import { resetCluster, takeBaseline } from "./reset.ts";
-import { createRest } from "./rest.ts";
-import type { Rest } from "./rest.ts";
-
-/** `full`: etcd, API server, controller manager, scheduler, kwok, one fake node, StorageClass `standard`. `light`: etcd and API server only: no pod runs, no namespace ends. */
-export type Variant = "full" | "light";
+import { createRest, type Rest } from "./rest.ts";
+import type { Variant } from "./versions.ts";
 
 export type ControlPlaneOptions = {
   readonly variant: Variant;

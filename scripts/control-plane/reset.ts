@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { isJsonObject } from "../../src/std/json.ts";
-import type { Variant } from "./control-plane.ts";
-import { RestError } from "./rest.ts";
-import type { Rest } from "./rest.ts";
+import { RestError, type Rest } from "./rest.ts";
+import type { Variant } from "./versions.ts";
 
 /** Uids of the cluster-scoped objects that a new cluster has. */
 export type Baseline = ReadonlySet<string>;

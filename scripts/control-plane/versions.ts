@@ -92,3 +92,6 @@ export function goBuildArgs(name: SuiteName, version: string): readonly string[]
   const ldflags = ["-s", "-w", ...values.map((value) => `-X ${value}`)].join(" ");
   return ["build", "-buildvcs=false", "-gcflags=all=-N -l -dwarf=false", `-ldflags=${ldflags}`];
 }
+
+/** `full`: etcd, API server, controller manager, scheduler, kwok, one fake node, StorageClass `standard`. `light`: etcd and API server only: no pod runs, no namespace ends. */
+export type Variant = "full" | "light";

@@ -1,22 +1,16 @@
-import { formatPointer } from "../std/json-pointer.ts";
 import { fieldsOf } from "../kube/fields.ts";
-import type { JsonObject, KubeObject, ManagedFieldsEntry } from "../kube/object.ts";
-import { commonFields, isEmptySet, otherFields, removeFields, splitFields, unionFields } from "./field-set.ts";
-import type { FieldSet } from "./field-set.ts";
-
-/** What has to happen to an object that others have managed, so that the apply that follows leaves nothing of theirs. */
-export type Adoption = {
-  /** JSON patch that gives their fields to us and takes off their marks; it changes nothing that a controller acts on. */
-  readonly operations: readonly JsonObject[];
-  /** Whose fields become ours, sorted. */
-  readonly managers: readonly string[];
-  /** Paths of what the apply then takes away, because we do not want it and nobody else holds it, sorted. */
-  readonly removed: readonly string[];
-  /** The object after that, as far as it can be foreseen. */
-  readonly after: KubeObject;
-  /** Which of these paths an object still has. */
-  readonly remaining: (object: KubeObject) => readonly string[];
-};
+import type { KubeObject, ManagedFieldsEntry } from "../kube/object.ts";
+import { formatPointer } from "../std/json-pointer.ts";
+import {
+  commonFields,
+  isEmptySet,
+  otherFields,
+  removeFields,
+  splitFields,
+  unionFields,
+  type FieldSet,
+} from "./field-set.ts";
+import type { Adoption } from "./planned-object.ts";
 
 export type AdoptOptions = {
   readonly fieldManager: string;

@@ -1,14 +1,14 @@
 import { ApiError } from "../client/api-error.ts";
-import { errorMessage } from "../std/errors.ts";
-import type { KubeObject } from "../kube/object.ts";
 import { nameObject, objectIdOf } from "../kube/object-id.ts";
+import type { KubeObject } from "../kube/object.ts";
+import { errorMessage } from "../std/errors.ts";
 import { ApplyError } from "./apply-error.ts";
 import type { Change, Takeover } from "./change-set.ts";
 import type { Ledger } from "./ledger.ts";
-import type { PlannedObject } from "./plan-apply.ts";
+import type { PlannedObject, PlannedAdoption } from "./planned-object.ts";
 import { deleteForRecreation, type RecreateDeps } from "./recreate.ts";
 import { fieldManager } from "./request.ts";
-import { adoptionOf, takeOver, type PlannedAdoption, type TakeOverDeps } from "./take-over.ts";
+import { adoptionOf, takeOver, type TakeOverDeps } from "./take-over.ts";
 
 export type ApplyObjectDeps = TakeOverDeps & RecreateDeps & { readonly ledger: Ledger };
 

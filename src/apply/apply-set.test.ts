@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { apiError } from "../../test/support/table-client.ts";
 import { ConnectionError } from "../client/api-error.ts";
-import type { KubeObject } from "../kube/object.ts";
 import { nameObject, objectIdOf } from "../kube/object-id.ts";
+import type { KubeObject } from "../kube/object.ts";
 import { TestClock } from "../std/test-clock.ts";
 import { ApplyError } from "./apply-error.ts";
 import { applyStages, type ApplyDeps, type Stage } from "./apply-set.ts";
 import { Ledger } from "./ledger.ts";
-import type { PlannedObject } from "./plan-apply.ts";
+import type { PlannedObject } from "./planned-object.ts";
 
 const signal = new AbortController().signal;
 const never = new AbortController().signal;

@@ -1,11 +1,11 @@
-import { mapConcurrent } from "../std/concurrent.ts";
 import { groupKindKey, gvkOf } from "../kube/gvk.ts";
-import type { KubeObject } from "../kube/object.ts";
 import { objectIdOf } from "../kube/object-id.ts";
+import type { KubeObject } from "../kube/object.ts";
 import { compareForApply } from "../kube/order.ts";
+import { mapConcurrent } from "../std/concurrent.ts";
 import { applyObject, type ApplyObjectDeps } from "./apply-object.ts";
 import type { Change } from "./change-set.ts";
-import type { PlannedObject } from "./plan-apply.ts";
+import type { PlannedObject } from "./planned-object.ts";
 import { requestLimit } from "./request.ts";
 import { waitUntilReady, type WaitDeps, type WaitOptions, type WaitResult } from "./wait.ts";
 

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { versionsOf } from "../kube/definition.ts";
 import { fieldsOf, textOf } from "../kube/fields.ts";
 import type { KubeObject, ManagedFieldsEntry } from "../kube/object.ts";
-import { migrationOf, rewriteManagedFields, versionsOf } from "./bridge.ts";
+import { migrationOf, rewriteManagedFields } from "./bridge.ts";
 
 /** "v1*" is the storage version, "v1-" is not served; `from` marks whose schema it is. */
 function definition(versions: string, from: string, stored: readonly string[] = []): KubeObject {

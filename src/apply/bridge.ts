@@ -1,18 +1,8 @@
-import { fieldsOf, listOf, textOf } from "../kube/fields.ts";
-import { formatApiVersion, gvkOf, parseApiVersion, type GroupVersionKind } from "../kube/gvk.ts";
+import { type DefinedKind, definedKind, versionsOf, storedAs, nameOf } from "../kube/definition.ts";
+import { fieldsOf } from "../kube/fields.ts";
+import { parseApiVersion } from "../kube/gvk.ts";
 import type { JsonObject, KubeObject, ManagedFieldsEntry } from "../kube/object.ts";
 import { unionFields } from "./field-set.ts";
-
-/** What a CustomResourceDefinition says about its kind. */
-export type DefinedKind = {
-  readonly group: string;
-  readonly kind: string;
-  readonly versions: readonly string[];
-  /** The version in which objects are written to etcd. */
-  readonly storage: string;
-  /** Versions in which objects may still lie in etcd; empty before the API server has seen the definition. */
-  readonly stored: readonly string[];
-};
 
 /**
  * How to get from a live definition to one that has fewer versions: apply the bridge, if there is one; bring the objects of `kind`
@@ -26,22 +16,6 @@ export type Migration = {
   /** Stored versions that go: the API server refuses the wanted definition before no object lies in them. Else only managedFields name what goes. */
   readonly droppedStored: readonly string[];
 };
-
-export function definedKind(definition: KubeObject): DefinedKind {
-  const spec = fieldsOf(definition["spec"]);
-  const versions = versionsOf(definition);
-  return {
-    group: textOf(spec["group"]),
-    kind: textOf(fieldsOf(spec["names"])["kind"]),
-    versions: versions.map(nameOf),
-    storage: nameOf(versions.find((version) => version["storage"] === true) ?? {}),
-    stored: listOf(fieldsOf(definition["status"])["storedVersions"]).map(textOf),
-  };
-}
-
-export function isDefinition(object: KubeObject): boolean {
-  return object.kind === "CustomResourceDefinition" && gvkOf(object).group === "apiextensions.k8s.io";
-}
 
 /** Undefined when `desired` keeps every version of `live`. */
 export function migrationOf(live: KubeObject, desired: KubeObject): Migration | undefined {
@@ -98,16 +72,6 @@ export function rewriteManagedFields(
   return byManager.size === 0 ? cleared : [...byManager.values()];
 }
 
-/** The API version in which objects of the kind are stored. */
-export function storedAs({ group, storage }: DefinedKind): string {
-  return formatApiVersion({ group, version: storage });
-}
-
-/** The kind in the version in which its objects are stored. */
-export function storedKind({ group, kind, storage }: DefinedKind): GroupVersionKind {
-  return { group, version: storage, kind };
-}
-
 function isStray({ apiVersion = "" }: ManagedFieldsEntry, kind: DefinedKind): boolean {
   const { group, version } = parseApiVersion(apiVersion);
   return group === kind.group && !kind.versions.includes(version);
@@ -121,12 +85,4 @@ function managerKey({ manager = "", operation = "", apiVersion = "", subresource
 function mergeEntries(left: ManagedFieldsEntry, right: ManagedFieldsEntry): ManagedFieldsEntry {
   const newest = (left.time ?? "") > (right.time ?? "") ? left : right;
   return { ...newest, fieldsV1: unionFields(left.fieldsV1 ?? {}, right.fieldsV1 ?? {}) };
-}
-
-export function versionsOf(definition: KubeObject): readonly JsonObject[] {
-  return listOf(fieldsOf(definition["spec"])["versions"]).map(fieldsOf);
-}
-
-function nameOf(version: JsonObject): string {
-  return textOf(version["name"]);
 }

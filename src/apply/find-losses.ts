@@ -1,10 +1,10 @@
 import type { ApiClient } from "../client/api-client.ts";
-import type { KubeObject } from "../kube/object.ts";
+import { definedKind, storedKind } from "../kube/definition.ts";
 import { nameObject } from "../kube/object-id.ts";
-import { definedKind, storedKind } from "./bridge.ts";
+import type { KubeObject } from "../kube/object.ts";
 import { lostFields, narrows, specChange, type SpecChange } from "./lost-fields.ts";
 import { pages } from "./pages.ts";
-import type { PlannedObject } from "./plan-apply.ts";
+import type { PlannedObject } from "./planned-object.ts";
 
 /** An object whose spec would lose fields ("spec.chart.spec.valuesFile") in the version in which it is wanted. */
 export type Loss = { readonly object: string; readonly fields: readonly string[] };

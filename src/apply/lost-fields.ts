@@ -1,7 +1,7 @@
-import { deepEqual, isJsonObject } from "../std/json.ts";
+import { definedKind, versionsOf } from "../kube/definition.ts";
 import { fieldsOf, textOf } from "../kube/fields.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
-import { definedKind, versionsOf } from "./bridge.ts";
+import { deepEqual, isJsonObject } from "../std/json.ts";
 
 /** How the schema of a kind's spec changes between two storage versions. */
 export type SpecChange = { readonly from: JsonObject; readonly to: JsonObject };

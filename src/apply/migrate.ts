@@ -1,24 +1,17 @@
 import type { ApiClient, ObjectPatch } from "../client/api-client.ts";
 import { ApiError, isConflict, isNotFound } from "../client/api-error.ts";
 import { storageHash } from "../client/discovery.ts";
+import { definedKind, storedAs, storedKind, type DefinedKind } from "../kube/definition.ts";
+import { gvkOf } from "../kube/gvk.ts";
+import { nameObject, keyOf } from "../kube/object-id.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
 import type { Clock } from "../std/clock.ts";
 import { mapConcurrent } from "../std/concurrent.ts";
 import { errorMessage, ReasonedError } from "../std/errors.ts";
-import { gvkOf } from "../kube/gvk.ts";
-import type { JsonObject, KubeObject } from "../kube/object.ts";
-import { nameObject } from "../kube/object-id.ts";
-import {
-  definedKind,
-  migrationManager,
-  rewriteManagedFields,
-  storedAs,
-  storedKind,
-  type DefinedKind,
-  type Migration,
-} from "./bridge.ts";
+import { migrationManager, rewriteManagedFields, type Migration } from "./bridge.ts";
 import type { Ledger } from "./ledger.ts";
 import { pages } from "./pages.ts";
-import { fieldManager, keyOf, requestLimit } from "./request.ts";
+import { fieldManager, requestLimit } from "./request.ts";
 
 export type MigrateDeps = {
   readonly client: Pick<ApiClient, "getOrUndefined" | "apply" | "patch" | "listPage" | "discovery">;

@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { apiError } from "../../test/support/table-client.ts";
 import { ConnectionError, NoSuchKindError } from "../client/api-error.ts";
-import type { KubeObject } from "../kube/object.ts";
 import { formatObjectId, objectIdOf } from "../kube/object-id.ts";
+import type { KubeObject } from "../kube/object.ts";
 import { TestClock } from "../std/test-clock.ts";
 import { Ledger } from "./ledger.ts";
-import { planApply, planBlind, PlanError, type PlanDeps, type PlannedObject } from "./plan-apply.ts";
+import { planApply, planBlind, PlanError, type PlanDeps } from "./plan-apply.ts";
+import type { PlannedObject } from "./planned-object.ts";
 
 const signal = new AbortController().signal;
 

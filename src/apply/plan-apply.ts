@@ -1,46 +1,20 @@
-import { ApiError, NoSuchKindError } from "../client/api-error.ts";
+import { ApiError, NoSuchKindError, isVerdict } from "../client/api-error.ts";
+import { kindDefinedBy, isDefinition } from "../kube/definition.ts";
+import { groupKindKey, gvkOf } from "../kube/gvk.ts";
+import { formatObjectId, isBuiltInGroup, nameObject, objectIdOf, keyOf } from "../kube/object-id.ts";
+import type { KubeObject, ObjectMeta } from "../kube/object.ts";
 import type { Clock } from "../std/clock.ts";
 import { mapConcurrent } from "../std/concurrent.ts";
 import { errorMessage, ReasonedError, type ReasonedErrorOptions } from "../std/errors.ts";
-import { fieldsOf, textOf } from "../kube/fields.ts";
-import { groupKindKey, gvkOf, type GroupKind } from "../kube/gvk.ts";
-import type { KubeObject, ObjectMeta } from "../kube/object.ts";
-import { formatObjectId, isBuiltInGroup, nameObject, objectIdOf } from "../kube/object-id.ts";
-import { isDefinition, migrationOf } from "./bridge.ts";
+import { migrationOf } from "./bridge.ts";
 import { wouldChange } from "./compare.ts";
-import { schemaProblems } from "./validate-blind.ts";
 import type { Ledger } from "./ledger.ts";
+import type { PlannedObject, LiveMetadata, Wanted } from "./planned-object.ts";
 import { dryRunRecreation, mustRecreate } from "./recreate.ts";
-import { fieldManager, isVerdict, keyOf, requestLimit } from "./request.ts";
-import { planAdoption, type PlannedAdoption, type TakeOverDeps } from "./take-over.ts";
+import { fieldManager, requestLimit } from "./request.ts";
+import { planAdoption, type TakeOverDeps } from "./take-over.ts";
+import { schemaProblems } from "./validate-blind.ts";
 import { isScaled, yieldFields } from "./yield-fields.ts";
-
-/**
- * What an apply of one object would do. `blind` objects cannot be dry-run yet, because the plan itself brings their kind or
- * their namespace; custom resources are held to the schema in the plan, and dry-run by `planBlind`. `migrate` definitions cannot be applied before `migrate` has been there: objects may lie in a version that goes.
- * `recreate` objects of others differ from ours in what never changes, so they are deleted first.
- */
-export type PlannedObject = {
-  readonly object: KubeObject;
-  /** What is applied in its stead, where some of its fields are left to others. */
-  readonly yielded?: KubeObject;
-  /** Others may own fields of it, or cannot give them up, so nothing of theirs is taken away. */
-  readonly shared?: boolean;
-  readonly action: "create" | "configure" | "unchanged" | "blind" | "migrate" | "recreate";
-  /** As the API server has it; absent where there is none, and where the ledger spares the question. */
-  readonly live?: KubeObject;
-  /** Others have managed it until now. */
-  readonly adoption?: PlannedAdoption;
-};
-
-/** Metadata of the live objects that carry our owner labels, by inventory id. */
-export type LiveMetadata = ReadonlyMap<string, ObjectMeta>;
-
-/** JSON pointers of fields that others may own, by inventory id. */
-export type IgnoredPaths = ReadonlyMap<string, readonly string[]>;
-
-/** What is to be applied. */
-export type Wanted = { readonly objects: readonly KubeObject[]; readonly ignoredPaths?: IgnoredPaths };
 
 export type PlanDeps = TakeOverDeps & { readonly ledger: Pick<Ledger, "isSettled" | "record"> };
 
@@ -152,11 +126,6 @@ function broughtBy(objects: readonly KubeObject[]): (object: KubeObject) => bool
   const namespaces = new Set(objects.filter(({ kind }) => kind === "Namespace").map(({ metadata }) => metadata.name));
   const kinds = new Set(objects.filter(isDefinition).map((definition) => groupKindKey(kindDefinedBy(definition))));
   return (object) => namespaces.has(object.metadata.namespace ?? "") || kinds.has(groupKindKey(gvkOf(object)));
-}
-
-function kindDefinedBy(definition: KubeObject): GroupKind {
-  const spec = fieldsOf(definition["spec"]);
-  return { group: textOf(spec["group"]), kind: textOf(fieldsOf(spec["names"])["kind"]) };
 }
 
 async function dryRun(question: Question, deps: PlanDeps, signal: AbortSignal): Promise<PlannedObject | Refusal> {

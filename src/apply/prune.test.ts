@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { apiError, tableClient } from "../../test/support/table-client.ts";
 import { NoSuchKindError } from "../client/api-error.ts";
-import type { JsonObject, KubeObject } from "../kube/object.ts";
 import { formatObjectId } from "../kube/object-id.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
 import { TestClock } from "../std/test-clock.ts";
 import type { ManagedObject } from "./inventory.ts";
-import { isKept, isOwned, prune, StillThereError, waitUntilGone } from "./prune.ts";
+import { isKept, isOwned } from "./ownership.ts";
+import { prune } from "./prune.ts";
+import { StillThereError, waitUntilGone } from "./wait-until-gone.ts";
 
 const signal = new AbortController().signal;
 const owner = { owner: "flux", "owner/ns": "flux-system" };

@@ -1,12 +1,12 @@
 import type { ApiClient } from "../client/api-client.ts";
 import { type ApiError, isConflict } from "../client/api-error.ts";
-import type { Clock } from "../std/clock.ts";
 import { groupKindKey, gvkOf } from "../kube/gvk.ts";
+import { nameObject, keyOf } from "../kube/object-id.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { nameObject } from "../kube/object-id.ts";
+import type { Clock } from "../std/clock.ts";
 import { isApplied } from "./adopt.ts";
 import { ApplyError } from "./apply-error.ts";
-import { fieldManager, keyOf } from "./request.ts";
+import { fieldManager } from "./request.ts";
 
 /**
  * Fields that never change once they are set, of kinds that hold nothing which a deletion would lose. Definitions, namespaces and

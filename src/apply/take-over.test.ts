@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { apiError } from "../../test/support/table-client.ts";
 import type { ApiClient } from "../client/api-client.ts";
-import type { JsonObject, KubeObject } from "../kube/object.ts";
 import { formatObjectId, objectIdOf } from "../kube/object-id.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
 import { TestClock } from "../std/test-clock.ts";
 import { applyObject } from "./apply-object.ts";
 import { Ledger } from "./ledger.ts";
-import { planApply, type PlannedObject } from "./plan-apply.ts";
+import { planApply } from "./plan-apply.ts";
+import type { PlannedObject } from "./planned-object.ts";
 
 const signal = new AbortController().signal;
 

@@ -1,21 +1,14 @@
 import type { ApiClient } from "../client/api-client.ts";
-import { ApiError, isConflict, isNotFound } from "../client/api-error.ts";
+import { ApiError, isConflict, isNotFound, isVerdict } from "../client/api-error.ts";
 import { gvkOf } from "../kube/gvk.ts";
+import { nameObject, keyOf } from "../kube/object-id.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { nameObject } from "../kube/object-id.ts";
-import { adopt, type Adoption, type AdoptOptions } from "./adopt.ts";
+import { adopt, type AdoptOptions } from "./adopt.ts";
+import { ApplyError } from "./apply-error.ts";
 import { comparable } from "./compare.ts";
 import { mergePatchOf } from "./merge-patch.ts";
-import { ApplyError } from "./apply-error.ts";
-import { fieldManager, isVerdict, keyOf } from "./request.ts";
-
-/** An adoption whose outcome the API server has confirmed. */
-export type PlannedAdoption = Adoption & {
-  /** Why fields that we do not want stay with whoever set them; absent when they go. */
-  readonly refusal?: string;
-  /** Others may own fields of the object, so nothing of theirs goes. */
-  readonly shared: boolean;
-};
+import type { PlannedAdoption, Adoption } from "./planned-object.ts";
+import { fieldManager } from "./request.ts";
 
 export type TakeOverDeps = {
   readonly client: Pick<ApiClient, "getOrUndefined" | "apply" | "patch">;

@@ -1,14 +1,15 @@
 import { fluxInstance, objectAnnotations, ownerLabels } from "../api/names.ts";
 import { inventoryOf, staleObjects, type InventoryEntry } from "../apply/inventory.ts";
 import { Ledger } from "../apply/ledger.ts";
-import { planApply, type PlanDeps, type PlannedObject, type Wanted } from "../apply/plan-apply.ts";
+import { isKept, isOwned } from "../apply/ownership.ts";
+import { planApply, type PlanDeps } from "../apply/plan-apply.ts";
+import type { PlannedObject, Wanted } from "../apply/planned-object.ts";
 import { requestLimit } from "../apply/request.ts";
-import { isKept, isOwned } from "../apply/prune.ts";
 import type { ApiClient } from "../client/api-client.ts";
 import { fieldsOf, listOf, textOf } from "../kube/fields.ts";
 import { parseApiVersion, type GroupVersionKind } from "../kube/gvk.ts";
-import type { KubeObject, ObjectKey } from "../kube/object.ts";
 import { formatObjectId, objectIdOf } from "../kube/object-id.ts";
+import type { KubeObject, ObjectKey } from "../kube/object.ts";
 import { compareForApply } from "../kube/order.ts";
 import { mapConcurrent } from "../std/concurrent.ts";
 

@@ -1,5 +1,5 @@
-import { isJsonObject } from "../std/json.ts";
 import { ReasonedError } from "../std/errors.ts";
+import { isJsonObject } from "../std/json.ts";
 
 /** One entry of Kubernetes' `Status.details.causes`. */
 export type StatusCause = { readonly field?: string; readonly reason?: string; readonly message?: string };
@@ -160,4 +160,9 @@ function text(value: unknown): string | undefined {
 
 function defined<Key extends string>(key: Key, value: string | undefined): { readonly [key in Key]?: string } {
   return value === undefined ? {} : ({ [key]: value } as { readonly [key in Key]: string });
+}
+
+/** 4xx about the object itself, as opposed to a server that is busy or a permission that we lack. */
+export function isVerdict(error: ApiError): boolean {
+  return error.status >= 400 && error.status < 500 && ![401, 403, 408, 429].includes(error.status);
 }

@@ -1,5 +1,5 @@
 import { groupKindKey, parseApiVersion } from "../kube/gvk.ts";
-import type { ApiResource } from "./discovery.ts";
+import type { ApiResource } from "./api-resource.ts";
 
 /** Kinds that every supported Kubernetes serves in this version: apiVersion, kind, plural. */
 const namespacedKinds = [

@@ -1,5 +1,4 @@
 import { readFile } from "node:fs/promises";
-
 import type { Clock } from "../std/clock.ts";
 import { ReasonedError, errorCode, errorMessage } from "../std/errors.ts";
 
@@ -61,3 +60,9 @@ export async function readText(path: string): Promise<string> {
     throw new ConnectionConfigError(`Cannot read ${path}: ${why}`, error);
   }
 }
+
+/** What logs a user in: certificates for the socket, a header for the request. */
+export type Credentials = {
+  tls(): Promise<Pick<TlsMaterial, "cert" | "key">>;
+  authorization(fresh: boolean): Promise<string | undefined>;
+};

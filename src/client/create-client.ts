@@ -1,7 +1,6 @@
-import { gvkOf } from "../kube/gvk.ts";
-import type { GroupVersionKind } from "../kube/gvk.ts";
-import type { KubeObject, ObjectKey } from "../kube/object.ts";
+import { gvkOf, type GroupVersionKind } from "../kube/gvk.ts";
 import { describeObject } from "../kube/object-id.ts";
+import type { KubeObject, ObjectKey } from "../kube/object.ts";
 import { UnreachableError } from "../std/errors.ts";
 import { isJsonObject } from "../std/json.ts";
 import type {
@@ -22,13 +21,11 @@ import type {
   WriteOptions,
 } from "./api-client.ts";
 import { ApiError, ConnectionError, NoSuchKindError, isExpired } from "./api-error.ts";
+import type { ApiResource } from "./api-resource.ts";
 import { Discovery } from "./discovery.ts";
-import type { ApiResource } from "./discovery.ts";
 import { toKubeObject, toPage } from "./object-body.ts";
-import { resourcePath } from "./resource-path.ts";
-import type { Query } from "./resource-path.ts";
-import { Transport } from "./transport.ts";
-import type { HttpRequest, TransportOptions } from "./transport.ts";
+import { resourcePath, type Query } from "./resource-path.ts";
+import { Transport, type HttpRequest, type TransportOptions } from "./transport.ts";
 import { watchEvents } from "./watch.ts";
 
 /** The client owns sockets: `close` when done. */

@@ -1,18 +1,10 @@
-import { formatApiVersion, groupKindKey } from "../kube/gvk.ts";
-import type { GroupKind, GroupVersionKind } from "../kube/gvk.ts";
+import { formatApiVersion, groupKindKey, type GroupKind, type GroupVersionKind } from "../kube/gvk.ts";
 import { sha256Hex } from "../std/digest.ts";
 import { isJsonObject } from "../std/json.ts";
 import { isNotFound } from "./api-error.ts";
+import type { ApiResource } from "./api-resource.ts";
 import { builtInKinds } from "./built-in-kinds.ts";
 import type { Transport } from "./transport.ts";
-
-/** Where a kind lives in the API: "/apis/apps/v1/namespaces/<ns>/deployments". */
-export type ApiResource = GroupVersionKind & {
-  readonly plural: string;
-  readonly namespaced: boolean;
-  /** Tells which version is stored, where the server says so: see `storageHash`. */
-  readonly storageVersionHash?: string;
-};
 
 /**
  * What the API server serves, asked one group at a time, so that a group whose APIService is down harms nobody else. Answers are

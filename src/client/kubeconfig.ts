@@ -1,12 +1,16 @@
 import { dirname, resolve } from "node:path";
-
 import { parse } from "yaml";
-
-import { isJsonObject } from "../std/json.ts";
-import type { JsonValue } from "../std/json.ts";
 import { errorMessage } from "../std/errors.ts";
-import { ConnectionConfigError, cachedFile, readText } from "./connection.ts";
-import type { Connection, LoadConnectionOptions, TlsMaterial } from "./connection.ts";
+import { isJsonObject, type JsonValue } from "../std/json.ts";
+import {
+  type Credentials,
+  ConnectionConfigError,
+  cachedFile,
+  readText,
+  type Connection,
+  type LoadConnectionOptions,
+  type TlsMaterial,
+} from "./connection.ts";
 import { execCredentials, legacyCredentials } from "./login-plugin.ts";
 
 type Fields = { readonly [key: string]: JsonValue };
@@ -19,12 +23,6 @@ type Merged = {
   readonly clusters: readonly Entry[];
   readonly users: readonly Entry[];
   readonly contexts: readonly Entry[];
-};
-
-/** What logs a user in: certificates for the socket, a header for the request. */
-export type Credentials = {
-  tls(): Promise<Pick<TlsMaterial, "cert" | "key">>;
-  authorization(fresh: boolean): Promise<string | undefined>;
 };
 
 /**

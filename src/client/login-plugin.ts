@@ -1,12 +1,8 @@
 import type { RequestOptions } from "node:https";
 import { resolve } from "node:path";
-
 import type { ExecAuth } from "@kubernetes/client-node/dist/exec_auth.js";
-
-import { isJsonObject } from "../std/json.ts";
-import type { JsonValue } from "../std/json.ts";
-import type { Credentials } from "./kubeconfig.ts";
-import type { TlsMaterial } from "./connection.ts";
+import { isJsonObject, type JsonValue } from "../std/json.ts";
+import type { Credentials, TlsMaterial } from "./connection.ts";
 
 type Fields = { readonly [key: string]: JsonValue };
 

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-
+import type { ApiResource } from "./api-resource.ts";
 import { builtInKinds } from "./built-in-kinds.ts";
-import type { ApiResource } from "./discovery.ts";
 import { resourcePath } from "./resource-path.ts";
 
 function kind(groupKind: string): ApiResource {

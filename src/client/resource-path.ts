@@ -1,5 +1,5 @@
 import { formatApiVersion } from "../kube/gvk.ts";
-import type { ApiResource } from "./discovery.ts";
+import type { ApiResource } from "./api-resource.ts";
 
 export type Query = { readonly [name: string]: string | number | boolean | undefined };
 

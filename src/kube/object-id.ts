@@ -1,5 +1,5 @@
 import { gvkOf, parseApiVersion } from "./gvk.ts";
-import type { KubeObject } from "./object.ts";
+import type { ObjectKey, KubeObject } from "./object.ts";
 
 /** What an object is, whatever its version. `namespace` is "" for cluster-scoped kinds. */
 export type ObjectId = {
@@ -52,4 +52,8 @@ export function sameObject(left: ObjectId, right: ObjectId): boolean {
 export function isBuiltInGroup(apiVersion: string): boolean {
   const { group } = parseApiVersion(apiVersion);
   return group === "" || !group.includes(".") || group.endsWith(".k8s.io");
+}
+
+export function keyOf(object: KubeObject): ObjectKey {
+  return { namespace: object.metadata.namespace ?? "", name: object.metadata.name };
 }

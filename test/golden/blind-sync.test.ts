@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isDefinition } from "../../src/apply/bridge.ts";
 import { schemaProblems } from "../../src/apply/validate-blind.ts";
 import { embeddedVersions, loadRelease } from "../../src/distribution/load.ts";
+import { isDefinition } from "../../src/kube/definition.ts";
 import { fieldsOf } from "../../src/kube/fields.ts";
-import type { KubeObject } from "../../src/kube/object.ts";
 import { isBuiltInGroup, nameObject } from "../../src/kube/object-id.ts";
+import type { KubeObject } from "../../src/kube/object.ts";
 import { renderInstance } from "../../src/render/render-instance.ts";
 import { specOf } from "../support/small-release.ts";
 

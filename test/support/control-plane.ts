@@ -3,9 +3,9 @@
  * `await plane.reset()` between tests.
  */
 export { startControlPlane } from "../../scripts/control-plane/control-plane.ts";
-export type {
-  ClusterUser,
-  ControlPlane,
-  ControlPlaneOptions,
-  Variant,
+export {
+  type ClusterUser,
+  type ControlPlane,
+  type ControlPlaneOptions,
 } from "../../scripts/control-plane/control-plane.ts";
+export { type Variant } from "../../scripts/control-plane/versions.ts";

@@ -10,36 +10,37 @@ import {
   type InventoryEntry,
   type ManagedObject,
 } from "../../apply/inventory.ts";
-import { isDefinition } from "../../apply/bridge.ts";
 import { migrate, rewriteStrays, settleStorage, type MigrationProgress } from "../../apply/migrate.ts";
-import { planBlind, type PlannedObject } from "../../apply/plan-apply.ts";
+import { planBlind } from "../../apply/plan-apply.ts";
+import type { PlannedObject } from "../../apply/planned-object.ts";
 import { requestLimit } from "../../apply/request.ts";
-import { waitUntilGone } from "../../apply/prune.ts";
+import { waitUntilGone } from "../../apply/wait-until-gone.ts";
 import { waitUntilReady, type WaitOptions, type WaitResult } from "../../apply/wait.ts";
 import type { ApiClient } from "../../client/api-client.ts";
-import type { KubeObject } from "../../kube/object.ts";
+import { isDefinition } from "../../kube/definition.ts";
 import { objectIdOf } from "../../kube/object-id.ts";
+import type { KubeObject } from "../../kube/object.ts";
 import { readinessOf } from "../../kube/readiness.ts";
-import { mapConcurrent } from "../../std/concurrent.ts";
+import type { Target } from "../../render/target.ts";
 import type { EventNote } from "../../runtime/events.ts";
+import { mapConcurrent } from "../../std/concurrent.ts";
 import { errorMessage, ReasonedError, UnreachableError } from "../../std/errors.ts";
-import type { Target } from "./decide.ts";
+import { HealthError, DriftedError, InterruptedError } from "./act-error.ts";
 import { afterEnding, endingOf } from "./ending.ts";
 import { leftoverNotes } from "./leftovers.ts";
 import type { LiveIndex } from "./live-index.ts";
-import { agreedMigrations, foreseeMigration, isForced, knownDefinitions, migrationMessage } from "./migration.ts";
+import { agreedMigrations, foreseeMigration, knownDefinitions, migrationMessage } from "./migration.ts";
 import { parkOverlapping } from "./overlap.ts";
 import { planOf, type Plan } from "./plan.ts";
-import { goneOptions } from "./remove.ts";
 import { planChecked, type ReportWarnings } from "./preflight.ts";
+import { goneOptions } from "./remove.ts";
 import { stagesOf } from "./stages.ts";
 import { removeStale, sortStale } from "./stale.ts";
 import { runningVersion } from "./status.ts";
 import { isSuspendedByUs, resume } from "./suspension.ts";
-import { mayHaveStrays, readUnattended } from "./unattended.ts";
 import { remainderNotes, takeoverNotes } from "./takeover-notes.ts";
-import type { WaitingPlan } from "./waiting-plan.ts";
-import { ownerSelector, type World } from "./world.ts";
+import { mayHaveStrays, readUnattended } from "./unattended.ts";
+import { isForced, ownerSelector, type World } from "./world.ts";
 
 export type ActDeps = ApplyDeps & {
   readonly client: Pick<
@@ -69,16 +70,7 @@ export type ActResult = {
   readonly unattended: readonly string[];
   /** What went wrong without harm to what was wanted. */
   readonly warnings: readonly string[];
-  /** Of the upgrade that the policy keeps waiting. */
-  readonly waiting?: WaitingPlan;
 };
-
-/** The applied objects do not become healthy. */
-export class HealthError extends ReasonedError {}
-/** What was applied has been deleted before it was healthy. */
-export class DriftedError extends ReasonedError {}
-/** A newer wish ended the wait. */
-export class InterruptedError extends ReasonedError {}
 
 type ActContext = ActDeps & {
   readonly reportPlan: ReportPlan;

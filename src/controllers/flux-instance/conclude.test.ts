@@ -6,10 +6,10 @@ import type { ApiClient } from "../../client/api-client.ts";
 import { fieldsOf } from "../../kube/fields.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
 import type { EventRecorder } from "../../runtime/events.ts";
-import { ReasonedError } from "../../std/errors.ts";
 import { systemClock } from "../../std/clock.ts";
+import { ReasonedError } from "../../std/errors.ts";
 import { Conclusion } from "./conclude.ts";
-import type { HeldTarget } from "./decide.ts";
+import type { HeldTarget } from "./decision.ts";
 import { StatusWriter } from "./status-writer.ts";
 import { worldOf } from "./world.ts";
 
@@ -39,7 +39,12 @@ async function eventsOf(targets: readonly HeldTarget[]): Promise<readonly (reado
     };
     const world = worldOf(instance, new Map(), "flux-system");
     const conclusion = new Conclusion(world, new StatusWriter(instance, client), { events, clock: systemClock });
-    await conclusion.applied(target, { changes: [], inventory: [], unattended: [], warnings: [] }, undefined, signal);
+    await conclusion.applied(
+      target,
+      { changes: [], inventory: [], unattended: [], warnings: [] },
+      { sync: undefined },
+      signal,
+    );
     told.push(reasons);
   }
   return told;

@@ -3,17 +3,18 @@ import { conditionTypes, eventReasons, reasons } from "../../api/reasons.ts";
 import { effectiveChanges, formatChanges, type Change } from "../../apply/change-set.ts";
 import type { InventoryEntry } from "../../apply/inventory.ts";
 import { findCondition } from "../../kube/conditions.ts";
+import type { Target } from "../../render/target.ts";
 import type { EventNote, EventRecorder } from "../../runtime/events.ts";
-import type { Clock } from "../../std/clock.ts";
-import { timestamp } from "../../std/clock.ts";
-import type { Decision, HeldTarget, Target } from "./decide.ts";
-import type { Return } from "./rollback.ts";
-import { returnedStatus, returningStatus, returnIntentStatus } from "./rollback-status.ts";
+import { type Clock, timestamp } from "../../std/clock.ts";
+import type { ActResult } from "./act.ts";
+import type { Decision, HeldTarget, Return } from "./decision.ts";
 import type { LastGoodState } from "./last-good.ts";
 import { followingPlan, type Plan } from "./plan.ts";
+import { returnedStatus, returningStatus, returnIntentStatus } from "./rollback-status.ts";
+import { unpinnedText, type Moment } from "./status-parts.ts";
+import type { StatusWriter } from "./status-writer.ts";
 import type { FluxInstanceStatus } from "./status.ts";
 import type { SyncHealth } from "./sync-health.ts";
-import type { StatusWriter } from "./status-writer.ts";
 import {
   appliedStatus,
   failedStatus,
@@ -22,10 +23,9 @@ import {
   progressedStatus,
   progressMessage,
   waitingStatus,
+  type Applied,
   type Failure,
 } from "./verdict.ts";
-import { unpinnedText, type Moment } from "./status-parts.ts";
-import type { ActResult } from "./act.ts";
 import type { WaitingPlan } from "./waiting-plan.ts";
 import type { World } from "./world.ts";
 
@@ -137,12 +137,12 @@ export class Conclusion {
   async applied(
     target: HeldTarget,
     result: ActResult,
-    sync: SyncHealth | undefined,
+    found: Pick<Applied, "sync" | "waiting">,
     signal: AbortSignal,
   ): Promise<void> {
     const changed = effectiveChanges(result.changes).length > 0;
-    const { inventory, unattended, waiting } = result;
-    const applied = { inventory, unattended, changed, sync, ...(waiting === undefined ? {} : { waiting }) };
+    const { inventory, unattended } = result;
+    const applied = { inventory, unattended, changed, ...found };
     const status = appliedStatus(this.#current, target, applied, this.#moment());
     await this.#writer.write(status, signal);
     if (changed) this.#event(changeNote(target, result.changes));

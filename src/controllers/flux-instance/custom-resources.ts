@@ -1,11 +1,11 @@
 import { operatorName, ownerLabels } from "../../api/names.ts";
 import type { ManagedObject } from "../../apply/inventory.ts";
+import { isOwned } from "../../apply/ownership.ts";
 import { listAll, pages } from "../../apply/pages.ts";
 import { requestLimit } from "../../apply/request.ts";
-import { isOwned } from "../../apply/prune.ts";
 import type { ApiClient } from "../../client/api-client.ts";
 import { isConflict, isNotFound } from "../../client/api-error.ts";
-import { fieldsOf, listOf, textOf } from "../../kube/fields.ts";
+import { type ServedKind, servedKind } from "../../kube/definition.ts";
 import type { GroupVersionKind } from "../../kube/gvk.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";
@@ -16,23 +16,20 @@ export type CustomResourceDeps = { readonly client: Pick<ApiClient, "getOrUndefi
 /** The finalizer of all Flux controllers; the only one that is ever removed from a custom resource. */
 const fluxFinalizer = "finalizers.fluxcd.io";
 
-/** A kind as its definition serves it: at the stored version where that is served. */
-export type DefinedKind = { readonly gvk: GroupVersionKind; readonly plural: string };
-
 /** Undefined for a definition that is gone, is not ours any more, or serves nothing. */
 export async function kindOfDefinition(
   definition: ManagedObject,
   world: World,
   { client }: CustomResourceDeps,
   signal: AbortSignal,
-): Promise<DefinedKind | undefined> {
+): Promise<ServedKind | undefined> {
   const crd = await client.getOrUndefined(definition, definition, signal);
   return crd === undefined || !isOwned(crd, ownerLabels(world.key)) ? undefined : servedKind(crd);
 }
 
 /** Metadata of all objects of a kind, in all namespaces. */
 export async function resourcesOf(
-  { gvk }: DefinedKind,
+  { gvk }: ServedKind,
   labelSelector: string | undefined,
   { client }: CustomResourceDeps,
   signal: AbortSignal,
@@ -81,16 +78,4 @@ async function release(
       item = await client.getOrUndefined(gvk, key, signal);
     }
   }
-}
-
-export function servedKind(crd: KubeObject): DefinedKind | undefined {
-  const spec = fieldsOf(crd["spec"]);
-  const served = listOf(spec["versions"])
-    .map(fieldsOf)
-    .filter((version) => version["served"] === true);
-  const chosen = served.find((version) => version["storage"] === true) ?? served[0];
-  if (chosen === undefined) return undefined;
-  const names = fieldsOf(spec["names"]);
-  const gvk = { group: textOf(spec["group"]), version: textOf(chosen["name"]), kind: textOf(names["kind"]) };
-  return { gvk, plural: textOf(names["plural"]) };
 }

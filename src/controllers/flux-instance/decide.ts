@@ -1,32 +1,16 @@
 import { parseStoredFluxInstance } from "../../api/flux-instance.ts";
-import type { DeletionPolicy } from "../../api/spec.ts";
-import { fieldsOf, textOf } from "../../kube/fields.ts";
 import { conditionTypes, reasons } from "../../api/reasons.ts";
+import type { DeletionPolicy } from "../../api/spec.ts";
 import { latestRelease } from "../../distribution/catalog.ts";
 import { findCondition } from "../../kube/conditions.ts";
+import { fieldsOf, textOf } from "../../kube/fields.ts";
 import { targetOf, type Catalogue, type Target } from "../../render/target.ts";
 import { ReasonedError } from "../../std/errors.ts";
 import { deepEqual } from "../../std/json.ts";
-import type { Hold } from "./hold.ts";
+import { type Decision, modeOf } from "./decision.ts";
 import type { Releases } from "./releases.ts";
-import { doubtOf, returnOf, type Return } from "./rollback.ts";
+import { doubtOf, returnOf } from "./return.ts";
 import type { World } from "./world.ts";
-
-export type { Catalogue, Target } from "../../render/target.ts";
-
-/** What a reconcile does; `settle` wants nothing new, and only verifies and repairs. */
-export type Decision =
-  | { readonly kind: "elsewhere" }
-  | { readonly kind: "suspend" }
-  | { readonly kind: "uninstall"; readonly policy: DeletionPolicy }
-  | { readonly kind: "refuse"; readonly error: ReasonedError }
-  | ({ readonly kind: "install" | "upgrade" | "settle" } & HeldTarget)
-  /** The upgrade policy keeps an upgrade waiting, and `obstacle` says why nothing else can be done meanwhile. */
-  | { readonly kind: "wait"; readonly hold: Hold; readonly obstacle: string }
-  | Return;
-
-/** `problem`: why it is not something newer. `hold`: what it will become later, because the upgrade policy says so. */
-export type HeldTarget = Target & { readonly problem?: ReasonedError; readonly hold?: Hold };
 
 /** Pure. First hit wins: where the instance is, whether it goes, whether it is on hold, whether it can be built. */
 export function decide(world: World, releases: Releases): Decision {
@@ -92,11 +76,6 @@ export function isAppliedSpec({ recorded, generation }: World): boolean {
     !unbuilt.has(ready.reason) &&
     stalled === undefined
   );
-}
-
-export function modeOf({ recorded }: World, { rendering }: Target): "install" | "upgrade" | "settle" {
-  if (recorded.lastAppliedRevision === undefined) return "install";
-  return recorded.lastAppliedRevision === rendering.revision ? "settle" : "upgrade";
 }
 
 /** Reads the policy without parsing the rest: an instance whose spec is broken can still be deleted. */

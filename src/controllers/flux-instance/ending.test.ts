@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { PlannedObject } from "../../apply/plan-apply.ts";
+import type { PlannedObject } from "../../apply/planned-object.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { afterEnding, endingOf } from "./ending.ts";
 

@@ -1,5 +1,5 @@
 import type { ManagedObject } from "../../apply/inventory.ts";
-import type { PlannedObject } from "../../apply/plan-apply.ts";
+import type { PlannedObject } from "../../apply/planned-object.ts";
 import { gvkOf } from "../../kube/gvk.ts";
 import { objectIdOf } from "../../kube/object-id.ts";
 

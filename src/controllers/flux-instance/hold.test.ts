@@ -7,11 +7,13 @@ import type { Release } from "../../distribution/release.ts";
 import type { JsonObject } from "../../kube/object.ts";
 import type { Unpinned } from "../../render/rendering.ts";
 import type { Catalogue } from "../../render/target.ts";
-import { operatorVersion } from "../../std/version.ts";
 import { ReasonedError } from "../../std/errors.ts";
-import { decide, type Decision } from "./decide.ts";
-import { dueIn, holdBack, holdCondition, releasesAtHand, stayDespite, type RunningRelease } from "./hold.ts";
+import { operatorVersion } from "../../std/version.ts";
+import { decide } from "./decide.ts";
+import type { Decision } from "./decision.ts";
+import { dueIn, holdBack, releasesAtHand, stayDespite, type RunningRelease } from "./hold.ts";
 import type { Releases } from "./releases.ts";
+import { holdCondition } from "./up-to-date.ts";
 import { worldOf, type World } from "./world.ts";
 
 const both = (version: string): Release => releaseOf(version, ["source-controller", "kustomize-controller"]);

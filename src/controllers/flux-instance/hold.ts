@@ -1,28 +1,16 @@
-import { conditionTypes, reasons } from "../../api/reasons.ts";
-import { upgradeGate, type UpgradeGate } from "../../api/upgrade-policy.ts";
+import { upgradeGate } from "../../api/upgrade-policy.ts";
 import type { Release } from "../../distribution/release.ts";
 import { isSameRelease } from "../../distribution/same-release.ts";
 import { renderInstance } from "../../render/render-instance.ts";
 import type { Rendering } from "../../render/rendering.ts";
 import type { Target } from "../../render/target.ts";
-import { formatTime } from "../../std/clock.ts";
 import { ReasonedError } from "../../std/errors.ts";
-import { modeOf, type Decision, type HeldTarget } from "./decide.ts";
+import { type Hold, modeOf, type Decision, type HeldTarget } from "./decision.ts";
 import { hasBegun } from "./plan.ts";
 import type { Releases } from "./releases.ts";
-import { returnOf } from "./rollback.ts";
-import { unpinnedText, type ConditionChange } from "./status-parts.ts";
+import { returnOf } from "./return.ts";
 import { runningVersion } from "./status.ts";
 import type { World } from "./world.ts";
-
-/** An upgrade that the policy of the spec lets nobody start now. */
-export type Hold = {
-  readonly gate: Exclude<UpgradeGate, { readonly kind: "open" }>;
-  /** What the instance becomes once it may. */
-  readonly waiting: Target;
-  /** The version that runs. */
-  readonly from: string;
-};
 
 /** The release of that version as it was installed; undefined where nobody knows it any more. */
 export type RunningRelease = (version: string) => Release | undefined;
@@ -105,36 +93,6 @@ export function releasesAtHand({ lastGood }: World, releases: Releases): Running
   const kept = lastGood.kind === "known" ? lastGood.good.release : undefined;
   return (version) =>
     kept?.version === version ? kept : catalogues.find(({ versions }) => versions.includes(version))?.load(version);
-}
-
-/** What else UpToDate has to say of a hold. */
-type Circumstances = {
-  readonly obstacle?: string;
-  /** Why the API server would not take what waits. */
-  readonly refusal?: string;
-  /** What runs meanwhile. */
-  readonly rendering?: Pick<Rendering, "unpinned">;
-};
-
-/** What UpToDate says meanwhile. The same until the next window opens. */
-export function holdCondition(
-  { gate, waiting, from }: Hold,
-  { obstacle, refusal, rendering = {} }: Circumstances = {},
-): ConditionChange {
-  const to = waiting.rendering.version;
-  const what = from === to ? `Flux ${to} in its new edition` : `The change of Flux from ${from} to ${to}`;
-  const until =
-    gate.kind === "paused"
-      ? "waits until spec.upgrade.paused is removed"
-      : `waits until ${formatTime(gate.opensMs)}, when the next window of spec.upgrade.windows opens`;
-  const meanwhile = obstacle === undefined ? "" : `; until then nothing is changed: ${obstacle}`;
-  const trouble = refusal === undefined ? "" : `; as things are it will fail: ${refusal}`;
-  return {
-    type: conditionTypes.upToDate,
-    status: "False",
-    reason: gate.kind === "paused" ? reasons.upgradePaused : reasons.outsideWindow,
-    message: `${what} ${until}${meanwhile}${trouble}${unpinnedText(rendering)}`,
-  };
 }
 
 /** When the next window opens, as seen from `nowMs`. */

@@ -1,17 +1,17 @@
 import { labels, operatorName } from "../../api/names.ts";
 import { eventReasons } from "../../api/reasons.ts";
 import { isApplied } from "../../apply/adopt.ts";
-import type { PlannedObject } from "../../apply/plan-apply.ts";
+import type { PlannedObject } from "../../apply/planned-object.ts";
 import { fieldManager, requestLimit } from "../../apply/request.ts";
 import type { ApiClient } from "../../client/api-client.ts";
 import { isForbidden, NoSuchKindError } from "../../client/api-error.ts";
 import type { GroupVersionKind } from "../../kube/gvk.ts";
-import type { KubeObject } from "../../kube/object.ts";
 import { formatObjectId, nameObject, objectIdOf } from "../../kube/object-id.ts";
+import type { KubeObject } from "../../kube/object.ts";
 import type { EventNote } from "../../runtime/events.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";
-import type { World } from "./world.ts";
 import { shorten } from "../../std/shorten.ts";
+import type { World } from "./world.ts";
 
 /** Where a previous installation leaves objects, and what to do about them. Source: `flux install`, `flux bootstrap`, the community chart. */
 type Trace = {

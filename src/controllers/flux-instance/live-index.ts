@@ -1,9 +1,9 @@
 import { labels, operatorName } from "../../api/names.ts";
-import type { LiveMetadata } from "../../apply/plan-apply.ts";
 import type { Ledger } from "../../apply/ledger.ts";
+import type { LiveMetadata } from "../../apply/planned-object.ts";
 import { formatApiVersion, gvkOf, type GroupVersionKind } from "../../kube/gvk.ts";
-import type { KubeObject, ObjectKey, ObjectMeta } from "../../kube/object.ts";
 import { formatObjectId, isBuiltInGroup, objectIdOf } from "../../kube/object-id.ts";
+import type { KubeObject, ObjectKey, ObjectMeta } from "../../kube/object.ts";
 import { readinessOf } from "../../kube/readiness.ts";
 import type { Informer, ObjectChange } from "../../runtime/informer.ts";
 

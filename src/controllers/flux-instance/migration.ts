@@ -1,13 +1,14 @@
 import { instanceAnnotations } from "../../api/names.ts";
-import { isDefinition, migrationOf, type Migration } from "../../apply/bridge.ts";
+import { migrationOf, type Migration } from "../../apply/bridge.ts";
 import { findLosses, type Loss } from "../../apply/find-losses.ts";
 import { MigrationError, type MigrationProgress } from "../../apply/migrate.ts";
-import type { PlannedObject } from "../../apply/plan-apply.ts";
+import type { PlannedObject } from "../../apply/planned-object.ts";
 import type { ApiClient } from "../../client/api-client.ts";
+import { isDefinition } from "../../kube/definition.ts";
 import type { KubeObject } from "../../kube/object.ts";
-import type { Target } from "./decide.ts";
-import type { World } from "./world.ts";
+import type { Target } from "../../render/target.ts";
 import { enumerate } from "../../std/shorten.ts";
+import { isForced, type World } from "./world.ts";
 
 export type PlannedMigration = Migration & { readonly definition: KubeObject };
 
@@ -48,12 +49,6 @@ export function agreedMigrations(
 /** The definitions of the plan that have been there before, and so may have objects. */
 export function knownDefinitions(planned: readonly PlannedObject[]): readonly KubeObject[] {
   return planned.filter(({ object, live }) => isDefinition(object) && live !== undefined).map(({ object }) => object);
-}
-
-/** `forceAt` together with `requestedAt`, not answered yet. */
-export function isForced({ settings, recorded }: World): boolean {
-  const { forceAt, requestedAt } = settings;
-  return forceAt !== undefined && forceAt === requestedAt && forceAt !== recorded.lastHandledForceAt;
 }
 
 /** Changes at most once a kind, and only for kinds that have objects. */

@@ -3,11 +3,12 @@ import { test } from "node:test";
 import { apiError, tableClient } from "../../../test/support/table-client.ts";
 import { labels } from "../../api/names.ts";
 import type { ManagedObject } from "../../apply/inventory.ts";
-import type { PlannedObject } from "../../apply/plan-apply.ts";
+import type { PlannedObject } from "../../apply/planned-object.ts";
 import { fieldsOf } from "../../kube/fields.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { TestClock } from "../../std/test-clock.ts";
-import { overlaps, parkOverlapping } from "./overlap.ts";
+import { overlaps } from "./flux-controllers.ts";
+import { parkOverlapping } from "./overlap.ts";
 
 const signal = new AbortController().signal;
 const owner = { [labels.ownerName]: "flux", [labels.ownerNamespace]: "flux-system" };

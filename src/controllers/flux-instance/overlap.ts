@@ -1,16 +1,17 @@
-import type { ApiClient } from "../../client/api-client.ts";
-import type { PlannedObject } from "../../apply/plan-apply.ts";
-import { fieldManager, requestLimit } from "../../apply/request.ts";
-import { isOwned, stillThereError, type OwnerLabels } from "../../apply/prune.ts";
 import type { ManagedObject } from "../../apply/inventory.ts";
-import { mapConcurrent } from "../../std/concurrent.ts";
-import { fieldsOf, listOf, textOf } from "../../kube/fields.ts";
+import { isOwned, type OwnerLabels } from "../../apply/ownership.ts";
+import type { PlannedObject } from "../../apply/planned-object.ts";
+import { fieldManager, requestLimit } from "../../apply/request.ts";
+import { stillThereError } from "../../apply/wait-until-gone.ts";
+import type { ApiClient } from "../../client/api-client.ts";
+import { fieldsOf } from "../../kube/fields.ts";
 import { gvkOf } from "../../kube/gvk.ts";
-import type { KubeObject } from "../../kube/object.ts";
 import { objectIdOf } from "../../kube/object-id.ts";
-import { labels } from "../../api/names.ts";
+import type { KubeObject } from "../../kube/object.ts";
 import type { Clock } from "../../std/clock.ts";
+import { mapConcurrent } from "../../std/concurrent.ts";
 import { enumerate } from "../../std/shorten.ts";
+import { overlaps } from "./flux-controllers.ts";
 import { findControllerPods } from "./running-controllers.ts";
 
 export type OverlapDeps = {
@@ -24,8 +25,6 @@ export type OverlapOptions = {
   /** How long pods may take to end. */
   readonly timeoutMs: number;
 };
-
-const selectorFlag = "--watch-label-selector=";
 
 /**
  * Scales those controllers to 0, and waits for the end of their pods, whose objects a wanted controller would reconcile too before they
@@ -91,39 +90,4 @@ async function untilStopped(
     if (deps.clock.monotonicMs() >= deadline) throw stillThereError(enumerate(pods, 10));
     await deps.clock.sleep(pollMs, signal);
   }
-}
-
-/** Whether two Deployments of one controller may select the same objects. Selectors other than our shards' count as overlapping. */
-export function overlaps(stale: KubeObject, wanted: KubeObject): boolean {
-  if (wanted.kind !== "Deployment") return false;
-  if (componentOf(stale) !== componentOf(wanted)) return false;
-  const [left, right] = [selectorOf(stale), selectorOf(wanted)];
-  const [a, b] = [readSelector(left), readSelector(right)];
-  if (a === undefined || b === undefined || a.key !== b.key) return true;
-  return a.shard === b.shard;
-}
-
-/** `shard` is undefined for "!key", all that belong to no shard. */
-function readSelector(selector: string): { readonly key: string; readonly shard: string | undefined } | undefined {
-  const [, not = "", key = "", , shard] = /^(!?)([\w./-]+)(=([\w.-]+))?$/.exec(selector) ?? [];
-  if (key === "" || (not === "!") === (shard !== undefined)) return undefined;
-  return { key, shard };
-}
-
-function componentOf(deployment: KubeObject): string {
-  return deployment.metadata.labels?.[labels.component] ?? "";
-}
-
-/** Of all containers. */
-export function argsOf(deployment: KubeObject): readonly string[] {
-  const podSpec = fieldsOf(fieldsOf(fieldsOf(deployment["spec"])["template"])["spec"]);
-  return listOf(podSpec["containers"]).flatMap((container) => listOf(fieldsOf(container)["args"]).map(textOf));
-}
-
-function selectorOf(deployment: KubeObject): string {
-  return (
-    argsOf(deployment)
-      .findLast((arg) => arg.startsWith(selectorFlag))
-      ?.slice(selectorFlag.length) ?? ""
-  );
 }

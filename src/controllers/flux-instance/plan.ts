@@ -1,6 +1,6 @@
 import type { Loss } from "../../apply/find-losses.ts";
 import type { ManagedObject } from "../../apply/inventory.ts";
-import type { PlannedObject } from "../../apply/plan-apply.ts";
+import type { PlannedObject } from "../../apply/planned-object.ts";
 import { fieldsOf, listOf, textOf } from "../../kube/fields.ts";
 import { groupKindKey, type GroupKind } from "../../kube/gvk.ts";
 import type { JsonObject, JsonValue } from "../../kube/object.ts";

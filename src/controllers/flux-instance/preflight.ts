@@ -1,11 +1,12 @@
-import { planApply, type PlanDeps, type PlannedObject } from "../../apply/plan-apply.ts";
+import { planApply, type PlanDeps } from "../../apply/plan-apply.ts";
+import type { PlannedObject } from "../../apply/planned-object.ts";
 import { requestLimit } from "../../apply/request.ts";
 import { ApiError, isForbidden } from "../../client/api-error.ts";
+import type { Target } from "../../render/target.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";
 import { ReasonedError } from "../../std/errors.ts";
 import { checks, type PreflightClient } from "./preflight/checks.ts";
 import { warn, type Finding, type Subject } from "./preflight/subject.ts";
-import type { Target } from "./decide.ts";
 import type { World } from "./world.ts";
 
 /** Something in the cluster stands against the plan. Nothing has been written. */

@@ -1,8 +1,9 @@
 import { objectAnnotations, ownerLabels } from "../../api/names.ts";
 import type { Change } from "../../apply/change-set.ts";
 import type { ManagedObject } from "../../apply/inventory.ts";
+import { prune, type PruneOptions } from "../../apply/prune.ts";
 import { requestLimit } from "../../apply/request.ts";
-import { prune, stillThereError, waitUntilGone, type GoneOptions, type PruneOptions } from "../../apply/prune.ts";
+import { stillThereError, waitUntilGone, type GoneOptions } from "../../apply/wait-until-gone.ts";
 import type { ApiClient } from "../../client/api-client.ts";
 import { formatApiVersion, groupKindKey } from "../../kube/gvk.ts";
 import { describeObject, isBuiltInGroup, objectIdOf } from "../../kube/object-id.ts";
@@ -10,12 +11,12 @@ import type { KubeObject } from "../../kube/object.ts";
 import type { Clock } from "../../std/clock.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";
 import { ReasonedError } from "../../std/errors.ts";
+import { enumerate } from "../../std/shorten.ts";
 import { kindOfDefinition, releaseResources, resourcesOf } from "./custom-resources.ts";
-import { findControllerPods, findForeignControllers, findOwnControllers } from "./running-controllers.ts";
 import type { RemovalProgress } from "./removal-phase.ts";
+import { findControllerPods, findForeignControllers, findOwnControllers } from "./running-controllers.ts";
 import { isKustomization, suspend } from "./suspension.ts";
 import type { World } from "./world.ts";
-import { enumerate } from "../../std/shorten.ts";
 
 export type RemoveDeps = {
   readonly client: Pick<ApiClient, "getOrUndefined" | "list" | "listPage" | "patch" | "delete">;

@@ -3,8 +3,7 @@ import { conditionTypes, reasons } from "../../api/reasons.ts";
 import type { InventoryEntry } from "../../apply/inventory.ts";
 import { findCondition } from "../../kube/conditions.ts";
 import { deepEqual } from "../../std/json.ts";
-import type { Return } from "./rollback.ts";
-import type { FluxInstanceStatus } from "./status.ts";
+import type { Return } from "./decision.ts";
 import {
   digestOf,
   handled,
@@ -15,8 +14,9 @@ import {
   withHistory,
   type ConditionChange,
   type Moment,
+  unattendedCondition,
 } from "./status-parts.ts";
-import { unattendedCondition } from "./unattended.ts";
+import type { FluxInstanceStatus } from "./status.ts";
 import { appliedFields, type Applied, type Failure } from "./verdict.ts";
 import type { World } from "./world.ts";
 

@@ -10,10 +10,11 @@ import type { JsonObject, KubeObject } from "../../kube/object.ts";
 import { targetOf, type Target } from "../../render/target.ts";
 import { ReasonedError } from "../../std/errors.ts";
 import { operatorVersion } from "../../std/version.ts";
-import { HealthError, InterruptedError } from "./act.ts";
+import { HealthError, InterruptedError } from "./act-error.ts";
 import { decide } from "./decide.ts";
 import type { FailedAttempt, LastGood, LastGoodState } from "./last-good.ts";
-import { doubtOf, keepGood, recordFailure, returnOf, wayFrom } from "./rollback.ts";
+import { doubtOf, returnOf } from "./return.ts";
+import { keepGood, recordFailure, wayFrom } from "./rollback.ts";
 import { worldOf, type World } from "./world.ts";
 
 const signal = new AbortController().signal;

@@ -1,11 +1,10 @@
-import type { OwnerLabels } from "../../apply/prune.ts";
-import { isOwned } from "../../apply/prune.ts";
+import { type OwnerLabels, isOwned } from "../../apply/ownership.ts";
 import { pages } from "../../apply/pages.ts";
 import type { ApiClient } from "../../client/api-client.ts";
 import { componentNames } from "../../distribution/release.ts";
 import { fieldsOf, listOf, textOf } from "../../kube/fields.ts";
-import type { JsonValue, KubeObject, ObjectKey } from "../../kube/object.ts";
 import { nameObject } from "../../kube/object-id.ts";
+import type { JsonValue, KubeObject, ObjectKey } from "../../kube/object.ts";
 import { formatSelector } from "../../kube/selector.ts";
 import { deploymentKind } from "./live-index.ts";
 

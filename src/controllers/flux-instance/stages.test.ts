@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { labels } from "../../api/names.ts";
-import type { PlannedObject } from "../../apply/plan-apply.ts";
+import type { PlannedObject } from "../../apply/planned-object.ts";
 import { stagesOf } from "./stages.ts";
 
 function planned(apiVersion: string, kind: string, name: string): PlannedObject {

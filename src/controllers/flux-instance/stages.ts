@@ -1,6 +1,6 @@
 import { labels } from "../../api/names.ts";
 import type { Stage } from "../../apply/apply-set.ts";
-import type { PlannedObject } from "../../apply/plan-apply.ts";
+import type { PlannedObject } from "../../apply/planned-object.ts";
 import { isBuiltInGroup } from "../../kube/object-id.ts";
 import type { KubeObject } from "../../kube/object.ts";
 

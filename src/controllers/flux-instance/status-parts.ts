@@ -91,3 +91,9 @@ export function shortRevision(revision: string): string {
 export function digestOf(revision: string): string {
   return revision.split("@")[1] ?? revision;
 }
+
+export function unattendedCondition(unattended: readonly string[]): ConditionChange {
+  if (unattended.length === 0) return { type: conditionTypes.unattended };
+  const message = `No controller reconciles ${unattended.join("; ")}`;
+  return { type: conditionTypes.unattended, status: "True", reason: reasons.noController, message };
+}

@@ -1,11 +1,10 @@
 import { objectAnnotations, ownerLabels } from "../../api/names.ts";
 import type { ManagedObject } from "../../apply/inventory.ts";
-import { isKept, isOwned } from "../../apply/prune.ts";
+import { isKept, isOwned } from "../../apply/ownership.ts";
 import type { ApiClient } from "../../client/api-client.ts";
 import { isNotFound } from "../../client/api-error.ts";
 import { fieldsOf } from "../../kube/fields.ts";
-import type { GroupKind } from "../../kube/gvk.ts";
-import { gvkOf } from "../../kube/gvk.ts";
+import { type GroupKind, gvkOf } from "../../kube/gvk.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import type { World } from "./world.ts";
 

@@ -1,6 +1,6 @@
 import { eventReasons } from "../../api/reasons.ts";
 import type { Change } from "../../apply/change-set.ts";
-import type { PlannedObject } from "../../apply/plan-apply.ts";
+import type { PlannedObject } from "../../apply/planned-object.ts";
 import { describeObject, nameObject } from "../../kube/object-id.ts";
 import type { EventNote } from "../../runtime/events.ts";
 import { shorten } from "../../std/shorten.ts";

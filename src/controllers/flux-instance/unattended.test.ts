@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { tableClient } from "../../../test/support/table-client.ts";
+import { parseStoredFluxInstance } from "../../api/flux-instance.ts";
 import { fluxInstance, ownerLabels } from "../../api/names.ts";
 import { conditionFaults, conditionTypes } from "../../api/reasons.ts";
-import { embeddedVersions, loadRelease } from "../../distribution/load.ts";
-import { parseStoredFluxInstance } from "../../api/flux-instance.ts";
-import { isDefinition } from "../../apply/bridge.ts";
 import type { ManagedObject } from "../../apply/inventory.ts";
+import { embeddedVersions, loadRelease } from "../../distribution/load.ts";
+import { isDefinition } from "../../kube/definition.ts";
 import { gvkOf } from "../../kube/gvk.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
 import { targetOf } from "../../render/target.ts";
-import { mayHaveStrays, readUnattended, unattendedCondition } from "./unattended.ts";
-import { withConditions } from "./status-parts.ts";
+import { unattendedCondition, withConditions } from "./status-parts.ts";
+import { mayHaveStrays, readUnattended } from "./unattended.ts";
 import { worldOf, type World } from "./world.ts";
 
 const signal = new AbortController().signal;

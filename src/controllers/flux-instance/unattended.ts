@@ -1,21 +1,15 @@
-import { labels, objectAnnotations } from "../../api/names.ts";
-import { conditionTypes, reasons } from "../../api/reasons.ts";
-import { isDefinition } from "../../apply/bridge.ts";
+import { objectAnnotations } from "../../api/names.ts";
+import { conditionTypes } from "../../api/reasons.ts";
 import type { ManagedObject } from "../../apply/inventory.ts";
 import { requestLimit } from "../../apply/request.ts";
 import { findCondition } from "../../kube/conditions.ts";
+import { isDefinition, servedKind, type ServedKind } from "../../kube/definition.ts";
 import type { KubeObject } from "../../kube/object.ts";
+import type { Target } from "../../render/target.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";
 import { enumerate } from "../../std/shorten.ts";
-import {
-  kindOfDefinition,
-  resourcesOf,
-  servedKind,
-  type CustomResourceDeps,
-  type DefinedKind,
-} from "./custom-resources.ts";
-import type { Target } from "./decide.ts";
-import type { ConditionChange } from "./status-parts.ts";
+import { kindOfDefinition, resourcesOf, type CustomResourceDeps } from "./custom-resources.ts";
+import { componentOf } from "./flux-controllers.ts";
 import type { World } from "./world.ts";
 
 const namedAtMost = 5;
@@ -64,7 +58,7 @@ function strayedSelector({ spec: { sharding } }: Target): string | undefined {
 }
 
 /** Kinds of the components that run in shards; the others take every object. */
-function shardedKinds({ rendering: { objects } }: Target): readonly DefinedKind[] {
+function shardedKinds({ rendering: { objects } }: Target): readonly ServedKind[] {
   const sharded = new Set(objects.filter(isShard).map(componentOf));
   return objects
     .filter((object) => isDefinition(object) && sharded.has(componentOf(object)))
@@ -75,18 +69,8 @@ function isShard({ kind, metadata }: KubeObject): boolean {
   return kind === "Deployment" && metadata.annotations?.[objectAnnotations.shardRole] === "shard";
 }
 
-function componentOf({ metadata }: KubeObject): string {
-  return metadata.labels?.[labels.component] ?? "";
-}
-
-function sentence({ plural }: DefinedKind, items: readonly KubeObject[], why: string): readonly string[] {
+function sentence({ plural }: ServedKind, items: readonly KubeObject[], why: string): readonly string[] {
   if (items.length === 0) return [];
   const names = items.map(({ metadata }) => `${metadata.namespace ?? ""}/${metadata.name}`).toSorted();
   return [`${items.length} ${plural} (${enumerate(names, namedAtMost)}): ${why}`];
-}
-
-export function unattendedCondition(unattended: readonly string[]): ConditionChange {
-  if (unattended.length === 0) return { type: conditionTypes.unattended };
-  const message = `No controller reconciles ${unattended.join("; ")}`;
-  return { type: conditionTypes.unattended, status: "True", reason: reasons.noController, message };
 }

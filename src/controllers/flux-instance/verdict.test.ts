@@ -5,11 +5,12 @@ import { fluxInstance, instanceAnnotations } from "../../api/names.ts";
 import { conditionFaults } from "../../api/reasons.ts";
 import type { Condition } from "../../kube/conditions.ts";
 import type { JsonObject } from "../../kube/object.ts";
+import type { Target } from "../../render/target.ts";
 import { ReasonedError } from "../../std/errors.ts";
-import type { HeldTarget, Target } from "./decide.ts";
+import type { HeldTarget } from "./decision.ts";
 import type { Plan } from "./plan.ts";
-import type { FluxInstanceStatus, HistoryEntry } from "./status.ts";
 import { shortRevision } from "./status-parts.ts";
+import type { FluxInstanceStatus, HistoryEntry } from "./status.ts";
 import {
   appliedStatus,
   elsewhereStatus,

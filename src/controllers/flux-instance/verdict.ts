@@ -1,10 +1,9 @@
 import { conditionTypes, reasons, type Reason } from "../../api/reasons.ts";
 import type { InventoryEntry } from "../../apply/inventory.ts";
 import { findCondition } from "../../kube/conditions.ts";
-import type { HeldTarget, Target } from "./decide.ts";
-import { holdCondition, type Hold } from "./hold.ts";
+import type { Target } from "../../render/target.ts";
+import type { HeldTarget, Hold } from "./decision.ts";
 import { plannedImages } from "./plan.ts";
-import type { FluxInstanceStatus } from "./status.ts";
 import {
   digestOf,
   handled,
@@ -15,9 +14,11 @@ import {
   withHistory,
   type ConditionChange,
   type Moment,
+  unattendedCondition,
 } from "./status-parts.ts";
+import type { FluxInstanceStatus } from "./status.ts";
 import type { SyncHealth } from "./sync-health.ts";
-import { unattendedCondition } from "./unattended.ts";
+import { holdCondition } from "./up-to-date.ts";
 import type { WaitingPlan } from "./waiting-plan.ts";
 import type { World } from "./world.ts";
 

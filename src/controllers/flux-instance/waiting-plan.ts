@@ -1,7 +1,7 @@
 import { inventoryOf, staleObjects, type InventoryEntry } from "../../apply/inventory.ts";
 import { planApply, PlanError, type PlanDeps } from "../../apply/plan-apply.ts";
 import type { ApiClient } from "../../client/api-client.ts";
-import type { Hold } from "./hold.ts";
+import type { Hold } from "./decision.ts";
 import { foreseeMigration } from "./migration.ts";
 import { planOf, type Plan } from "./plan.ts";
 import type { World } from "./world.ts";

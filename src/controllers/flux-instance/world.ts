@@ -1,6 +1,6 @@
 import { readAnnotations, type ReconcileSettings } from "../../api/annotations.ts";
 import { ownerLabels } from "../../api/names.ts";
-import type { LiveMetadata } from "../../apply/plan-apply.ts";
+import type { LiveMetadata } from "../../apply/planned-object.ts";
 import type { KubeObject, ObjectKey } from "../../kube/object.ts";
 import { formatSelector } from "../../kube/selector.ts";
 import type { LastGoodState } from "./last-good.ts";
@@ -42,4 +42,10 @@ export function worldOf(
 
 export function ownerSelector(key: ObjectKey): string {
   return formatSelector(ownerLabels(key));
+}
+
+/** `forceAt` together with `requestedAt`, not answered yet. */
+export function isForced({ settings, recorded }: World): boolean {
+  const { forceAt, requestedAt } = settings;
+  return forceAt !== undefined && forceAt === requestedAt && forceAt !== recorded.lastHandledForceAt;
 }

@@ -1,9 +1,8 @@
-import { labels } from "../../../api/names.ts";
-import { definedKind, isDefinition } from "../../../apply/bridge.ts";
+import { definedKind, isDefinition } from "../../../kube/definition.ts";
 import type { GroupVersionKind } from "../../../kube/gvk.ts";
-import type { ObjectMeta } from "../../../kube/object.ts";
-import type { KubeObject } from "../../../kube/object.ts";
 import { nameObject } from "../../../kube/object-id.ts";
+import type { ObjectMeta, KubeObject } from "../../../kube/object.ts";
+import { componentOf } from "../flux-controllers.ts";
 import {
   deploymentsOf,
   enumerateSorted,
@@ -47,10 +46,6 @@ export function kindsWaitingForController({ planned, world }: Subject): readonly
       const { group, kind, storage } = definedKind(live ?? object);
       return { group, kind, version: storage };
     });
-}
-
-function componentOf({ metadata }: KubeObject): string {
-  return metadata.labels?.[labels.component] ?? "";
 }
 
 export function judgeWaitingDeletions(objects: readonly KubeObject[]): readonly Finding[] {

@@ -1,10 +1,10 @@
 import { labels, ownerLabels } from "../../../api/names.ts";
-import { isOwned } from "../../../apply/prune.ts";
+import { isOwned } from "../../../apply/ownership.ts";
 import { componentNames } from "../../../distribution/release.ts";
 import { fieldsOf, listOf, textOf } from "../../../kube/fields.ts";
-import type { KubeObject } from "../../../kube/object.ts";
 import { formatObjectId, nameObject, objectIdOf } from "../../../kube/object-id.ts";
-import { argsOf, overlaps } from "../overlap.ts";
+import type { KubeObject } from "../../../kube/object.ts";
+import { argsOf, overlaps } from "../flux-controllers.ts";
 import { deploymentsOf, enumerateSorted, liveMetadataOf, refuse, warn, type Finding, type Subject } from "./subject.ts";
 
 /** Controllers of Flux, whoever has installed them. */

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ownerLabels } from "../../../api/names.ts";
 import { releaseOf, specOf } from "../../../../test/support/small-release.ts";
-import type { PlannedObject } from "../../../apply/plan-apply.ts";
+import { ownerLabels } from "../../../api/names.ts";
+import type { PlannedObject } from "../../../apply/planned-object.ts";
 import { parseApiVersion } from "../../../kube/gvk.ts";
 import type { JsonObject, KubeObject } from "../../../kube/object.ts";
 import { worldOf } from "../world.ts";

@@ -1,9 +1,9 @@
-import type { PlannedObject } from "../../../apply/plan-apply.ts";
-import type { KubeObject, ObjectMeta } from "../../../kube/object.ts";
+import type { PlannedObject } from "../../../apply/planned-object.ts";
 import { formatObjectId, objectIdOf } from "../../../kube/object-id.ts";
-import type { Target } from "../decide.ts";
-import type { World } from "../world.ts";
+import type { KubeObject, ObjectMeta } from "../../../kube/object.ts";
+import type { Target } from "../../../render/target.ts";
 import { enumerate } from "../../../std/shorten.ts";
+import type { World } from "../world.ts";
 
 /** What is looked at before the first write. */
 export type Subject = {

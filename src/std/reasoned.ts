@@ -1,4 +1,4 @@
-import { ReasonedError } from "../../std/errors.ts";
+import { ReasonedError } from "./errors.ts";
 
 /** Several objects failed at once: the first tells enough, and says how many there are. Anything without a reason is a bug and goes up. */
 export function reasoned(thrown: unknown): ReasonedError {

@@ -1,0 +1,42 @@
+import type { DeletionPolicy } from "../../api/spec.ts";
+import type { UpgradeGate } from "../../api/upgrade-policy.ts";
+import type { Target } from "../../render/target.ts";
+import type { ReasonedError } from "../../std/errors.ts";
+import type { FailedAttempt } from "./last-good.ts";
+import type { World } from "./world.ts";
+
+/** What a reconcile does; `settle` wants nothing new, and only verifies and repairs. */
+export type Decision =
+  | { readonly kind: "elsewhere" }
+  | { readonly kind: "suspend" }
+  | { readonly kind: "uninstall"; readonly policy: DeletionPolicy }
+  | { readonly kind: "refuse"; readonly error: ReasonedError }
+  | ({ readonly kind: "install" | "upgrade" | "settle" } & HeldTarget)
+  /** The upgrade policy keeps an upgrade waiting, and `obstacle` says why nothing else can be done meanwhile. */
+  | { readonly kind: "wait"; readonly hold: Hold; readonly obstacle: string }
+  | Return;
+
+/** `problem`: why it is not something newer. `hold`: what it will become later, because the upgrade policy says so. */
+export type HeldTarget = Target & { readonly problem?: ReasonedError; readonly hold?: Hold };
+
+export function modeOf({ recorded }: World, { rendering }: Target): "install" | "upgrade" | "settle" {
+  if (recorded.lastAppliedRevision === undefined) return "install";
+  return recorded.lastAppliedRevision === rendering.revision ? "settle" : "upgrade";
+}
+
+/** An upgrade that the policy of the spec lets nobody start now. */
+export type Hold = {
+  readonly gate: Exclude<UpgradeGate, { readonly kind: "open" }>;
+  /** What the instance becomes once it may. */
+  readonly waiting: Target;
+  /** The version that runs. */
+  readonly from: string;
+};
+
+/** The last good revision in the place of one that failed. */
+export type Return = {
+  readonly kind: "rollback";
+  readonly failed: FailedAttempt;
+  /** Why there is nothing newer to be tried. */
+  readonly problem?: ReasonedError;
+} & Target;

@@ -1,0 +1,40 @@
+import { labels } from "../../api/names.ts";
+import { fieldsOf, listOf, textOf } from "../../kube/fields.ts";
+import type { KubeObject } from "../../kube/object.ts";
+
+const selectorFlag = "--watch-label-selector=";
+
+/** Whether two Deployments of one controller may select the same objects. Selectors other than our shards' count as overlapping. */
+export function overlaps(stale: KubeObject, wanted: KubeObject): boolean {
+  if (wanted.kind !== "Deployment") return false;
+  if (componentOf(stale) !== componentOf(wanted)) return false;
+  const [left, right] = [selectorOf(stale), selectorOf(wanted)];
+  const [a, b] = [readSelector(left), readSelector(right)];
+  if (a === undefined || b === undefined || a.key !== b.key) return true;
+  return a.shard === b.shard;
+}
+
+/** `shard` is undefined for "!key", all that belong to no shard. */
+function readSelector(selector: string): { readonly key: string; readonly shard: string | undefined } | undefined {
+  const [, not = "", key = "", , shard] = /^(!?)([\w./-]+)(=([\w.-]+))?$/.exec(selector) ?? [];
+  if (key === "" || (not === "!") === (shard !== undefined)) return undefined;
+  return { key, shard };
+}
+
+export function componentOf(deployment: KubeObject): string {
+  return deployment.metadata.labels?.[labels.component] ?? "";
+}
+
+/** Of all containers. */
+export function argsOf(deployment: KubeObject): readonly string[] {
+  const podSpec = fieldsOf(fieldsOf(fieldsOf(deployment["spec"])["template"])["spec"]);
+  return listOf(podSpec["containers"]).flatMap((container) => listOf(fieldsOf(container)["args"]).map(textOf));
+}
+
+function selectorOf(deployment: KubeObject): string {
+  return (
+    argsOf(deployment)
+      .findLast((arg) => arg.startsWith(selectorFlag))
+      ?.slice(selectorFlag.length) ?? ""
+  );
+}

@@ -1,0 +1,68 @@
+import { fieldsOf, listOf, textOf } from "./fields.ts";
+import { type GroupKind, type GroupVersionKind, formatApiVersion, gvkOf } from "./gvk.ts";
+import type { JsonObject, KubeObject } from "./object.ts";
+
+/** What a CustomResourceDefinition says about its kind. */
+export type DefinedKind = {
+  readonly group: string;
+  readonly kind: string;
+  readonly versions: readonly string[];
+  /** The version in which objects are written to etcd. */
+  readonly storage: string;
+  /** Versions in which objects may still lie in etcd; empty before the API server has seen the definition. */
+  readonly stored: readonly string[];
+};
+
+export function definedKind(definition: KubeObject): DefinedKind {
+  const spec = fieldsOf(definition["spec"]);
+  const versions = versionsOf(definition);
+  return {
+    group: textOf(spec["group"]),
+    kind: textOf(fieldsOf(spec["names"])["kind"]),
+    versions: versions.map(nameOf),
+    storage: nameOf(versions.find((version) => version["storage"] === true) ?? {}),
+    stored: listOf(fieldsOf(definition["status"])["storedVersions"]).map(textOf),
+  };
+}
+
+export function isDefinition(object: KubeObject): boolean {
+  return object.kind === "CustomResourceDefinition" && gvkOf(object).group === "apiextensions.k8s.io";
+}
+
+export function versionsOf(definition: KubeObject): readonly JsonObject[] {
+  return listOf(fieldsOf(definition["spec"])["versions"]).map(fieldsOf);
+}
+
+/** The API version in which objects of the kind are stored. */
+export function storedAs({ group, storage }: DefinedKind): string {
+  return formatApiVersion({ group, version: storage });
+}
+
+/** The kind in the version in which its objects are stored. */
+export function storedKind({ group, kind, storage }: DefinedKind): GroupVersionKind {
+  return { group, version: storage, kind };
+}
+
+export function nameOf(version: JsonObject): string {
+  return textOf(version["name"]);
+}
+
+export function kindDefinedBy(definition: KubeObject): GroupKind {
+  const spec = fieldsOf(definition["spec"]);
+  return { group: textOf(spec["group"]), kind: textOf(fieldsOf(spec["names"])["kind"]) };
+}
+
+/** A kind as its definition serves it: at the stored version where that is served. */
+export type ServedKind = { readonly gvk: GroupVersionKind; readonly plural: string };
+
+export function servedKind(crd: KubeObject): ServedKind | undefined {
+  const spec = fieldsOf(crd["spec"]);
+  const served = listOf(spec["versions"])
+    .map(fieldsOf)
+    .filter((version) => version["served"] === true);
+  const chosen = served.find((version) => version["storage"] === true) ?? served[0];
+  if (chosen === undefined) return undefined;
+  const names = fieldsOf(spec["names"]);
+  const gvk = { group: textOf(spec["group"]), version: textOf(chosen["name"]), kind: textOf(names["kind"]) };
+  return { gvk, plural: textOf(names["plural"]) };
+}
