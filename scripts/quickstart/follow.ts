@@ -2,11 +2,11 @@ import { clearScreenDown, cursorTo } from "node:readline";
 import type { ApiClient } from "../../src/client/api-client.ts";
 import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
 import type { GroupVersionKind } from "../../src/kube/gvk.ts";
+import { deploymentKind } from "../../src/kube/kinds.ts";
 import type { KubeObject, ObjectKey } from "../../src/kube/object.ts";
 import { readinessOf } from "../../src/kube/readiness.ts";
 
 const instanceKind: GroupVersionKind = { group: "fluxcd.controlplane.io", version: "v1", kind: "FluxInstance" };
-const deploymentKind: GroupVersionKind = { group: "apps", version: "v1", kind: "Deployment" };
 
 export type FollowResult = { readonly ready: boolean; readonly message: string };
 

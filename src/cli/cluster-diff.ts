@@ -2,7 +2,7 @@ import { fluxInstance, objectAnnotations, ownerLabels } from "../api/names.ts";
 import { inventoryOf, staleObjects, type InventoryEntry } from "../apply/inventory.ts";
 import { Ledger } from "../apply/ledger.ts";
 import { isKept, isOwned } from "../apply/ownership.ts";
-import { planApply, type PlanDeps } from "../apply/plan-apply.ts";
+import { planApply, type PlanDeps } from "../apply/plan/plan-apply.ts";
 import type { PlannedObject, Wanted } from "../apply/planned-object.ts";
 import { requestLimit } from "../apply/request.ts";
 import type { ApiClient } from "../client/api-client.ts";

@@ -3,8 +3,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-
-import { TestClock } from "../std/test-clock.ts";
+import { TestClock } from "../../test/support/test-clock.ts";
 import type { Connection } from "./connection.ts";
 import { loadConnection } from "./load-connection.ts";
 

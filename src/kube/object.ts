@@ -1,9 +1,6 @@
-import type { JsonValue } from "../std/json.ts";
+import type { JsonObject, JsonValue } from "../std/json.ts";
 
-export type { JsonValue } from "../std/json.ts";
-
-/** One object of JSON. Integers beyond 2^53 do not occur in the kinds that we write. */
-export type JsonObject = { readonly [key: string]: JsonValue };
+export type { JsonObject, JsonValue } from "../std/json.ts";
 
 /** One `metadata.managedFields` entry (KEP-555). `fieldsV1` is kept opaque. */
 export type ManagedFieldsEntry = {

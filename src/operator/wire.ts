@@ -2,13 +2,15 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { fluxInstance, operatorName } from "../api/names.ts";
 import { Ledger } from "../apply/ledger.ts";
-import { createApiClient } from "../client/create-client.ts";
 import type { ApiClient } from "../client/api-client.ts";
+import { createApiClient } from "../client/create-client.ts";
 import { guardWrites } from "../client/guard-writes.ts";
 import { loadConnection } from "../client/load-connection.ts";
-import { createFollowedKinds } from "../controllers/flux-instance/followed-kinds.ts";
-import { Interrupts, wishOf } from "../controllers/flux-instance/interrupts.ts";
 import { LastGoodStore } from "../controllers/flux-instance/last-good-store.ts";
+import { fluxInstanceKind, reconcileFluxInstance } from "../controllers/flux-instance/reconcile.ts";
+import { ReleaseSource } from "../controllers/flux-instance/releases/release-source.ts";
+import { createFollowedKinds } from "../controllers/flux-instance/wake/followed-kinds.ts";
+import { Interrupts, wishOf } from "../controllers/flux-instance/wake/interrupts.ts";
 import {
   createLiveIndex,
   hasHealth,
@@ -16,9 +18,7 @@ import {
   keysOfDrift,
   managedSelector,
   watchedKinds,
-} from "../controllers/flux-instance/live-index.ts";
-import { fluxInstanceKind, reconcileFluxInstance } from "../controllers/flux-instance/reconcile.ts";
-import { ReleaseSource } from "../controllers/flux-instance/release-source.ts";
+} from "../controllers/flux-instance/wake/live-index.ts";
 import { embeddedVersions, loadRelease } from "../distribution/load.ts";
 import type { GroupVersionKind } from "../kube/gvk.ts";
 import type { ObjectKey } from "../kube/object.ts";
@@ -36,9 +36,9 @@ import { createMetrics, type Metrics } from "../runtime/metrics.ts";
 import { createTaskGroup } from "../runtime/task-group.ts";
 import { WorkQueue } from "../runtime/work-queue.ts";
 import { systemClock } from "../std/clock.ts";
+import { operatorVersion } from "../std/version.ts";
 import type { Config } from "./config.ts";
 import { instanceMetric } from "./instance-metric.ts";
-import { operatorVersion } from "../std/version.ts";
 
 const controllerName = "fluxinstance";
 /** As the Go operator calls it in metrics. */

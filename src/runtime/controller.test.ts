@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-
+import { TestClock } from "../../test/support/test-clock.ts";
+import { createTestLog } from "../../test/support/test-log.ts";
 import { ApiError } from "../client/api-error.ts";
 import type { ObjectKey } from "../kube/object.ts";
 import { ReasonedError } from "../std/errors.ts";
-import { TestClock } from "../std/test-clock.ts";
-import { runController } from "./controller.ts";
-import type { Outcome, ReconcileResult } from "./controller.ts";
-import { createTestLog } from "./test-log.ts";
+import { runController, type Outcome, type ReconcileResult } from "./controller.ts";
 import { WorkQueue } from "./work-queue.ts";
 
 const a: ObjectKey = { namespace: "n", name: "a" };

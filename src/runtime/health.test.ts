@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-
+import { createTestLog } from "../../test/support/test-log.ts";
 import { answerHealth, hasSynced, watchIsAlive } from "./health.ts";
 import { createHttpServer } from "./http-server.ts";
-import { createTestLog } from "./test-log.ts";
 
 const gvk = { group: "apps", version: "v1", kind: "Deployment" };
 

@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
-import { setImmediate } from "node:timers/promises";
 import { test } from "node:test";
-
-import { TestClock } from "../std/test-clock.ts";
-import { runManager } from "./manager.ts";
-import type { Runnable } from "./manager.ts";
+import { setImmediate } from "node:timers/promises";
+import { TestClock } from "../../test/support/test-clock.ts";
+import { createTestLog } from "../../test/support/test-log.ts";
+import { runManager, type Runnable } from "./manager.ts";
 import { createTaskGroup } from "./task-group.ts";
-import { createTestLog } from "./test-log.ts";
 
 function world() {
   const clock = new TestClock();

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-
+import { TestClock } from "../../test/support/test-clock.ts";
 import type { ObjectKey } from "../kube/object.ts";
-import { TestClock } from "../std/test-clock.ts";
 import { WorkQueue } from "./work-queue.ts";
 
 const a: ObjectKey = { namespace: "n", name: "a" };

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-
+import { TestClock } from "../../test/support/test-clock.ts";
 import { microTimestamp, systemClock, timestamp } from "./clock.ts";
-import { TestClock } from "./test-clock.ts";
 
 const forever = new AbortController().signal;
 

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
-
+import { TestClock } from "../../test/support/test-clock.ts";
 import { withinDeadline } from "./deadline.ts";
-import { TestClock } from "./test-clock.ts";
 
 const late = new Error("late");
 const untilAborted = (signal: AbortSignal): Promise<never> =>

@@ -1,6 +1,9 @@
 /** Anything that JSON can say. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
+/** One object of JSON. Integers beyond 2^53 do not occur in the kinds that we write. */
+export type JsonObject = { readonly [key: string]: JsonValue };
+
 /** JSON text with the members of every object sorted and no spaces: equal values give equal text. */
 export function canonicalJson(value: JsonValue): string {
   if (typeof value !== "object" || value === null) return JSON.stringify(value);

@@ -1,7 +1,7 @@
 /** `node distribution-process.ts embedded VERSION | each | folder VERSION PATH | registry VERSION ADDRESS | held VERSION ADDRESS`: times one way to a release, in a process of its own. */
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { systemClock } from "../../src/std/clock.ts";
 import type { Files } from "../../src/oci/layer.ts";
+import { systemClock } from "../../src/std/clock.ts";
 
 type Times = Readonly<Record<string, readonly number[]>>;
 /** Imports only what it needs, so that memory is its own; what it gives back does the work. */
@@ -48,7 +48,7 @@ const ways: Readonly<Record<string, Way>> = {
   held: async (version, place) => {
     const [{ Registry }, { HeldArtifact }] = await Promise.all([
       import("../../src/oci/registry.ts"),
-      import("../../src/controllers/flux-instance/held-artifact.ts"),
+      import("../../src/controllers/flux-instance/releases/held-artifact.ts"),
     ]);
     return async () => {
       const registry = new Registry({ clock: systemClock, random: Math.random, userAgent: "flux-operator/bench" });

@@ -1,11 +1,10 @@
-import type { JsonObject, KubeObject, ObjectKey } from "../../src/kube/object.ts";
 import { fieldsOf, listOf } from "../../src/kube/fields.ts";
 import type { GroupVersionKind } from "../../src/kube/gvk.ts";
+import type { JsonObject, KubeObject, ObjectKey } from "../../src/kube/object.ts";
 
 export const namespace = "flux-system";
 export const instanceKey: ObjectKey = { namespace, name: "flux" };
 export const instanceKind: GroupVersionKind = { group: "fluxcd.controlplane.io", version: "v1", kind: "FluxInstance" };
-export const deploymentKind: GroupVersionKind = { group: "apps", version: "v1", kind: "Deployment" };
 export const fromVersion = "2.8.3";
 export const toVersion = "2.9.4";
 

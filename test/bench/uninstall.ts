@@ -1,4 +1,5 @@
-import { deploymentKind, instanceKey, instanceKind, namespace } from "./instance.ts";
+import { deploymentKind } from "../../src/kube/kinds.ts";
+import { instanceKey, instanceKind, namespace } from "./instance.ts";
 import type { Step } from "./life.ts";
 import type { Row } from "./row.ts";
 import { operatorRequests, timeUntil } from "./world.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { schemaProblems } from "../../src/apply/validate-blind.ts";
+import { schemaProblems } from "../../src/apply/plan/validate-blind.ts";
 import { embeddedVersions, loadRelease } from "../../src/distribution/load.ts";
 import { isDefinition } from "../../src/kube/definition.ts";
 import { fieldsOf } from "../../src/kube/fields.ts";

@@ -8,6 +8,7 @@ import { conditionFaults } from "../../src/api/reasons.ts";
 import { readStatus } from "../../src/controllers/flux-instance/status.ts";
 import type { Release } from "../../src/distribution/release.ts";
 import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
+import { deploymentKind } from "../../src/kube/kinds.ts";
 import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { artifactFiles } from "../support/artifact-of.ts";
@@ -27,7 +28,6 @@ import { startTlsFront } from "../support/tls-front.ts";
 import { startWireProxy, type WireProxy } from "../support/wire-proxy.ts";
 
 const signal = AbortSignal.timeout(580_000);
-const deploymentKind = { group: "apps", version: "v1", kind: "Deployment" };
 const login = { username: "reader", password: "correct horse" };
 // bcrypt of the password above, at the lowest cost.
 const htpasswd = "reader:$2a$04$UEnJ349GMbsgd47aJvCiPuBFm6lDUUII02djShJCKaGUO.IeZyhIa\n";

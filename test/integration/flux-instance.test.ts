@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { loadRelease } from "../../src/distribution/load.ts";
-import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
-import type { KubeObject } from "../../src/kube/object.ts";
-import { readinessOf } from "../../src/kube/readiness.ts";
 import type { AuditEvent } from "../../scripts/control-plane/audit.ts";
 import { conditionFaults } from "../../src/api/reasons.ts";
 import { readStatus } from "../../src/controllers/flux-instance/status.ts";
+import { loadRelease } from "../../src/distribution/load.ts";
+import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
+import { deploymentKind } from "../../src/kube/kinds.ts";
+import type { KubeObject } from "../../src/kube/object.ts";
+import { readinessOf } from "../../src/kube/readiness.ts";
 import {
   condition,
   isReady,
@@ -17,7 +18,6 @@ import {
   type FluxCluster,
 } from "../support/flux-cluster.ts";
 
-const deploymentKind = { group: "apps", version: "v1", kind: "Deployment" };
 const never = new AbortController().signal;
 const sharded = [
   "helm-controller",

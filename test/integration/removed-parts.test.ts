@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { conditionFaults } from "../../src/api/reasons.ts";
+import { suspensionManager } from "../../src/controllers/flux-instance/remove/suspension.ts";
 import { readStatus } from "../../src/controllers/flux-instance/status.ts";
-import { suspensionManager } from "../../src/controllers/flux-instance/suspension.ts";
 import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
 import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { systemClock } from "../../src/std/clock.ts";

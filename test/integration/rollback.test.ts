@@ -9,6 +9,7 @@ import { readStatus } from "../../src/controllers/flux-instance/status.ts";
 import { loadRelease } from "../../src/distribution/load.ts";
 import type { Release } from "../../src/distribution/release.ts";
 import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
+import { deploymentKind } from "../../src/kube/kinds.ts";
 import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { artifactFiles } from "../support/artifact-of.ts";
 import {
@@ -23,7 +24,6 @@ import { pushImage, startRegistry, type RegistryProcess } from "../support/regis
 import { tarGzOf } from "../support/tarball.ts";
 
 const never = new AbortController().signal;
-const deploymentKind = { group: "apps", version: "v1", kind: "Deployment" };
 const sliceKind = { group: "discovery.k8s.io", version: "v1", kind: "EndpointSlice" };
 const releaseKind = { group: "helm.toolkit.fluxcd.io", kind: "HelmRelease" };
 const timeout = "15s";

@@ -1,23 +1,21 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
-
-import { createApiClient } from "../../src/client/create-client.ts";
-import type { OwnedApiClient } from "../../src/client/create-client.ts";
+import { createApiClient, type OwnedApiClient } from "../../src/client/create-client.ts";
 import { guardWrites } from "../../src/client/guard-writes.ts";
 import type { KubeObject, ObjectKey } from "../../src/kube/object.ts";
 import { createEventRecorder } from "../../src/runtime/events.ts";
-import { createInformer } from "../../src/runtime/informer.ts";
-import type { Informer, InformerOptions, ObjectChange } from "../../src/runtime/informer.ts";
-import { LeadershipLostError, createLeaderElection } from "../../src/runtime/leader-election.ts";
-import type { LeaderElection, LeaderElectionOptions } from "../../src/runtime/leader-election.ts";
-import { createTestLog } from "../../src/runtime/test-log.ts";
-import type { LogLine } from "../../src/runtime/test-log.ts";
+import { createInformer, type Informer, type InformerOptions, type ObjectChange } from "../../src/runtime/informer.ts";
+import {
+  LeadershipLostError,
+  createLeaderElection,
+  type LeaderElection,
+  type LeaderElectionOptions,
+} from "../../src/runtime/leader-election.ts";
 import { systemClock } from "../../src/std/clock.ts";
-import { TestClock } from "../../src/std/test-clock.ts";
-import { startControlPlane } from "../support/control-plane.ts";
-import type { ControlPlane } from "../support/control-plane.ts";
-import { startWireProxy } from "../support/wire-proxy.ts";
-import type { WireProxy } from "../support/wire-proxy.ts";
+import { startControlPlane, type ControlPlane } from "../support/control-plane.ts";
+import { TestClock } from "../support/test-clock.ts";
+import { createTestLog, type LogLine } from "../support/test-log.ts";
+import { startWireProxy, type WireProxy } from "../support/wire-proxy.ts";
 
 const fieldManager = "flux-operator";
 const namespace = "default";

@@ -4,6 +4,7 @@ import type { AuditEvent } from "../../scripts/control-plane/audit.ts";
 import { conditionFaults } from "../../src/api/reasons.ts";
 import { readStatus } from "../../src/controllers/flux-instance/status.ts";
 import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
+import { deploymentKind } from "../../src/kube/kinds.ts";
 import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { readinessOf } from "../../src/kube/readiness.ts";
 import {
@@ -15,7 +16,6 @@ import {
   type FluxCluster,
 } from "../support/flux-cluster.ts";
 
-const deploymentKind = { group: "apps", version: "v1", kind: "Deployment" };
 const deploymentPath = `/apis/apps/v1/namespaces/${namespace}/deployments/source-controller`;
 const [older, newer] = ["2.8.8", "2.9.4"];
 

@@ -6,8 +6,9 @@ import { parseStoredFluxInstance } from "../../src/api/flux-instance.ts";
 import { embeddedVersions, loadRelease } from "../../src/distribution/load.ts";
 import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
 import { gvkOf } from "../../src/kube/gvk.ts";
-import type { JsonObject, JsonValue, KubeObject } from "../../src/kube/object.ts";
+import { deploymentKind } from "../../src/kube/kinds.ts";
 import { nameObject } from "../../src/kube/object-id.ts";
+import type { JsonObject, JsonValue, KubeObject } from "../../src/kube/object.ts";
 import { readinessOf } from "../../src/kube/readiness.ts";
 import { targetOf } from "../../src/render/target.ts";
 import { systemClock } from "../../src/std/clock.ts";
@@ -17,7 +18,6 @@ import { previousOwners } from "../support/previous-owners.ts";
 import { runInProcess } from "../support/run-cli.ts";
 
 const never = new AbortController().signal;
-const deploymentKind = { group: "apps", version: "v1", kind: "Deployment" };
 const eventKind = { group: "", version: "v1", kind: "Event" };
 const instancePath = `/apis/fluxcd.controlplane.io/v1/namespaces/${namespace}/fluxinstances/flux`;
 const components = ["source-controller", "kustomize-controller", "notification-controller"];

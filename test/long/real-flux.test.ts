@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { fieldsOf } from "../../src/kube/fields.ts";
+import { deploymentKind } from "../../src/kube/kinds.ts";
 import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { applyAsFluxCli, installManifests } from "../support/bootstrap.ts";
@@ -19,7 +20,6 @@ import { watchWorkloads, type WorkloadWatch } from "../support/workload-watch.ts
 
 const never = new AbortController().signal;
 const instanceKind = { group: "fluxcd.controlplane.io", version: "v1", kind: "FluxInstance" };
-const deploymentKind = { group: "apps", version: "v1", kind: "Deployment" };
 const instanceKey = { namespace, name: "flux" };
 const mainControllers = ["kustomize-controller", "source-controller"];
 const allComponents = [...mainControllers, "notification-controller"];

@@ -7,11 +7,11 @@ import { startOperator, type OperatorProcess } from "../../scripts/quickstart/op
 import type { DeletionPolicy } from "../../src/api/spec.ts";
 import { Ledger } from "../../src/apply/ledger.ts";
 import type { ApiClient } from "../../src/client/api-client.ts";
-import { Interrupts } from "../../src/controllers/flux-instance/interrupts.ts";
 import { LastGoodStore } from "../../src/controllers/flux-instance/last-good-store.ts";
-import { createLiveIndex } from "../../src/controllers/flux-instance/live-index.ts";
 import { reconcileFluxInstance, type ReconcileDeps } from "../../src/controllers/flux-instance/reconcile.ts";
-import { ReleaseSource } from "../../src/controllers/flux-instance/release-source.ts";
+import { ReleaseSource } from "../../src/controllers/flux-instance/releases/release-source.ts";
+import { Interrupts } from "../../src/controllers/flux-instance/wake/interrupts.ts";
+import { createLiveIndex } from "../../src/controllers/flux-instance/wake/live-index.ts";
 import { embeddedVersions, loadRelease } from "../../src/distribution/load.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { namespace } from "../support/flux-cluster.ts";

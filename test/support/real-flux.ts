@@ -1,10 +1,11 @@
+import type { ApiClient, WatchEvent } from "../../src/client/api-client.ts";
 import { isConflict, isNotFound } from "../../src/client/api-error.ts";
 import { fieldsOf, textOf } from "../../src/kube/fields.ts";
+import { podKind } from "../../src/kube/kinds.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
-import type { ApiClient, WatchEvent } from "../../src/client/api-client.ts";
 import { systemClock } from "../../src/std/clock.ts";
-import { namespace } from "./flux-cluster.ts";
 import type { ControlPlane } from "./control-plane.ts";
+import { namespace } from "./flux-cluster.ts";
 import {
   checkAlive,
   endFluxProcess,
@@ -16,7 +17,6 @@ import {
 
 /** Holds a pod until its process is gone, as a kubelet does. */
 const finalizer = "kwok.flux-operator.test/process";
-const podKind = { group: "", version: "v1", kind: "Pod" };
 const labelSelector = `app.kubernetes.io/component in (${realControllers.join(",")})`;
 const graceMs = 10_000;
 

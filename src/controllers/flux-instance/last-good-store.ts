@@ -1,11 +1,9 @@
 import { lastGoodName, operatorName } from "../../api/names.ts";
 import type { ApiClient } from "../../client/api-client.ts";
 import { ApiError } from "../../client/api-error.ts";
-import type { GroupVersionKind } from "../../kube/gvk.ts";
+import { configMapKind } from "../../kube/kinds.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { decodeLastGood, encodeLastGood, sameRecord, type LastGoodRecord, type LastGoodState } from "./last-good.ts";
-
-export const configMapKind: GroupVersionKind = { group: "", version: "v1", kind: "ConfigMap" };
 
 /**
  * Reads and writes the ConfigMap of the last good revision. It remembers what it decoded last, so that an unchanged ConfigMap gives

@@ -1,5 +1,5 @@
-import type { Loss } from "../../apply/find-losses.ts";
 import type { ManagedObject } from "../../apply/inventory.ts";
+import type { Loss } from "../../apply/migrate/find-losses.ts";
 import type { PlannedObject } from "../../apply/planned-object.ts";
 import { fieldsOf, listOf, textOf } from "../../kube/fields.ts";
 import { groupKindKey, type GroupKind } from "../../kube/gvk.ts";

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { apiError, tableClient, type TableClient } from "../../../test/support/table-client.ts";
+import { TestClock } from "../../../test/support/test-clock.ts";
 import { finalizer, fluxInstance, ownerLabels } from "../../api/names.ts";
+import type { DeletionPolicy } from "../../api/spec.ts";
 import { inventoryOf } from "../../apply/inventory.ts";
 import { Ledger } from "../../apply/ledger.ts";
 import { findCondition } from "../../kube/conditions.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
 import type { Outcome } from "../../runtime/controller.ts";
-import type { DeletionPolicy } from "../../api/spec.ts";
-import { TestClock } from "../../std/test-clock.ts";
-import { Conclusion } from "./conclude.ts";
+import { Conclusion } from "./conclude/conclude.ts";
+import { StatusWriter } from "./conclude/status-writer.ts";
 import { removeInstance } from "./remove-instance.ts";
-import { StatusWriter } from "./status-writer.ts";
 import { worldOf } from "./world.ts";
 
 const signal = new AbortController().signal;

@@ -1,19 +1,19 @@
 import { eventReasons, reasons } from "../../api/reasons.ts";
 import type { DeletionPolicy } from "../../api/spec.ts";
-import { StillThereError } from "../../apply/wait-until-gone.ts";
+import { StillThereError } from "../../apply/remove/wait-until-gone.ts";
 import type { ApiClient } from "../../client/api-client.ts";
 import { describeObject } from "../../kube/object-id.ts";
 import type { Outcome } from "../../runtime/controller.ts";
 import { errorMessage } from "../../std/errors.ts";
 import { reasoned } from "../../std/reasoned.ts";
 import { enumerate } from "../../std/shorten.ts";
-import type { Conclusion } from "./conclude.ts";
-import { hasFinalizer, removeFinalizer } from "./finalizer.ts";
+import type { Conclusion } from "./conclude/conclude.ts";
+import { indexOfPhase, removalMessage, removalStatus, toldOf, type Removal } from "./conclude/removal-status.ts";
 import type { LastGoodStore } from "./last-good-store.ts";
-import { namespaceTrouble } from "./namespace-trouble.ts";
-import type { RemovalPhase, RemovalProgress } from "./removal-phase.ts";
-import { indexOfPhase, removalMessage, removalStatus, toldOf, type Removal } from "./removal-status.ts";
-import { uninstall, type UninstallDeps, type Uninstalled } from "./uninstall.ts";
+import { hasFinalizer, removeFinalizer } from "./remove/finalizer.ts";
+import { namespaceTrouble } from "./remove/namespace-trouble.ts";
+import type { RemovalPhase, RemovalProgress } from "./remove/removal-phase.ts";
+import { uninstall, type UninstallDeps, type Uninstalled } from "./remove/uninstall.ts";
 import type { World } from "./world.ts";
 
 export type RemoveInstanceDeps = UninstallDeps & {

@@ -1,15 +1,15 @@
 import { ApplyError } from "../../apply/apply-error.ts";
-import { LatePlanError } from "../../apply/plan-apply.ts";
+import { LatePlanError } from "../../apply/plan/plan-apply.ts";
 import { ApiError } from "../../client/api-error.ts";
 import { fieldsOf } from "../../kube/fields.ts";
 import type { Target } from "../../render/target.ts";
 import { ReasonedError } from "../../std/errors.ts";
 import { operatorVersion } from "../../std/version.ts";
-import { HealthError } from "./act-error.ts";
+import { HealthError } from "./act/act-error.ts";
+import { goodTarget } from "./decide/return.ts";
 import type { Return } from "./decision.ts";
 import type { LastGoodStore } from "./last-good-store.ts";
 import type { FailedAttempt, LastGood, LastGoodState } from "./last-good.ts";
-import { goodTarget } from "./return.ts";
 import type { World } from "./world.ts";
 
 /** What follows from the failure of an upgrade. */

@@ -1,8 +1,9 @@
 import { fluxInstance } from "../../../api/names.ts";
-import { listAll } from "../../../apply/pages.ts";
 import { requestLimit } from "../../../apply/request.ts";
 import type { ApiClient } from "../../../client/api-client.ts";
+import { listAll } from "../../../client/pages.ts";
 import type { GroupVersionKind } from "../../../kube/gvk.ts";
+import { deploymentKind, namespaceKind, secretKind } from "../../../kube/kinds.ts";
 import type { KubeObject } from "../../../kube/object.ts";
 import { mapConcurrent } from "../../../std/concurrent.ts";
 import { classOf, judgeKubernetes, judgeNamespace, judgePullSecret, judgeStorageClasses } from "./cluster.ts";
@@ -35,10 +36,7 @@ function row<Fact>({ name, when, look, judge }: Check<Fact>): Row {
 }
 
 const always = (): boolean => true;
-const namespaceKind: GroupVersionKind = { group: "", version: "v1", kind: "Namespace" };
 const quotaKind: GroupVersionKind = { group: "", version: "v1", kind: "ResourceQuota" };
-const secretKind: GroupVersionKind = { group: "", version: "v1", kind: "Secret" };
-const deploymentKind: GroupVersionKind = { group: "apps", version: "v1", kind: "Deployment" };
 const kustomizationKind = { group: "kustomize.toolkit.fluxcd.io", kind: "Kustomization" };
 const storageClassKind: GroupVersionKind = { group: "storage.k8s.io", version: "v1", kind: "StorageClass" };
 

@@ -1,0 +1,194 @@
+import { fieldsOf } from "../../kube/fields.ts";
+import type { KubeObject, ManagedFieldsEntry } from "../../kube/object.ts";
+import { formatPointer } from "../../std/json-pointer.ts";
+import type { Adoption } from "../planned-object.ts";
+import {
+  commonFields,
+  isEmptySet,
+  otherFields,
+  removeFields,
+  splitFields,
+  unionFields,
+  type FieldSet,
+} from "./field-set.ts";
+
+export type AdoptOptions = {
+  readonly fieldManager: string;
+  /** More managers whose fields are taken, by name, whatever they do. */
+  readonly overrideManagers: readonly string[];
+  /** Take ownership of what we want ourselves, and nothing else away. */
+  readonly keepOthers: boolean;
+};
+
+type PreviousManager = {
+  readonly name: string | RegExp;
+  /** Absent: both. */
+  readonly operation?: "Apply" | "Update";
+};
+
+/**
+ * Who installs Flux, or edits it by hand, as managedFields name them. `flux` only by Apply: its Updates are `flux suspend` and `flux
+ * reconcile`. `kubectl-rollout` is left out: a restart says nothing about what should run, and undoing it would be another one.
+ */
+const previousManagers: readonly PreviousManager[] = [
+  { name: /^kubectl(?!-rollout)/ },
+  { name: "before-first-apply" },
+  { name: "helm" },
+  { name: "kustomize-controller", operation: "Apply" },
+  { name: "flux", operation: "Apply" },
+];
+
+/** Marks of previous owners, by which their tools would still count an object among theirs. */
+const staleAnnotations = [
+  "kubectl.kubernetes.io/last-applied-configuration",
+  "meta.helm.sh/release-name",
+  "meta.helm.sh/release-namespace",
+];
+const staleLabels = ["kustomize.toolkit.fluxcd.io/name", "kustomize.toolkit.fluxcd.io/namespace"];
+
+/**
+ * What stays with whoever wrote it: it holds deletions up, tells a controller what to do with the object, or says that it is to be left
+ * alone. Without the last annotation, pods would be restarted once more.
+ */
+const neverTaken: FieldSet = {
+  "f:status": {},
+  "f:metadata": {
+    "f:finalizers": {},
+    "f:ownerReferences": {},
+    "f:annotations": {
+      "f:fluxcd.controlplane.io/prune": {},
+      "f:reconcile.fluxcd.io/requestedAt": {},
+      "f:reconcile.fluxcd.io/forceAt": {},
+    },
+  },
+  "f:spec": {
+    "f:suspend": {},
+    "f:template": { "f:metadata": { "f:annotations": { "f:kubectl.kubernetes.io/restartedAt": {} } } },
+  },
+};
+
+/** Kinds in which others put what is no business of the installation: labels of a namespace steer whole meshes and policies. */
+const sharedKinds: ReadonlySet<string> = new Set(["Namespace"]);
+
+/**
+ * How to take `live` over from those who have managed it, given what the API server makes of our apply to it (`answer`, of a dry-run).
+ * An apply, even a forced one, only removes what its own manager has owned (kubernetes#99003), so their fields have to become ours
+ * first. Undefined when there is nothing to take.
+ */
+export function adopt(live: KubeObject, answer: KubeObject, options: AdoptOptions): Adoption | undefined {
+  // Where nobody kept books, the API server begins them with the apply, and `before-first-apply` owns all that was there.
+  const entries = live.metadata.managedFields ?? answer.metadata.managedFields ?? [];
+  const ours = ownFields(answer, options);
+  const keepOthers = options.keepOthers || sharedKinds.has(live.kind);
+  const shares = entries
+    .filter((entry) => isTaken(entry, options))
+    .map((entry) => shareOf(entry, keepOthers ? ours : undefined, options))
+    .filter(({ taken }) => !isEmptySet(taken));
+  const marks = staleMarks(live, ours);
+  if (shares.length === 0 && marks.length === 0) return undefined;
+  const managedFields = foldEntries(entries, shares, { apiVersion: answer.apiVersion, ...options });
+  const taken = managedFields.find((entry) => isOwn(entry, options))?.fieldsV1 ?? {};
+  const kept = [ours, ...leftFields(answer, shares, options)];
+  const { value, removed } = removeFields(withoutMarks(answer, marks), taken, kept);
+  const managers = new Set(shares.map(({ entry }) => entry.manager ?? ""));
+  return {
+    operations: [
+      ...marks.map(({ field, key }) => ({ op: "remove", path: formatPointer(["metadata", field, key]) })),
+      ...(shares.length === 0 ? [] : [{ op: "add", path: "/metadata/managedFields", value: managedFields }]),
+    ],
+    managers: [...managers].filter((name) => name !== options.fieldManager).toSorted(),
+    removed: removed.toSorted(),
+    after: { ...answer, ...fieldsOf(value) },
+    remaining: (object) => removeFields(object, taken, kept).removed,
+  };
+}
+
+/** Whether `fieldManager` has applied the object before. */
+export function isApplied({ metadata }: KubeObject, fieldManager: string): boolean {
+  return (metadata.managedFields ?? []).some((entry) => isOwn(entry, { fieldManager }));
+}
+
+type Share = { readonly entry: ManagedFieldsEntry; readonly taken: FieldSet; readonly left: FieldSet };
+
+function isTaken({ manager = "", operation, subresource = "" }: ManagedFieldsEntry, options: AdoptOptions): boolean {
+  if (subresource !== "") return false;
+  // Our own patches: what an apply does not want is not wanted.
+  if (manager === options.fieldManager) return operation === "Update";
+  if (options.overrideManagers.includes(manager)) return true;
+  return previousManagers.some(
+    ({ name, operation: only }) =>
+      (typeof name === "string" ? name === manager : name.test(manager)) && (only === undefined || only === operation),
+  );
+}
+
+function shareOf(entry: ManagedFieldsEntry, wanted: FieldSet | undefined, { fieldManager }: AdoptOptions): Share {
+  const fields = entry.fieldsV1 ?? {};
+  if (wanted !== undefined) return { entry, taken: commonFields(fields, wanted), left: otherFields(fields, wanted) };
+  const { "f:spec": _, ...lasting } = neverTaken;
+  const { below, rest } = splitFields(fields, entry.manager === fieldManager ? lasting : neverTaken);
+  return { entry, taken: rest, left: below };
+}
+
+/** One entry of ours with all that was taken, at the version in which we apply; what was left to others stays theirs. */
+function foldEntries(
+  entries: readonly ManagedFieldsEntry[],
+  shares: readonly Share[],
+  own: { readonly apiVersion: string; readonly fieldManager: string },
+): readonly ManagedFieldsEntry[] {
+  const ours = entries.find((entry) => isOwn(entry, own));
+  const fieldsV1 = shares.reduce((fields, { taken }) => unionFields(fields, taken), ours?.fieldsV1 ?? {});
+  const others = entries.flatMap((entry) => {
+    if (entry === ours) return [];
+    const share = shares.find((candidate) => candidate.entry === entry);
+    if (share === undefined) return [entry];
+    return isEmptySet(share.left) ? [] : [{ ...entry, fieldsV1: share.left }];
+  });
+  if (isEmptySet(fieldsV1)) return others;
+  const { apiVersion, fieldManager: manager } = own;
+  const time = ours?.time ?? shares[0]?.entry.time;
+  const folded = { manager, operation: "Apply", apiVersion, ...(time === undefined ? {} : { time }) };
+  return [{ ...folded, fieldsType: "FieldsV1", fieldsV1 }, ...others];
+}
+
+function isOwn(entry: ManagedFieldsEntry, { fieldManager }: { readonly fieldManager: string }): boolean {
+  return entry.manager === fieldManager && entry.operation === "Apply" && (entry.subresource ?? "") === "";
+}
+
+function ownFields({ metadata }: KubeObject, options: AdoptOptions): FieldSet {
+  return metadata.managedFields?.find((entry) => isOwn(entry, options))?.fieldsV1 ?? {};
+}
+
+/** What everybody but us and those that we take from owns after our apply, and what we leave to these. */
+function leftFields(answer: KubeObject, shares: readonly Share[], options: AdoptOptions): readonly FieldSet[] {
+  const others = (answer.metadata.managedFields ?? []).filter(
+    (entry) => !isOwn(entry, options) && !isTaken(entry, options),
+  );
+  return [...others.map(({ fieldsV1 = {} }) => fieldsV1), ...shares.map(({ left }) => left)];
+}
+
+type Mark = { readonly field: "annotations" | "labels"; readonly key: string };
+
+/** Those that we want ourselves, by the user's patches, stay. */
+function staleMarks({ metadata }: KubeObject, ours: FieldSet): readonly Mark[] {
+  const marks: readonly Mark[] = [
+    ...staleAnnotations.map((key) => ({ field: "annotations", key }) as const),
+    ...staleLabels.map((key) => ({ field: "labels", key }) as const),
+  ];
+  const wanted = fieldsOf(ours["f:metadata"]);
+  return marks.filter(
+    ({ field, key }) =>
+      metadata[field]?.[key] !== undefined && fieldsOf(wanted[`f:${field}`])[`f:${key}`] === undefined,
+  );
+}
+
+function withoutMarks(object: KubeObject, marks: readonly Mark[]): KubeObject {
+  const without = (field: Mark["field"]): { readonly [key: string]: string } => {
+    const stale = new Set(marks.filter((mark) => mark.field === field).map(({ key }) => key));
+    return Object.fromEntries(Object.entries(object.metadata[field] ?? {}).filter(([key]) => !stale.has(key)));
+  };
+  if (marks.length === 0) return object;
+  return {
+    ...object,
+    metadata: { ...object.metadata, labels: without("labels"), annotations: without("annotations") },
+  };
+}

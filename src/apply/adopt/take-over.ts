@@ -1,0 +1,108 @@
+import type { ApiClient } from "../../client/api-client.ts";
+import { ApiError, isConflict, isNotFound, isVerdict } from "../../client/api-error.ts";
+import { gvkOf } from "../../kube/gvk.ts";
+import { nameObject, keyOf } from "../../kube/object-id.ts";
+import type { KubeObject } from "../../kube/object.ts";
+import { mergePatchOf } from "../../std/merge-patch.ts";
+import { ApplyError } from "../apply-error.ts";
+import { comparable } from "../compare.ts";
+import type { PlannedAdoption, Adoption } from "../planned-object.ts";
+import { fieldManager } from "../request.ts";
+import { adopt, type AdoptOptions } from "./adopt.ts";
+
+export type TakeOverDeps = {
+  readonly client: Pick<ApiClient, "getOrUndefined" | "apply" | "patch">;
+  /** Field managers whose fields are taken over, besides the known installers of Flux. Default none. */
+  readonly overrideManagers?: readonly string[];
+};
+
+/** `shared`: fields of others stay with them, as they were told to, or because the API server refuses to give them up. */
+export type AdoptionPlan = { readonly adoption?: PlannedAdoption; readonly shared: boolean };
+
+type Seen = { readonly live: KubeObject; readonly answer: KubeObject; readonly shared: boolean };
+
+/**
+ * What it takes to take `live` over, when `answer` is what the API server said to our dry-run. What goes with the fields of others is
+ * dry-run too. Where the API server refuses that, as it does for what cannot be changed any more, they stay.
+ */
+export async function planAdoption(seen: Seen, deps: TakeOverDeps, signal: AbortSignal): Promise<AdoptionPlan> {
+  const { live, shared } = seen;
+  const adoption = adopt(live, seen.answer, optionsOf(deps, shared));
+  if (adoption === undefined) return { shared };
+  if (adoption.removed.length === 0) return { adoption: { ...adoption, shared }, shared };
+  const value = mergePatchOf(comparable(live), comparable(adoption.after));
+  try {
+    const ref = { gvk: gvkOf(live), key: keyOf(live) };
+    const after = await deps.client.patch(ref, { kind: "merge", value }, { fieldManager, dryRun: true }, signal);
+    // What the API server puts back as a default was nothing that somebody had set.
+    const still = new Set(adoption.remaining(after));
+    const removed = adoption.removed.filter((path) => !still.has(path));
+    return { adoption: { ...adoption, shared, after, removed }, shared };
+  } catch (error) {
+    if (!(error instanceof ApiError) || !isVerdict(error)) throw error;
+    const careful = adopt(seen.live, seen.answer, optionsOf(deps, true));
+    if (careful === undefined) return { shared: true };
+    return { adoption: { ...careful, shared, refusal: error.statusMessage }, shared: true };
+  }
+}
+
+const maxConflicts = 10;
+
+/** Makes the fields of previous owners ours. The apply that follows takes away those that are not wanted. */
+export async function takeOver(
+  { live, adoption }: { readonly live: KubeObject; readonly adoption: PlannedAdoption },
+  desired: KubeObject,
+  deps: TakeOverDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const ref = { gvk: gvkOf(desired), key: keyOf(desired) };
+  let current: { readonly live: KubeObject; readonly adoption: Adoption } = { live, adoption };
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await deps.client.patch(ref, { kind: "json", operations: guarded(current) }, { fieldManager }, signal);
+      return;
+    } catch (error) {
+      if (isNotFound(error)) return;
+      if (!isConflict(error) || attempt === maxConflicts) {
+        throw error instanceof ApiError ? notTaken(desired, error) : error;
+      }
+    }
+    const fresh = await deps.client.getOrUndefined(ref.gvk, ref.key, signal);
+    if (fresh === undefined) return;
+    const answer = await deps.client.apply(desired, { fieldManager, dryRun: true }, signal);
+    const next = adopt(fresh, answer, optionsOf(deps, adoption.shared || adoption.refusal !== undefined));
+    if (next === undefined) return;
+    current = { live: fresh, adoption: next };
+  }
+}
+
+/** What others still own of an object that was applied without a plan for them, because it could not be dry-run. */
+export function adoptionOf(applied: KubeObject, shared: boolean, deps: TakeOverDeps): PlannedAdoption | undefined {
+  const adoption = adopt(applied, applied, optionsOf(deps, shared));
+  return adoption === undefined ? undefined : { ...adoption, shared };
+}
+
+/** The resourceVersion makes sure that no entry is lost that somebody else writes at the same moment. */
+function guarded({
+  live,
+  adoption,
+}: {
+  readonly live: KubeObject;
+  readonly adoption: Adoption;
+}): Adoption["operations"] {
+  const { resourceVersion = "" } = live.metadata;
+  return [{ op: "replace", path: "/metadata/resourceVersion", value: resourceVersion }, ...adoption.operations];
+}
+
+function optionsOf({ overrideManagers = [] }: TakeOverDeps, keepOthers: boolean): AdoptOptions {
+  return { fieldManager, overrideManagers, keepOthers };
+}
+
+function notTaken(object: KubeObject, error: ApiError): ApplyError {
+  return new ApplyError({
+    reason: "ReconciliationFailed",
+    retry: "backoff",
+    message: `Cannot take over ${nameObject(object)}: ${error.statusMessage}`,
+    cause: error,
+  });
+}

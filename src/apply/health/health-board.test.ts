@@ -1,0 +1,273 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { GroupVersionKind } from "../../kube/gvk.ts";
+import type { JsonObject, KubeObject } from "../../kube/object.ts";
+import { formatUnready, HealthBoard, type Unready } from "./health-board.ts";
+
+const deployments: GroupVersionKind = { group: "apps", version: "v1", kind: "Deployment" };
+const definitions: GroupVersionKind = {
+  group: "apiextensions.k8s.io",
+  version: "v1",
+  kind: "CustomResourceDefinition",
+};
+const pods: GroupVersionKind = { group: "", version: "v1", kind: "Pod" };
+const spec = {
+  selector: { matchLabels: { app: "a" } },
+  template: { spec: { containers: [{ name: "manager", image: "a:v1" }] } },
+};
+
+function deployment(name: string, status: JsonObject): KubeObject {
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name, namespace: "flux-system", generation: 1 },
+    spec,
+    status: { observedGeneration: 1, ...status },
+  };
+}
+
+const ready = { replicas: 1, updatedReplicas: 1, availableReplicas: 1 };
+const rolling = { replicas: 1, updatedReplicas: 1 };
+const late = { conditions: [{ type: "Progressing", status: "False", reason: "ProgressDeadlineExceeded" }] };
+const crd: KubeObject = {
+  apiVersion: "apiextensions.k8s.io/v1",
+  kind: "CustomResourceDefinition",
+  metadata: { name: "a.example.com" },
+};
+const stuckPod: KubeObject = {
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: { name: "a-1", namespace: "flux-system", labels: { app: "a" } },
+  spec: spec.template.spec,
+  status: { containerStatuses: [{ name: "manager", state: { waiting: { reason: "ImagePullBackOff" } } }] },
+};
+const hopefulPod: KubeObject = {
+  ...stuckPod,
+  status: { containerStatuses: [{ name: "manager", state: { waiting: { reason: "ErrImagePull" } } }] },
+};
+
+const name = "Deployment/flux-system/a";
+const [a, b] = [deployment("a", {}), deployment("b", {})];
+
+for (const { title, wanted, feed, verdict, unready } of [
+  {
+    title: "is open before anything was listed",
+    wanted: [a],
+    feed: () => undefined,
+    verdict: "open",
+    unready: [{ object: name, message: "is missing" }],
+  },
+  {
+    title: "is ready when all are",
+    wanted: [a, b],
+    feed: (board) => board.replace(deployments, [deployment("a", ready), deployment("b", ready)]),
+    verdict: "ready",
+    unready: [],
+  },
+  {
+    title: "does not look at what nobody waits for",
+    wanted: [a],
+    feed: (board) => board.replace(deployments, [deployment("a", ready), deployment("z", late)]),
+    verdict: "ready",
+    unready: [],
+  },
+  {
+    title: "is over when one is missing, sorted by name",
+    wanted: [b, a],
+    feed: (board) => board.replace(deployments, [deployment("b", rolling)]),
+    verdict: "missing",
+    unready: [
+      { object: name, message: "is missing" },
+      { object: "Deployment/flux-system/b", message: "0 of 1 replicas available" },
+    ],
+  },
+  {
+    title: "waits for the list of every kind",
+    wanted: [a, crd],
+    feed: (board) => board.replace(deployments, [deployment("a", late)]),
+    verdict: "open",
+    unready: [
+      { object: "CustomResourceDefinition/a.example.com", message: "is missing" },
+      { object: name, message: "progress deadline exceeded" },
+    ],
+  },
+  {
+    title: "has failed as soon as one cannot become ready",
+    wanted: [a, b],
+    feed: (board) => board.replace(deployments, [deployment("a", late), deployment("b", rolling)]),
+    verdict: "failed",
+    unready: [
+      { object: name, message: "progress deadline exceeded" },
+      { object: "Deployment/flux-system/b", message: "0 of 1 replicas available" },
+    ],
+  },
+  {
+    title: "becomes ready by an event",
+    wanted: [a],
+    feed: (board) => {
+      board.replace(deployments, [deployment("a", rolling)]);
+      board.see({ kind: "modified", object: deployment("a", ready) });
+    },
+    verdict: "ready",
+    unready: [],
+  },
+  {
+    title: "sees a deletion",
+    wanted: [a, b],
+    feed: (board) => {
+      board.replace(deployments, [deployment("a", ready), deployment("b", rolling)]);
+      board.see({ kind: "deleted", object: deployment("a", ready) });
+    },
+    verdict: "missing",
+    unready: [
+      { object: name, message: "is missing" },
+      { object: "Deployment/flux-system/b", message: "0 of 1 replicas available" },
+    ],
+  },
+  {
+    title: "forgets with a new list what is not in it",
+    wanted: [a, b],
+    feed: (board) => {
+      board.replace(deployments, [deployment("a", ready), deployment("b", rolling)]);
+      board.replace(deployments, [deployment("b", ready)]);
+    },
+    verdict: "missing",
+    unready: [{ object: name, message: "is missing" }],
+  },
+  {
+    title: "keeps other kinds when one is listed anew",
+    wanted: [a, crd],
+    feed: (board) => {
+      board.replace(deployments, [deployment("a", ready)]);
+      board.replace(definitions, []);
+    },
+    verdict: "missing",
+    unready: [{ object: "CustomResourceDefinition/a.example.com", message: "is missing" }],
+  },
+  {
+    title: "learns from a pod that a Deployment is stuck for good",
+    wanted: [a],
+    feed: (board) => {
+      board.replace(deployments, [deployment("a", rolling)]);
+      board.replace(pods, [stuckPod]);
+    },
+    verdict: "failed",
+    unready: [{ object: name, message: "container manager is in ImagePullBackOff" }],
+  },
+  {
+    title: "tells a pod's trouble that may pass",
+    wanted: [a],
+    feed: (board) => {
+      board.replace(pods, []);
+      board.replace(deployments, [deployment("a", rolling)]);
+      board.see({ kind: "added", object: hopefulPod });
+    },
+    verdict: "open",
+    unready: [{ object: name, message: "container manager is in ErrImagePull" }],
+  },
+  {
+    title: "forgets the trouble of a pod that is gone",
+    wanted: [a],
+    feed: (board) => {
+      board.replace(deployments, [deployment("a", rolling)]);
+      board.see({ kind: "added", object: hopefulPod });
+      board.see({ kind: "deleted", object: hopefulPod });
+    },
+    verdict: "open",
+    unready: [{ object: name, message: "0 of 1 replicas available" }],
+  },
+  {
+    title: "does not fail for a Deployment that is being deleted",
+    wanted: [a],
+    feed: (board) => {
+      const going = deployment("a", late);
+      board.replace(deployments, [{ ...going, metadata: { ...going.metadata, deletionTimestamp: "t" } }]);
+      board.replace(pods, [stuckPod]);
+    },
+    verdict: "open",
+    unready: [{ object: name, message: "container manager is in ImagePullBackOff" }],
+  },
+  {
+    title: "does not take back a verdict",
+    wanted: [a],
+    feed: (board) => {
+      board.replace(deployments, [deployment("a", ready)]);
+      board.see({ kind: "modified", object: deployment("a", late) });
+    },
+    verdict: "ready",
+    unready: [{ object: name, message: "progress deadline exceeded" }],
+  },
+] satisfies readonly {
+  title: string;
+  wanted: readonly KubeObject[];
+  feed: (board: HealthBoard) => void;
+  verdict: HealthBoard["verdict"];
+  unready: readonly Unready[];
+}[]) {
+  test(`HealthBoard ${title}`, () => {
+    const board = new HealthBoard(wanted, undefined);
+    let verdicts = 0;
+    board.onVerdict = () => void (verdicts += 1);
+    feed(board);
+    assert.deepEqual(
+      { verdict: board.verdict, verdicts, unready: board.unready() },
+      { verdict, verdicts: verdict === "open" ? 0 : 1, unready },
+    );
+  });
+}
+
+test("HealthBoard tells of progress only when there is something new to tell", () => {
+  const told: string[] = [];
+  const board = new HealthBoard([a], (unready) => void told.push(formatUnready(unready)));
+  board.replace(deployments, [deployment("a", rolling)]);
+  board.see({ kind: "modified", object: deployment("a", { ...rolling, readyReplicas: 0 }) });
+  board.see({ kind: "bookmark", resourceVersion: "9" });
+  board.see({ kind: "modified", object: deployment("a", ready) });
+  assert.deepEqual(told, [`${name}: 0 of 1 replicas available`, ""]);
+});
+
+const elsewhere = deployment("c", {});
+for (const { title, wanted, gvk, want } of [
+  {
+    title: "the one namespace of what is waited for",
+    wanted: [a, crd],
+    gvk: deployments,
+    want: { namespace: "flux-system", labelSelector: "own=1" },
+  },
+  {
+    title: "no namespace for a cluster-scoped kind",
+    wanted: [a, crd],
+    gvk: definitions,
+    want: { labelSelector: "own=1" },
+  },
+  {
+    title: "all namespaces where there are several",
+    wanted: [a, { ...elsewhere, metadata: { ...elsewhere.metadata, namespace: "other" } }],
+    gvk: deployments,
+    want: { labelSelector: "own=1" },
+  },
+  {
+    title: "pods by what all of Flux's carry",
+    wanted: [a],
+    gvk: pods,
+    want: { namespace: "flux-system", labelSelector: "app.kubernetes.io/part-of=flux" },
+  },
+]) {
+  test(`HealthBoard.selectionOf() selects ${title}`, () =>
+    assert.deepEqual(new HealthBoard(wanted, undefined).selectionOf(gvk, "own=1"), want));
+}
+
+for (const { title, count, want } of [
+  { title: "nothing", count: 0, want: "" },
+  { title: "one after another", count: 2, want: "a0: is missing; a1: is missing" },
+  {
+    title: "ten at most, and how many more there are",
+    count: 12,
+    want: `${Array.from({ length: 10 }, (_, index) => `a${index}: is missing`).join("; ")}; and 2 more`,
+  },
+]) {
+  test(`formatUnready() writes ${title}`, () => {
+    const unready = Array.from({ length: count }, (_, index) => ({ object: `a${index}`, message: "is missing" }));
+    assert.equal(formatUnready(unready), want);
+  });
+}

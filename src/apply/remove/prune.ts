@@ -1,0 +1,94 @@
+import type { ApiClient } from "../../client/api-client.ts";
+import { isConflict } from "../../client/api-error.ts";
+import { formatObjectId } from "../../kube/object-id.ts";
+import type { KubeObject, ObjectMeta } from "../../kube/object.ts";
+import { mapConcurrent } from "../../std/concurrent.ts";
+import type { Change } from "../change-set.ts";
+import type { ManagedObject } from "../inventory.ts";
+import { type OwnerLabels, isOwned, isKept } from "../ownership.ts";
+import type { LiveMetadata } from "../planned-object.ts";
+import { requestLimit } from "../request.ts";
+import { wavesByKind } from "./wait-until-gone.ts";
+
+export type PruneOptions = {
+  readonly owner: OwnerLabels;
+  /** "disabled" under this annotation keeps an object. */
+  readonly keepAnnotation: string;
+  /** Foreground: an object is gone only after all that it owns is gone. Background by default. */
+  readonly propagationPolicy?: "Background" | "Foreground";
+  /** What watches know of the objects: spares asking about those that are still as they were seen. */
+  readonly live?: LiveMetadata;
+};
+
+export type PruneDeps = { readonly client: Pick<ApiClient, "getOrUndefined" | "delete"> };
+
+/**
+ * Deletes `objects` in the given order of kinds, in the background, and says what became of each: objects that are gone or going count as deleted,
+ * objects without the owner labels or with the keep annotation as kept. Throws when any could not be deleted, after the others of its kind were tried.
+ */
+export async function prune(
+  objects: readonly ManagedObject[],
+  options: PruneOptions,
+  { client }: PruneDeps,
+  signal: AbortSignal,
+): Promise<readonly Change[]> {
+  const changes: Change[] = [];
+  for (const wave of wavesByKind(objects)) {
+    const done = await mapConcurrent(wave, requestLimit, async (id): Promise<Change> => {
+      const seen = options.live?.get(formatObjectId(id));
+      if (seen !== undefined && (await deleteAsSeen({ id, seen }, options, client, signal))) {
+        return { id, action: "deleted" };
+      }
+      const live = await client.getOrUndefined(id, id, signal);
+      if (live === undefined) return { id, action: "deleted" };
+      if (!mayGo(live, options)) return { id, action: "kept" };
+      if (live.metadata.deletionTimestamp !== undefined) return { id, action: "deleted" };
+      return await deleteOnce({ id, seen: live.metadata }, options, client, signal);
+    });
+    changes.push(...done);
+  }
+  return changes;
+}
+
+function mayGo(live: Pick<KubeObject, "metadata">, { owner, keepAnnotation }: PruneOptions): boolean {
+  return isOwned(live, owner) && !isKept(live, keepAnnotation);
+}
+
+type Deletion = { readonly id: ManagedObject; readonly seen: ObjectMeta };
+
+/** Only this very state goes: so nobody is passed over who has just taken our labels off, or told it to stay. False when it is another by now. */
+async function deleteAsSeen(
+  { id, seen }: Deletion,
+  options: PruneOptions,
+  client: PruneDeps["client"],
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { uid, resourceVersion, deletionTimestamp } = seen;
+  if (uid === undefined || resourceVersion === undefined || deletionTimestamp !== undefined) return false;
+  if (!mayGo({ metadata: seen }, options)) return false;
+  const { propagationPolicy = "Background" } = options;
+  try {
+    await client.delete({ gvk: id, key: id }, { propagationPolicy, uid, resourceVersion }, signal);
+    return true;
+  } catch (error) {
+    if (isConflict(error)) return false;
+    throw error;
+  }
+}
+
+/** The uid makes sure that it is the object we looked at, and not one that somebody has created since under its name. */
+async function deleteOnce(
+  { id, seen }: Deletion,
+  { propagationPolicy = "Background" }: PruneOptions,
+  client: PruneDeps["client"],
+  signal: AbortSignal,
+): Promise<Change> {
+  const options = { propagationPolicy, ...(seen.uid === undefined ? {} : { uid: seen.uid }) };
+  try {
+    await client.delete({ gvk: id, key: id }, options, signal);
+  } catch (error) {
+    if (isConflict(error)) return { id, action: "kept" };
+    throw error;
+  }
+  return { id, action: "deleted" };
+}

@@ -1,0 +1,83 @@
+import { groupKindKey, gvkOf } from "../../kube/gvk.ts";
+import { objectIdOf } from "../../kube/object-id.ts";
+import type { KubeObject } from "../../kube/object.ts";
+import { compareForApply } from "../../kube/order.ts";
+import { mapConcurrent } from "../../std/concurrent.ts";
+import type { Change } from "../change-set.ts";
+import { waitUntilReady, type WaitDeps, type WaitOptions, type WaitResult } from "../health/wait.ts";
+import type { PlannedObject } from "../planned-object.ts";
+import { requestLimit } from "../request.ts";
+import { applyObject, type ApplyObjectDeps } from "./apply-object.ts";
+
+/** Objects that are applied together; the next stage starts when those in `waitFor` are ready. */
+export type Stage = {
+  readonly name: string;
+  readonly objects: readonly PlannedObject[];
+  readonly waitFor: readonly KubeObject[];
+  /** Done when the stage is ready, before the next one starts. */
+  readonly afterwards?: (signal: AbortSignal) => Promise<void>;
+};
+
+export type ApplyDeps = WaitDeps & ApplyObjectDeps;
+
+export type ApplyResult = {
+  readonly changes: readonly Change[];
+  /** How the wait of the last stage that was begun ended. */
+  readonly wait: WaitResult;
+};
+
+/** Applies stage after stage; stops after one whose objects do not become ready. Throws ApplyError. */
+export async function applyStages(
+  stages: readonly Stage[],
+  wait: WaitOptions,
+  deps: ApplyDeps,
+  signal: AbortSignal,
+): Promise<ApplyResult> {
+  const changes: Change[] = [];
+  for (const stage of stages) {
+    if (wait.interrupt.aborted) return { changes, wait: { kind: "interrupted" } };
+    changes.push(...(await applyStage(stage, wait.timeoutMs, deps, signal)));
+    const result = await waitUntilReady(stage.waitFor, wait, deps, signal);
+    if (result.kind !== "ready") return { changes, wait: result };
+    await stage.afterwards?.(signal);
+  }
+  return { changes, wait: { kind: "ready" } };
+}
+
+async function applyStage(
+  stage: Stage,
+  timeoutMs: number,
+  deps: ApplyDeps,
+  signal: AbortSignal,
+): Promise<readonly Change[]> {
+  const changes: Change[] = stage.objects
+    .filter(({ action }) => action === "unchanged")
+    .map(({ object }) => ({ id: objectIdOf(object), action: "unchanged" }));
+  for (const wave of waves(stage.objects.filter(({ action }) => action !== "unchanged"))) {
+    changes.push(...(await applyWave(wave, timeoutMs, deps, signal)));
+  }
+  return changes;
+}
+
+/** Kinds on which others of the same stage rely go before them: namespaces, then roles and accounts, then all else. */
+const waveOfKind: { readonly [groupKind: string]: number } = {
+  Namespace: 0,
+  "ClusterRole.rbac.authorization.k8s.io": 1,
+  ServiceAccount: 1,
+};
+const lastWave = 2;
+
+function waves(objects: readonly PlannedObject[]): readonly (readonly PlannedObject[])[] {
+  const sorted = objects.toSorted((left, right) => compareForApply(left.object, right.object));
+  const byWave = Map.groupBy(sorted, ({ object }) => waveOfKind[groupKindKey(gvkOf(object))] ?? lastWave);
+  return [...byWave].toSorted(([left], [right]) => left - right).map(([, wave]) => wave);
+}
+
+async function applyWave(
+  wave: readonly PlannedObject[],
+  timeoutMs: number,
+  deps: ApplyDeps,
+  signal: AbortSignal,
+): Promise<readonly Change[]> {
+  return await mapConcurrent(wave, requestLimit, (planned) => applyObject(planned, timeoutMs, deps, signal));
+}

@@ -1,0 +1,85 @@
+import type { ApiClient } from "../../client/api-client.ts";
+import { type ApiError, isConflict } from "../../client/api-error.ts";
+import { groupKindKey, gvkOf } from "../../kube/gvk.ts";
+import { nameObject, keyOf } from "../../kube/object-id.ts";
+import type { KubeObject } from "../../kube/object.ts";
+import type { Clock } from "../../std/clock.ts";
+import { isApplied } from "../adopt/adopt.ts";
+import { ApplyError } from "../apply-error.ts";
+import { fieldManager } from "../request.ts";
+
+/**
+ * Fields that never change once they are set, of kinds that hold nothing which a deletion would lose. Definitions, namespaces and
+ * claims are not here, and must never be.
+ */
+const immutableFields: { readonly [groupKind: string]: string } = {
+  "Deployment.apps": "spec.selector",
+  "ClusterRoleBinding.rbac.authorization.k8s.io": "roleRef",
+  "RoleBinding.rbac.authorization.k8s.io": "roleRef",
+};
+
+/**
+ * Whether an object that we have never applied can only become ours by being deleted and created anew. The other faults may come from
+ * the mixture of the two: what is wrong with ours alone, `dryRunRecreation` tells.
+ */
+export function mustRecreate(live: KubeObject, { status, causes }: ApiError): boolean {
+  const field = immutableFields[groupKindKey(gvkOf(live))];
+  if (field === undefined || status !== 422 || isApplied(live, fieldManager)) return false;
+  return causes.some((cause) => cause.field === field);
+}
+
+/** Asks for an object of another name: about the immutable field alone there is nothing to ask. Throws ApiError. */
+export async function dryRunRecreation(
+  object: KubeObject,
+  client: Pick<ApiClient, "apply">,
+  signal: AbortSignal,
+): Promise<void> {
+  const { metadata } = object;
+  const name = `${metadata.name.slice(0, 40)}${fieldManager}`;
+  const other = { ...object, metadata: { ...metadata, name } };
+  await client.apply(other, { fieldManager, dryRun: true }, signal);
+}
+
+export type RecreateDeps = { readonly client: Pick<ApiClient, "getOrUndefined" | "delete">; readonly clock: Clock };
+
+const pollMs = 150;
+
+/**
+ * Deletes `live`, and resolves when it is gone with all that it owns: pods of the old Deployment must not run beside those of the new
+ * one. Throws ApplyError when it is still there after `timeoutMs`.
+ */
+export async function deleteForRecreation(
+  live: KubeObject,
+  timeoutMs: number,
+  { client, clock }: RecreateDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const [gvk, key, startMs] = [gvkOf(live), keyOf(live), clock.monotonicMs()];
+  const { uid } = live.metadata;
+  try {
+    const options = { propagationPolicy: "Foreground", ...(uid === undefined ? {} : { uid }) } as const;
+    await client.delete({ gvk, key }, options, signal);
+  } catch (error) {
+    // Another object has its name by now; the next plan looks at that.
+    if (!isConflict(error)) throw error;
+    throw notRecreated(live, "somebody else has created it anew meanwhile", error);
+  }
+  for (;;) {
+    const left = await client.getOrUndefined(gvk, key, signal);
+    if (left === undefined || left.metadata.uid !== uid) return;
+    if (clock.monotonicMs() - startMs >= timeoutMs) {
+      const held = (left.metadata.finalizers ?? []).join(", ");
+      throw notRecreated(live, `it is being deleted, and held by ${held === "" ? "its pods" : held}`);
+    }
+    await clock.sleep(pollMs, signal);
+  }
+}
+
+function notRecreated(object: KubeObject, why: string, cause?: unknown): ApplyError {
+  return new ApplyError({
+    reason: "ReconciliationFailed",
+    retry: "backoff",
+    message: `Cannot delete ${nameObject(object)} in order to create it anew: ${why}`,
+    cause,
+  });
+}

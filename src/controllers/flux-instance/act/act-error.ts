@@ -1,0 +1,10 @@
+import { ReasonedError } from "../../../std/errors.ts";
+
+/** The applied objects do not become healthy. */
+export class HealthError extends ReasonedError {}
+
+/** What was applied has been deleted before it was healthy. */
+export class DriftedError extends ReasonedError {}
+
+/** A newer wish ended the wait. */
+export class InterruptedError extends ReasonedError {}

@@ -1,0 +1,93 @@
+import type { ManagedObject } from "../../../apply/inventory.ts";
+import { isOwned, type OwnerLabels } from "../../../apply/ownership.ts";
+import type { PlannedObject } from "../../../apply/planned-object.ts";
+import { stillThereError } from "../../../apply/remove/wait-until-gone.ts";
+import { fieldManager, requestLimit } from "../../../apply/request.ts";
+import type { ApiClient } from "../../../client/api-client.ts";
+import { fieldsOf } from "../../../kube/fields.ts";
+import { gvkOf } from "../../../kube/gvk.ts";
+import { objectIdOf } from "../../../kube/object-id.ts";
+import type { KubeObject } from "../../../kube/object.ts";
+import type { Clock } from "../../../std/clock.ts";
+import { mapConcurrent } from "../../../std/concurrent.ts";
+import { enumerate } from "../../../std/shorten.ts";
+import { overlaps } from "../flux-controllers.ts";
+import { findControllerPods } from "../remove/running-controllers.ts";
+
+export type OverlapDeps = {
+  readonly client: Pick<ApiClient, "getOrUndefined" | "list" | "listPage" | "patch">;
+  readonly clock: Clock;
+};
+
+export type OverlapOptions = {
+  readonly planned: readonly PlannedObject[];
+  readonly owner: OwnerLabels;
+  /** How long pods may take to end. */
+  readonly timeoutMs: number;
+};
+
+/**
+ * Scales those controllers to 0, and waits for the end of their pods, whose objects a wanted controller would reconcile too before they
+ * are gone or changed: two controllers never reconcile one object. Others keep running until they are pruned, or rolled over. Answers
+ * the plan in which those that stay get their replicas back. Throws StillThereError when pods do not end.
+ */
+export async function parkOverlapping(
+  stale: readonly ManagedObject[],
+  { planned, owner, timeoutMs }: OverlapOptions,
+  deps: OverlapDeps,
+  signal: AbortSignal,
+): Promise<readonly PlannedObject[]> {
+  const controllers = stale.filter(({ kind }) => kind === "Deployment");
+  const going = await mapConcurrent(controllers, requestLimit, async (id) => {
+    const live = await deps.client.getOrUndefined(id, id, signal);
+    const isOver = live !== undefined && isOwned(live, owner) && planned.some(({ object }) => overlaps(live, object));
+    return isOver ? [live] : [];
+  });
+  const changing = planned.filter((one) => changesInto(one, planned));
+  const parked = [...going.flat(), ...changing.flatMap(({ live }) => (live === undefined ? [] : [live]))];
+  await mapConcurrent(parked, requestLimit, (live) => park(live, deps, signal));
+  await untilStopped(parked, timeoutMs, deps, signal);
+  return planned.map((one) => (changing.includes(one) ? withReplicas(one) : one));
+}
+
+async function park(live: KubeObject, { client }: OverlapDeps, signal: AbortSignal): Promise<void> {
+  const none = { kind: "merge", value: { spec: { replicas: 0 } } } as const;
+  await client.patch({ gvk: gvkOf(live), key: objectIdOf(live) }, none, { fieldManager }, signal);
+}
+
+/** Whether what runs of it would overlap with another one as it is to be, and does not do so already by the user's own patches. */
+function changesInto({ object, live, action }: PlannedObject, planned: readonly PlannedObject[]): boolean {
+  if (live === undefined || action === "unchanged" || object.kind !== "Deployment") return false;
+  return planned.some(
+    (other) =>
+      other.object.metadata.name !== object.metadata.name &&
+      overlaps(live, other.object) &&
+      (other.live === undefined ? other.action !== "unchanged" : !overlaps(live, other.live)),
+  );
+}
+
+/** Whoever set the replicas has lost them to the parking, so the apply has to bring them back. */
+function withReplicas(planned: PlannedObject): PlannedObject {
+  const { object, yielded, live } = planned;
+  const { replicas } = fieldsOf(live?.["spec"]);
+  if (yielded === undefined || replicas === undefined) return planned;
+  return { ...planned, object, yielded: { ...yielded, spec: { ...fieldsOf(yielded["spec"]), replicas } } };
+}
+
+const pollMs = 150;
+
+async function untilStopped(
+  parked: readonly KubeObject[],
+  timeoutMs: number,
+  deps: OverlapDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const deadline = deps.clock.monotonicMs() + timeoutMs;
+  const keys = parked.map(objectIdOf);
+  for (;;) {
+    const pods = await findControllerPods(keys, deps, signal);
+    if (pods.length === 0) return;
+    if (deps.clock.monotonicMs() >= deadline) throw stillThereError(enumerate(pods, 10));
+    await deps.clock.sleep(pollMs, signal);
+  }
+}

@@ -1,0 +1,76 @@
+import { objectAnnotations } from "../../../api/names.ts";
+import { conditionTypes } from "../../../api/reasons.ts";
+import type { ManagedObject } from "../../../apply/inventory.ts";
+import { requestLimit } from "../../../apply/request.ts";
+import { findCondition } from "../../../kube/conditions.ts";
+import { isDefinition, servedKind, type ServedKind } from "../../../kube/definition.ts";
+import type { KubeObject } from "../../../kube/object.ts";
+import type { Target } from "../../../render/target.ts";
+import { mapConcurrent } from "../../../std/concurrent.ts";
+import { enumerate } from "../../../std/shorten.ts";
+import { componentOf } from "../flux-controllers.ts";
+import { kindOfDefinition, resourcesOf, type CustomResourceDeps } from "../remove/custom-resources.ts";
+import type { World } from "../world.ts";
+
+const namedAtMost = 5;
+
+/** Whether there is reason to look for resources of shards that do not exist: a shard may just have gone, or it was so the last time. */
+export function mayHaveStrays(stale: readonly ManagedObject[], { recorded }: World): boolean {
+  const known = findCondition(recorded.conditions, conditionTypes.unattended) !== undefined;
+  return known || stale.some(({ kind }) => kind === "Deployment");
+}
+
+/**
+ * Flux's custom resources that no controller of ours reconciles: those of `retained` definitions, whose component is not installed, and,
+ * when `strays` are asked for, those labelled for a shard that there is not. One sentence for each kind, sorted; nothing when all is well.
+ */
+export async function readUnattended(
+  {
+    target,
+    retained,
+    strays,
+  }: { readonly target: Target; readonly retained: readonly ManagedObject[]; readonly strays: boolean },
+  world: World,
+  deps: CustomResourceDeps,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const orphaned = await mapConcurrent(retained, requestLimit, async (definition) => {
+    const kind = await kindOfDefinition(definition, world, deps, signal);
+    if (kind === undefined) return [];
+    return sentence(kind, await resourcesOf(kind, undefined, deps, signal), "their component is not installed");
+  });
+  const selector = strays ? strayedSelector(target) : undefined;
+  if (selector === undefined) return orphaned.flat().toSorted();
+  const strayed = await mapConcurrent(shardedKinds(target), requestLimit, async (kind) =>
+    sentence(
+      kind,
+      await resourcesOf(kind, selector, deps, signal),
+      "they are labelled for a shard that does not exist",
+    ),
+  );
+  return [...orphaned.flat(), ...strayed.flat()].toSorted();
+}
+
+/** Without shards the controllers take every object, whatever its label. */
+function strayedSelector({ spec: { sharding } }: Target): string | undefined {
+  if (sharding === undefined || sharding.shards.length === 0) return undefined;
+  return `${sharding.key},${sharding.key} notin (${sharding.shards.join(",")})`;
+}
+
+/** Kinds of the components that run in shards; the others take every object. */
+function shardedKinds({ rendering: { objects } }: Target): readonly ServedKind[] {
+  const sharded = new Set(objects.filter(isShard).map(componentOf));
+  return objects
+    .filter((object) => isDefinition(object) && sharded.has(componentOf(object)))
+    .flatMap((definition) => servedKind(definition) ?? []);
+}
+
+function isShard({ kind, metadata }: KubeObject): boolean {
+  return kind === "Deployment" && metadata.annotations?.[objectAnnotations.shardRole] === "shard";
+}
+
+function sentence({ plural }: ServedKind, items: readonly KubeObject[], why: string): readonly string[] {
+  if (items.length === 0) return [];
+  const names = items.map(({ metadata }) => `${metadata.namespace ?? ""}/${metadata.name}`).toSorted();
+  return [`${items.length} ${plural} (${enumerate(names, namedAtMost)}): ${why}`];
+}

@@ -1,0 +1,146 @@
+import { instanceAnnotations } from "../../../api/names.ts";
+import { conditionTypes, reasons } from "../../../api/reasons.ts";
+import type { InventoryEntry } from "../../../apply/inventory.ts";
+import { findCondition } from "../../../kube/conditions.ts";
+import { deepEqual } from "../../../std/json.ts";
+import type { Return } from "../decision.ts";
+import type { FluxInstanceStatus } from "../status.ts";
+import type { World } from "../world.ts";
+import {
+  digestOf,
+  handled,
+  shortRevision,
+  unpinnedText,
+  warnings,
+  withConditions,
+  withHistory,
+  type ConditionChange,
+  type Moment,
+  unattendedCondition,
+} from "./status-parts.ts";
+import { appliedFields, type Applied, type Failure } from "./verdict.ts";
+
+/** An upgrade has failed, and the last good revision is being put back. */
+export function returningStatus(world: World, to: Return, moment: Moment): FluxInstanceStatus {
+  const { failed } = to;
+  return {
+    ...handled(world),
+    lastAttemptedRevision: failed.revision,
+    history: withHistory(world, moment, {
+      digest: digestOf(failed.revision),
+      status: reasons.upgradeFailed,
+      changed: false,
+      metadata: { flux: `v${failed.version}` },
+    }),
+    conditions: withConditions(world, moment.nowIso, [
+      {
+        type: conditionTypes.ready,
+        status: "False",
+        reason: reasons.upgradeFailed,
+        message: `${failedName(to)} failed, and ${goodName(to)} is put back: ${failed.message}`,
+      },
+      {
+        type: conditionTypes.reconciling,
+        status: "True",
+        reason: reasons.progressing,
+        message: `Putting ${goodName(to)} back`,
+      },
+      { type: conditionTypes.stalled },
+      notUpToDate(to),
+      warnings(world),
+    ]),
+  };
+}
+
+/** Before a write on the way back. What stands there already stays: that it is back, or why it cannot be. */
+export function returnIntentStatus(
+  world: World,
+  to: Return,
+  inventory: readonly InventoryEntry[],
+  nowIso: string,
+): FluxInstanceStatus {
+  const reconciling = findCondition(world.recorded.conditions, conditionTypes.reconciling);
+  const isTold = isReturned(world, to) || reconciling?.reason === reasons.progressingWithRetry;
+  const status = isTold ? world.recorded : returningStatus(world, to, { nowIso, durationMs: 0 });
+  return { ...status, inventory: { entries: inventory } };
+}
+
+/** The last good revision runs again. It is Ready where the spec has been the same all the time; else the spec asks for something else. */
+export function returnedStatus(world: World, to: Return, applied: Applied, moment: Moment): FluxInstanceStatus {
+  return {
+    ...appliedFields(world, to, applied),
+    history: withHistory(world, moment, {
+      digest: digestOf(to.rendering.revision),
+      status: reasons.rolledBack,
+      changed: applied.changed,
+      metadata: { flux: `v${to.rendering.version}` },
+    }),
+    conditions: withConditions(world, moment.nowIso, [
+      ...(isAsked(world) ? readyAgain(to) : stalled(to)),
+      { type: conditionTypes.reconciling },
+      notUpToDate(to),
+      applied.sync ?? { type: conditionTypes.synced },
+      unattendedCondition(applied.unattended),
+      warnings(world),
+    ]),
+  };
+}
+
+/** The way back is barred, or what was put back is ill: both causes are told. */
+export function returnFailure(world: World, to: Return, message: string): Failure {
+  const isBack = isReturned(world, to);
+  const then = isBack
+    ? `${goodName(to)}, which runs in its place, is ill`
+    : `it cannot be rolled back to ${goodName(to)}`;
+  return {
+    reason: reasons.upgradeFailed,
+    message: `${failedName(to)} failed: ${to.failed.message}; ${then}: ${message}`,
+    stalled: false,
+  };
+}
+
+export function isReturned({ recorded }: World, { rendering }: Return): boolean {
+  return recorded.lastAttemptedRevision === rendering.revision;
+}
+
+/** Whether the spec is the one that the last good revision was made from, so that it is within what the user asks for. */
+function isAsked({ instance, lastGood }: World): boolean {
+  return lastGood.kind === "known" && deepEqual(instance["spec"], lastGood.good.spec);
+}
+
+function readyAgain(to: Return): readonly ConditionChange[] {
+  const { version, revision } = to.rendering;
+  const applied = `Applied version ${version} revision ${shortRevision(revision)}`;
+  const message = `${applied}; ${failedName(to)} failed and was rolled back: ${to.failed.message}`;
+  return [
+    { type: conditionTypes.ready, status: "True", reason: reasons.rolledBack, message },
+    { type: conditionTypes.stalled },
+  ];
+}
+
+function stalled(to: Return): readonly ConditionChange[] {
+  const message = `${failedName(to)} failed, and ${goodName(to)} runs again: ${to.failed.message}; ${remedy}`;
+  return [
+    { type: conditionTypes.ready, status: "False", reason: reasons.upgradeFailed, message },
+    { type: conditionTypes.stalled, status: "True", reason: reasons.upgradeFailed, message },
+  ];
+}
+
+const remedy = `change the spec, or set the annotations ${instanceAnnotations.forceAt} and ${instanceAnnotations.requestedAt} to one new value to try the same again`;
+
+function notUpToDate(to: Return): ConditionChange {
+  const trouble = to.problem === undefined ? "" : `; nothing newer can be used: ${to.problem.message}`;
+  const message = `${failedName(to)} failed: ${to.failed.message}; it is tried again when the spec, the artifact or the operator changes, or when it is forced${trouble}${unpinnedText(to.rendering)}`;
+  return { type: conditionTypes.upToDate, status: "False", reason: reasons.upgradeFailed, message };
+}
+
+/** Versions tell two releases apart; of one release, only the revisions do. */
+function failedName({ failed, rendering }: Return): string {
+  if (failed.version !== rendering.version) return `Flux ${failed.version}`;
+  return `A new configuration of Flux ${failed.version} (revision ${shortRevision(failed.revision)})`;
+}
+
+function goodName({ failed, rendering }: Return): string {
+  if (failed.version !== rendering.version) return `Flux ${rendering.version}`;
+  return `the configuration before (revision ${shortRevision(rendering.revision)})`;
+}

@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fluxInstance } from "../../../api/names.ts";
+import { conditionFaults } from "../../../api/reasons.ts";
+import { worldOf } from "../world.ts";
+import { unattendedCondition, withConditions } from "./status-parts.ts";
+
+const { storageApiVersion: apiVersion, kind } = fluxInstance;
+const metadata = { namespace: "flux-system", name: "flux", generation: 1 };
+const world = worldOf({ apiVersion, kind, metadata }, new Map(), "flux-system");
+
+test("unattendedCondition() joins the sentences, and is legal", () => {
+  const condition = unattendedCondition(["1 a (x/y): why", "2 b (x/z): why"]);
+  assert.deepEqual(condition, {
+    type: "Unattended",
+    status: "True",
+    reason: "NoController",
+    message: "No controller reconciles 1 a (x/y): why; 2 b (x/z): why",
+  });
+  const [dated] = withConditions(world, "2026-01-01T00:00:00Z", [condition]);
+  assert.deepEqual(conditionFaults(dated === undefined ? [] : [dated]), []);
+});
+
+test("unattendedCondition() is none when all are attended to", () =>
+  assert.deepEqual(unattendedCondition([]), { type: "Unattended" }));

@@ -1,0 +1,254 @@
+import { conditionTypes, reasons, type Reason } from "../../../api/reasons.ts";
+import type { InventoryEntry } from "../../../apply/inventory.ts";
+import { findCondition } from "../../../kube/conditions.ts";
+import type { Target } from "../../../render/target.ts";
+import type { WaitingPlan } from "../act/waiting-plan.ts";
+import type { HeldTarget, Hold } from "../decision.ts";
+import { plannedImages } from "../plan.ts";
+import type { FluxInstanceStatus } from "../status.ts";
+import type { World } from "../world.ts";
+import {
+  digestOf,
+  handled,
+  shortRevision,
+  unpinnedText,
+  warnings,
+  withConditions,
+  withHistory,
+  type ConditionChange,
+  type Moment,
+  unattendedCondition,
+} from "./status-parts.ts";
+import type { SyncHealth } from "./sync-health.ts";
+import { holdCondition } from "./up-to-date.ts";
+
+/** Before the first write: what is tried, and everything that may exist from now on. */
+export function intentStatus(
+  world: World,
+  target: Target & { readonly kind: string },
+  inventory: readonly InventoryEntry[],
+  nowIso: string,
+): FluxInstanceStatus {
+  const { recorded } = world;
+  const conditions = withConditions(world, nowIso, [warnings(world)]);
+  const kept = { ...recorded, inventory: { entries: inventory }, conditions };
+  if (target.kind === "settle") return kept;
+  const base = recorded.plan === undefined ? kept : { ...kept, plan: { startedAt: nowIso, ...recorded.plan } };
+  if (isRetry(world, target)) return base;
+  const message = progressMessage(world, target);
+  return {
+    ...base,
+    lastAttemptedRevision: target.rendering.revision,
+    conditions: withConditions(world, nowIso, [
+      { type: conditionTypes.ready, status: "Unknown", reason: reasons.progressing, message },
+      { type: conditionTypes.reconciling, status: "True", reason: reasons.progressing, message },
+      { type: conditionTypes.stalled },
+      warnings(world),
+    ]),
+  };
+}
+
+/** The same is tried again after it failed: the reason of the failure stays to be read until there is something new to say. */
+function isRetry({ recorded, generation }: World, { rendering }: Target): boolean {
+  const ready = findCondition(recorded.conditions, conditionTypes.ready);
+  return (
+    ready?.status === "False" &&
+    ready.observedGeneration === generation &&
+    recorded.lastAttemptedRevision === rendering.revision
+  );
+}
+
+export function progressMessage({ recorded }: World, { rendering, artifactRevision }: Target): string {
+  const from = recorded.lastAppliedVersion;
+  if (from === undefined) return `Installing Flux ${rendering.version}`;
+  if (
+    from === rendering.version &&
+    artifactRevision !== undefined &&
+    artifactRevision !== recorded.lastArtifactRevision
+  )
+    return `Applying Flux ${rendering.version} as artifact ${artifactRevision} has it`;
+  if (from === rendering.version) return `Applying a new configuration of Flux ${rendering.version}`;
+  return `Changing Flux from ${from} to ${rendering.version}`;
+}
+
+/** `message` takes the place of the progress message; a failure that is tried again stays to be read. */
+export function progressedStatus(world: World, message: string, nowIso: string): FluxInstanceStatus {
+  const { recorded } = world;
+  const reconciling = findCondition(recorded.conditions, conditionTypes.reconciling);
+  if (reconciling?.reason !== reasons.progressing) return recorded;
+  return {
+    ...recorded,
+    conditions: withConditions(world, nowIso, [
+      { type: conditionTypes.reconciling, status: "True", reason: reasons.progressing, message },
+    ]),
+  };
+}
+
+export type Applied = {
+  readonly inventory: readonly InventoryEntry[];
+  /** Whether anything had to be written. */
+  readonly changed: boolean;
+  /** Absent without `spec.sync`. */
+  readonly sync: SyncHealth | undefined;
+  /** Resources that no controller reconciles, in sentences. */
+  readonly unattended: readonly string[];
+  /** Of the upgrade that the policy keeps waiting. */
+  readonly waiting?: WaitingPlan;
+};
+
+/** All is applied, healthy and pruned. */
+export function appliedStatus(world: World, target: HeldTarget, applied: Applied, moment: Moment): FluxInstanceStatus {
+  const { rendering } = target;
+  const message = `Applied version ${rendering.version} revision ${shortRevision(rendering.revision)}`;
+  return {
+    ...appliedFields(world, target, applied),
+    history: withHistory(world, moment, {
+      digest: digestOf(rendering.revision),
+      status: reasons.reconciliationSucceeded,
+      changed: applied.changed,
+      metadata: { flux: `v${rendering.version}` },
+    }),
+    conditions: withConditions(world, moment.nowIso, [
+      { type: conditionTypes.ready, status: "True", reason: reasons.reconciliationSucceeded, message },
+      { type: conditionTypes.reconciling },
+      { type: conditionTypes.stalled },
+      target.hold === undefined ? upToDate(target) : holdCondition(target.hold, { rendering, ...applied.waiting }),
+      applied.sync ?? { type: conditionTypes.synced },
+      unattendedCondition(applied.unattended),
+      warnings(world),
+    ]),
+  };
+}
+
+/** What is on record of an applied target, whatever came before it. */
+export function appliedFields(world: World, target: Target, { inventory, waiting }: Applied): FluxInstanceStatus {
+  const { rendering, artifactRevision } = target;
+  const { lastArtifactRevision: _, plan: __, ...seen } = handled(world);
+  return {
+    ...seen,
+    latestVersion: target.latestVersion,
+    ...(artifactRevision === undefined ? {} : { lastArtifactRevision: artifactRevision }),
+    lastAppliedVersion: rendering.version,
+    lastAppliedRevision: rendering.revision,
+    lastAttemptedRevision: rendering.revision,
+    lastAppliedImages: plannedImages(rendering),
+    components: rendering.images.map((image) => ({ ...image })),
+    inventory: { entries: inventory },
+    ...(waiting === undefined ? {} : { plan: waiting.plan }),
+    patches: rendering.patches.map(({ index, matched }) => ({ index, matched: matched.length })),
+  };
+}
+
+export type Failure = {
+  readonly reason: Reason;
+  readonly message: string;
+  /** Only a change of the spec helps. */
+  readonly stalled: boolean;
+  /** What was tried; absent when nothing could be built. */
+  readonly revision?: string;
+};
+
+/** What was wanted could not be done. What had been applied before stays on record. */
+export function failedStatus(world: World, failure: Failure, moment: Moment): FluxInstanceStatus {
+  const { reason, message } = failure;
+  const retrying: ConditionChange[] = [
+    { type: conditionTypes.reconciling, status: "True", reason: reasons.progressingWithRetry, message },
+    { type: conditionTypes.stalled },
+  ];
+  const stalled: ConditionChange[] = [
+    { type: conditionTypes.reconciling },
+    { type: conditionTypes.stalled, status: "True", reason, message },
+  ];
+  return {
+    ...handled(world),
+    ...(failure.revision === undefined
+      ? {}
+      : {
+          lastAttemptedRevision: failure.revision,
+          history: withHistory(world, moment, {
+            digest: digestOf(failure.revision),
+            status: reason,
+            changed: false,
+            metadata: { flux: failure.revision.split("@")[0] ?? "" },
+          }),
+        }),
+    conditions: withConditions(world, moment.nowIso, [
+      { type: conditionTypes.ready, status: "False", reason, message },
+      ...(failure.stalled ? stalled : retrying),
+      warnings(world),
+    ]),
+  };
+}
+
+/**
+ * The same spec that runs now could not be built: the fault is not in the spec, so what runs stays Ready, UpToDate tells, and it is
+ * tried again.
+ */
+export function outdatedStatus(world: World, { reason, message }: Failure, moment: Moment): FluxInstanceStatus {
+  return {
+    ...handled(world),
+    conditions: withConditions(world, moment.nowIso, [
+      { type: conditionTypes.upToDate, status: "False", reason, message },
+      warnings(world),
+    ]),
+  };
+}
+
+/** The upgrade policy keeps an upgrade waiting, and `obstacle` keeps what runs from being looked after. */
+export function waitingStatus(
+  world: World,
+  { hold, obstacle }: { readonly hold: Hold; readonly obstacle: string },
+  { plan, ...refused }: WaitingPlan,
+  nowIso: string,
+): FluxInstanceStatus {
+  return {
+    ...handled(world),
+    plan,
+    conditions: withConditions(world, nowIso, [holdCondition(hold, { obstacle, ...refused }), warnings(world)]),
+  };
+}
+
+/** Reconciliation is switched off. Only an instance that has never been reconciled gets a condition of its own. */
+export function suspendedStatus(world: World, nowIso: string): FluxInstanceStatus {
+  const untouched = world.recorded.conditions.length === 0;
+  const ready: ConditionChange = {
+    type: conditionTypes.ready,
+    status: "True",
+    reason: reasons.reconciliationDisabled,
+    message: "Initialized with reconciliation suspended",
+  };
+  return {
+    ...handled(world),
+    conditions: withConditions(world, nowIso, [...(untouched ? [ready] : []), warnings(world)]),
+  };
+}
+
+export function elsewhereStatus(world: World, nowIso: string): FluxInstanceStatus {
+  const message = `Flux is managed by the FluxInstance in namespace ${world.ownNamespace}, where the operator runs; create it there and delete this one`;
+  return {
+    ...world.recorded,
+    observedGeneration: world.generation,
+    conditions: withConditions(world, nowIso, [
+      { type: conditionTypes.ready, status: "False", reason: reasons.wrongNamespace, message },
+      { type: conditionTypes.reconciling },
+      { type: conditionTypes.stalled, status: "True", reason: reasons.wrongNamespace, message },
+    ]),
+  };
+}
+
+/** What can keep a new artifact from being used; anything else is a matter of building it. */
+const problemReasons: readonly Reason[] = [reasons.artifactFailed, reasons.needsNewerOperator, reasons.preflightFailed];
+
+function upToDate({ spec, rendering, latestVersion, problem }: HeldTarget): ConditionChange {
+  const unpinned = unpinnedText(rendering);
+  if (problem !== undefined) {
+    const reason = problemReasons.find((known) => known === problem.reason) ?? reasons.buildFailed;
+    return { type: conditionTypes.upToDate, status: "False", reason, message: problem.message + unpinned };
+  }
+  if (rendering.version === latestVersion) {
+    const message = `Version ${rendering.version} is the latest${unpinned}`;
+    return { type: conditionTypes.upToDate, status: "True", reason: reasons.upToDate, message };
+  }
+  const message = `Upgrade to latest version ${latestVersion} blocked by semver range ${spec.distribution.version}${unpinned}`;
+  return { type: conditionTypes.upToDate, status: "False", reason: reasons.newVersionAvailable, message };
+}

@@ -1,0 +1,101 @@
+import { upgradeGate } from "../../../api/upgrade-policy.ts";
+import type { Release } from "../../../distribution/release.ts";
+import { isSameRelease } from "../../../distribution/same-release.ts";
+import { renderInstance } from "../../../render/render-instance.ts";
+import type { Rendering } from "../../../render/rendering.ts";
+import type { Target } from "../../../render/target.ts";
+import { ReasonedError } from "../../../std/errors.ts";
+import { type Hold, modeOf, type Decision, type HeldTarget } from "../decision.ts";
+import { hasBegun } from "../plan.ts";
+import type { Releases } from "../releases/releases.ts";
+import { runningVersion } from "../status.ts";
+import type { World } from "../world.ts";
+import { returnOf } from "./return.ts";
+
+/** The release of that version as it was installed; undefined where nobody knows it any more. */
+export type RunningRelease = (version: string) => Release | undefined;
+
+/**
+ * Keeps `decision` from putting another release in place of the one that runs while the upgrade policy does not let upgrades start: then
+ * the running release is rendered with the spec as it is now, so that its configuration changes and drift is repaired. What has begun is
+ * finished, and nothing keeps an installation waiting. Pure.
+ */
+export function holdBack(decision: Decision, world: World, nowMs: number, running: RunningRelease): Decision {
+  if (decision.kind !== "upgrade" && decision.kind !== "settle") return decision;
+  const gate = upgradeGate(decision.spec.upgrade, nowMs);
+  const from = runningVersion(world.recorded);
+  if (gate.kind === "open" || from === undefined || hasBegun(world.recorded.plan, decision.rendering)) return decision;
+  const release = running(from);
+  if (release === undefined ? from === decision.rendering.version : isSameRelease(release, decision.release)) {
+    return decision;
+  }
+  const { kind: _, problem: __, ...waiting } = decision;
+  const hold: Hold = { gate, waiting, from };
+  if (release === undefined) {
+    return {
+      kind: "wait",
+      hold,
+      obstacle: `this operator does not have Flux ${from}, so that nothing can be repaired`,
+    };
+  }
+  return stayWith(release, hold, world);
+}
+
+function stayWith(release: Release, hold: Hold, world: World): Decision {
+  try {
+    const rendering = renderInstance(hold.waiting.spec, release, world.key);
+    const { artifactRevision: _, ...waiting } = hold.waiting;
+    const target: HeldTarget = { ...waiting, ...artifactOf(world), release, rendering, hold };
+    return returnOf(world, target) ?? { kind: modeOf(world, target), ...target };
+  } catch (error) {
+    if (!(error instanceof ReasonedError)) throw error;
+    return { kind: "wait", hold, obstacle: `with Flux ${hold.from} it cannot be built: ${error.message}` };
+  }
+}
+
+/**
+ * What runs, to be looked after with the spec as it is while `problem` keeps what is wanted from being begun; undefined where it is not the
+ * spec that runs, or where nobody knows its release any more or can render it. Pure.
+ */
+export function stayDespite(
+  problem: ReasonedError,
+  wanted: Target,
+  world: World,
+  running: RunningRelease,
+): HeldTarget | undefined {
+  const from = runningVersion(world.recorded);
+  const release = from === undefined ? undefined : running(from);
+  if (release === undefined) return undefined;
+  const rendering = tryRender(wanted.spec, release, world);
+  if (rendering === undefined || rendering.revision !== world.recorded.lastAppliedRevision) return undefined;
+  const { artifactRevision: _, ...others } = wanted;
+  return { ...others, ...artifactOf(world), release, rendering, problem };
+}
+
+/** What stands against a release that ran before is of no interest beside the problem that is told. */
+function tryRender(spec: Target["spec"], release: Release, { key }: World): Rendering | undefined {
+  try {
+    return renderInstance(spec, release, key);
+  } catch (error) {
+    if (!(error instanceof ReasonedError)) throw error;
+    return undefined;
+  }
+}
+
+function artifactOf({ recorded: { lastArtifactRevision } }: World): { readonly artifactRevision?: string } {
+  return lastArtifactRevision === undefined ? {} : { artifactRevision: lastArtifactRevision };
+}
+
+/** What was kept at the last success, or else what it chose from, knows best what runs; a release of that version may be another edition. */
+export function releasesAtHand({ lastGood }: World, releases: Releases): RunningRelease {
+  const found = releases.kind === "found" ? [releases.catalogue] : [];
+  const catalogues = releases.good === undefined ? found : [releases.good, ...found];
+  const kept = lastGood.kind === "known" ? lastGood.good.release : undefined;
+  return (version) =>
+    kept?.version === version ? kept : catalogues.find(({ versions }) => versions.includes(version))?.load(version);
+}
+
+/** When the next window opens, as seen from `nowMs`. */
+export function dueIn(hold: Hold | undefined, nowMs: number): { readonly dueMs?: number } {
+  return hold?.gate.kind === "outside" ? { dueMs: Math.max(0, hold.gate.opensMs - nowMs) } : {};
+}

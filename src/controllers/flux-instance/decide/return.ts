@@ -1,0 +1,69 @@
+import { parseStoredFluxInstance } from "../../../api/flux-instance.ts";
+import { lastGoodName } from "../../../api/names.ts";
+import { conditionTypes, reasons } from "../../../api/reasons.ts";
+import { findCondition } from "../../../kube/conditions.ts";
+import { type Target, targetOfRelease } from "../../../render/target.ts";
+import { ReasonedError } from "../../../std/errors.ts";
+import { operatorVersion } from "../../../std/version.ts";
+import type { Return } from "../decision.ts";
+import type { FailedAttempt, LastGood } from "../last-good.ts";
+import { type World, isForced } from "../world.ts";
+
+/**
+ * The way back, where `wanted` is what failed before: it is not tried again until the generation, the artifact or the operator changes, or
+ * somebody forces it. An undefined `wanted` cannot be built at the moment. The same decision puts the last good revision back, looks
+ * after it from then on, and goes on after a crash. Pure.
+ */
+export function returnOf(world: World, wanted: Target | undefined): Return | undefined {
+  const { lastGood } = world;
+  if (lastGood.kind !== "known" || lastGood.failed === undefined) return undefined;
+  const { good, failed } = lastGood;
+  if (!isSame(failed, world, wanted) || (isForced(world) && !isReturning(world, failed))) return undefined;
+  const target = goodTarget(world, good, wanted?.latestVersion);
+  return target instanceof ReasonedError ? undefined : { kind: "rollback", failed, ...target };
+}
+
+function isSame(failed: FailedAttempt, { generation }: World, wanted: Target | undefined): boolean {
+  if (failed.generation !== generation || failed.operatorVersion !== operatorVersion) return false;
+  return (
+    wanted === undefined ||
+    (failed.artifactRevision === wanted.artifactRevision && failed.revision === wanted.rendering.revision)
+  );
+}
+
+/** On the way back, but not there: then a force means that it may cost fields, as the message of its refusal says. */
+function isReturning({ recorded }: World, failed: FailedAttempt): boolean {
+  const ready = findCondition(recorded.conditions, conditionTypes.ready);
+  return ready?.reason === reasons.upgradeFailed && recorded.lastAttemptedRevision === failed.revision;
+}
+
+/** Renders the last good revision; the error where this operator cannot. */
+export function goodTarget(world: World, good: LastGood, latestVersion = good.version): Target | ReasonedError {
+  try {
+    const instance = parseStoredFluxInstance({ ...world.instance, spec: good.spec });
+    return targetOfRelease(instance, good.release, { latestVersion, artifactRevision: good.artifactRevision });
+  } catch (error) {
+    if (error instanceof ReasonedError) return error;
+    throw error;
+  }
+}
+
+/**
+ * Why it cannot be told whether the wanted revision has failed before: the record is damaged or gone, and the status says that something was
+ * rolled back. Undefined where there is no doubt.
+ */
+export function doubtOf(world: World): ReasonedError | undefined {
+  const { lastGood, recorded, generation, key } = world;
+  const upToDate = findCondition(recorded.conditions, conditionTypes.upToDate);
+  const wasReturned = upToDate?.reason === reasons.upgradeFailed && upToDate.observedGeneration === generation;
+  if (lastGood.kind === "known" || !wasReturned || isForced(world)) return undefined;
+  const why =
+    lastGood.kind === "damaged"
+      ? lastGood.message
+      : `ConfigMap ${key.namespace}/${lastGoodName}, which keeps what was last healthy, is gone`;
+  return new ReasonedError({
+    reason: reasons.upgradeFailed,
+    retry: "backoff",
+    message: `What failed is not tried again without a way back: ${why}; change the spec to what runs now, or set the annotations forceAt and requestedAt to one new value to try it again`,
+  });
+}

@@ -1,0 +1,66 @@
+import { planApply, type PlanDeps } from "../../../apply/plan/plan-apply.ts";
+import type { PlannedObject } from "../../../apply/planned-object.ts";
+import { requestLimit } from "../../../apply/request.ts";
+import { ApiError, isForbidden } from "../../../client/api-error.ts";
+import type { Target } from "../../../render/target.ts";
+import { mapConcurrent } from "../../../std/concurrent.ts";
+import { ReasonedError } from "../../../std/errors.ts";
+import type { World } from "../world.ts";
+import { checks, type PreflightClient } from "./checks.ts";
+import { warn, type Finding, type Subject } from "./subject.ts";
+
+/** Something in the cluster stands against the plan. Nothing has been written. */
+export class PreflightError extends ReasonedError {}
+
+export type PreflightDeps = PlanDeps & { readonly client: PlanDeps["client"] & PreflightClient };
+
+/** Told what there is to warn of, before the first write; an empty list takes older warnings back. */
+export type ReportWarnings = (warnings: readonly string[]) => void;
+
+/**
+ * The plan, and before an install or upgrade a look at what the dry-run cannot tell. A settle is spared that, but for one that has
+ * warnings to take back. Throws PreflightError, which comes before PlanError, since it may well be its cause.
+ */
+export async function planChecked(
+  { target, world }: { readonly target: Target; readonly world: World },
+  report: ReportWarnings,
+  deps: PreflightDeps,
+  signal: AbortSignal,
+): Promise<readonly PlannedObject[]> {
+  const plan = planApply(target.rendering, world.live, deps, signal);
+  const begins = world.recorded.lastAppliedRevision !== target.rendering.revision;
+  if (!begins && world.recorded.warnings === undefined) return await plan;
+  const [outcome] = await Promise.allSettled([plan]);
+  signal.throwIfAborted();
+  const planned = outcome.status === "fulfilled" ? outcome.value : [];
+  const findings = await check({ target, world, planned }, deps.client, signal);
+  report(textsOf(findings, "warn"));
+  const refusals = textsOf(findings, "refuse");
+  if (begins && refusals.length > 0) throw refused(refusals, target);
+  return await plan;
+}
+
+async function check(subject: Subject, client: PreflightClient, signal: AbortSignal): Promise<readonly Finding[]> {
+  const needed = checks.filter(({ when }) => when(subject));
+  const findings = await mapConcurrent(needed, requestLimit, async ({ name, check: run }) => {
+    try {
+      return await run(subject, client, signal);
+    } catch (error) {
+      if (!(error instanceof ApiError) || !isForbidden(error)) throw error;
+      return [warn(`could not check ${name}: ${error.statusMessage}`)];
+    }
+  });
+  return findings.flat();
+}
+
+function textsOf(findings: readonly Finding[], kind: Finding["kind"]): readonly string[] {
+  return findings.filter((finding) => finding.kind === kind).map(({ text }) => text);
+}
+
+function refused(reasons: readonly string[], { rendering }: Target): PreflightError {
+  return new PreflightError({
+    reason: "PreflightFailed",
+    retry: "backoff",
+    message: `Cannot apply Flux ${rendering.version}: ${reasons.join("; ")}; nothing was changed`,
+  });
+}

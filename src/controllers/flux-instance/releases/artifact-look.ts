@@ -1,0 +1,151 @@
+import type { CanonicalSpec } from "../../../api/spec.ts";
+import type { ApiClient } from "../../../client/api-client.ts";
+import { ArtifactError } from "../../../distribution/artifact-error.ts";
+import { findRelease } from "../../../distribution/catalog.ts";
+import type { ObjectKey } from "../../../kube/object.ts";
+import { LayerError } from "../../../oci/layer-error.ts";
+import { parseReference } from "../../../oci/reference.ts";
+import { RegistryError, type RegistryErrorKind } from "../../../oci/registry-error.ts";
+import type { Registry, RegistryAccess } from "../../../oci/registry.ts";
+import { ReasonedError } from "../../../std/errors.ts";
+import { readArtifactAccess } from "./artifact-access.ts";
+import { HeldArtifact } from "./held-artifact.ts";
+
+export type LookDeps = {
+  readonly registry: Pick<Registry, "resolve" | "fetch">;
+  readonly client: Pick<ApiClient, "getOrUndefined">;
+};
+
+/** What is looked for, and what is there already. */
+export type LookFor = {
+  readonly key: ObjectKey;
+  readonly distribution: CanonicalSpec["distribution"] & { readonly artifact: string };
+  /** The release that runs: it is read beside the one that the range takes, for whoever wants to stay with it. */
+  readonly appliedVersion: string | undefined;
+  readonly held: readonly HeldArtifact[];
+  readonly rejected?: Rejected;
+};
+
+/** A digest never changes its content: what is broken stays so, and is not pulled again. */
+export type Rejected = { readonly digest: string; readonly error: ReasonedError };
+
+/** `artifact` is the newest that can be used, `problem` why it is not what the registry has now. */
+export type Look =
+  | { readonly kind: "found"; readonly artifact: HeldArtifact }
+  | {
+      readonly kind: "failed";
+      readonly problem: ReasonedError;
+      readonly artifact?: HeldArtifact;
+      readonly rejected?: Rejected;
+    };
+
+const timeoutMs = 30_000;
+
+/**
+ * Asks the registry for the artifact's digest, and pulls what is not held yet. Never rejects for what is wrong with the artifact or the
+ * way to it; throws the signal's reason, and what is a bug.
+ */
+export async function lookAtArtifact(wanted: LookFor, deps: LookDeps, signal: AbortSignal): Promise<Look> {
+  const { artifact: reference } = wanted.distribution;
+  const held = wanted.held.filter((artifact) => artifact.reference === reference);
+  let digest: string | undefined;
+  try {
+    const { key, distribution } = wanted;
+    const access = { ...(await readArtifactAccess(distribution, key.namespace, deps, signal)), timeoutMs };
+    digest = await digestOf({ ...wanted, held }, access, deps, signal);
+    if (wanted.rejected?.digest === digest) throw wanted.rejected.error;
+    const artifact =
+      held.find((candidate) => candidate.digest === digest) ?? (await pull(reference, access, deps, signal));
+    await prepare(artifact, wanted, signal);
+    return { kind: "found", artifact };
+  } catch (thrown) {
+    const problem = problemOf(thrown, signal);
+    const rejected = digest !== undefined && isContent(problem) ? { rejected: { digest, error: problem } } : {};
+    return { kind: "failed", problem, ...rejected, ...(await useHeld(held, wanted, signal)) };
+  }
+}
+
+/** The first of the held artifacts with which the wish can be fulfilled. */
+async function useHeld(
+  held: readonly HeldArtifact[],
+  wanted: LookFor,
+  signal: AbortSignal,
+): Promise<{ readonly artifact?: HeldArtifact }> {
+  for (const artifact of held) {
+    try {
+      await prepare(artifact, wanted, signal);
+      return { artifact };
+    } catch (thrown) {
+      problemOf(thrown, signal); // what is wrong with the newest is what counts
+    }
+  }
+  return {};
+}
+
+async function digestOf(
+  { distribution, held }: LookFor,
+  access: RegistryAccess,
+  { registry }: LookDeps,
+  signal: AbortSignal,
+): Promise<string> {
+  const { target } = parseReference(distribution.artifact);
+  if (target.kind === "digest" && held.some(({ digest }) => digest === target.digest)) return target.digest;
+  return (await registry.resolve(distribution.artifact, access, signal)).digest;
+}
+
+async function pull(
+  reference: string,
+  access: RegistryAccess,
+  { registry }: LookDeps,
+  signal: AbortSignal,
+): Promise<HeldArtifact> {
+  const { digest, tarball } = await registry.fetch(reference, access, signal);
+  return await HeldArtifact.open({ digest, tarball, reference }, signal);
+}
+
+/** A range that takes no release is for `decide` to refuse. */
+async function prepare(
+  artifact: HeldArtifact,
+  { distribution, appliedVersion }: LookFor,
+  signal: AbortSignal,
+): Promise<void> {
+  const found = findRelease(distribution.version, artifact.versions);
+  if (found.kind === "found") await artifact.prepare(found.version, signal);
+  if (appliedVersion === undefined || !artifact.versions.includes(appliedVersion)) return;
+  try {
+    await artifact.prepare(appliedVersion, signal);
+  } catch (thrown) {
+    problemOf(thrown, signal); // told to whoever loads it; an upgrade away from it needs it not
+  }
+}
+
+function isContent(error: ReasonedError): boolean {
+  return error instanceof ArtifactError || error instanceof LayerError;
+}
+
+/** What to look at in the spec, added to what the registry's reader says. */
+const remedies: { readonly [kind in RegistryErrorKind]?: string } = {
+  unauthorized: "; it is the Secret of spec.distribution.artifactPullSecret",
+  credentials: "; correct the Secrets that spec.distribution names for the artifact",
+  "not-found": " of spec.distribution.artifact",
+  unreachable: "; see spec.distribution.artifact, artifactCertSecretRef for a CA and artifactInsecure for plain HTTP",
+};
+
+function problemOf(thrown: unknown, signal: AbortSignal): ReasonedError {
+  signal.throwIfAborted();
+  if (!(thrown instanceof ReasonedError)) throw thrown;
+  if (!(thrown instanceof RegistryError)) return thrown;
+  const { kind, message, retry, retryAfterMs } = thrown;
+  // No other look helps: it is the spec that cannot work.
+  if (kind === "reference") {
+    const corrected = `${message}; correct spec.distribution.artifact`;
+    return new ReasonedError({ reason: "BuildFailed", retry, message: corrected, cause: thrown });
+  }
+  return new RegistryError({
+    kind,
+    retry,
+    retryAfterMs,
+    message: `${message}${remedies[kind] ?? ""}`,
+    cause: thrown,
+  });
+}

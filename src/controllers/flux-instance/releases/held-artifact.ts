@@ -1,0 +1,113 @@
+import { ArtifactError } from "../../../distribution/artifact-error.ts";
+import { isFileOfRelease, readingOf, releasesAt } from "../../../distribution/from-artifact.ts";
+import type { Release } from "../../../distribution/release.ts";
+import { untar } from "../../../oci/layer.ts";
+import type { Catalogue } from "../../../render/target.ts";
+
+export type Tarball = {
+  /** Digest of the manifest by which it was pulled. */
+  readonly digest: string;
+  readonly tarball: Uint8Array;
+  /** As the user wrote it. */
+  readonly reference: string;
+};
+
+/** What runs and what it is to become: no more releases are read at a time. */
+const keptReleases = 2;
+
+/**
+ * An artifact as it was pulled. Only the tarball is held (the official one has 1 MB), and the releases that were asked for last: all
+ * that it unpacks to are 16 MB, and ten times that once it is read.
+ */
+export class HeldArtifact {
+  readonly digest: string;
+  readonly reference: string;
+  /** Oldest first. */
+  readonly versions: readonly string[];
+  readonly #tarball: Uint8Array;
+  readonly #releases = new Map<string, Release>();
+
+  private constructor({ digest, reference, tarball }: Tarball, versions: readonly string[]) {
+    this.digest = digest;
+    this.reference = reference;
+    this.versions = versions;
+    this.#tarball = tarball;
+  }
+
+  /** Throws LayerError or ArtifactError when there is no release in it. */
+  static async open(pulled: Tarball, signal: AbortSignal): Promise<HeldArtifact> {
+    const paths: string[] = [];
+    const source = nameOf(pulled);
+    const keep = (path: string): boolean => {
+      paths.push(path);
+      return false;
+    };
+    await untar(pulled.tarball, { source, keep }, signal);
+    return new HeldArtifact(
+      pulled,
+      placed(pulled, () => releasesAt(paths)),
+    );
+  }
+
+  /**
+   * Reads a release of `versions`, so that `catalogue` can load it. Others get their turn between its objects.
+   * Throws LayerError or ArtifactError when it is not whole.
+   */
+  async prepare(version: string, signal: AbortSignal): Promise<void> {
+    const release = this.#releases.get(version) ?? (await this.#read(version, signal));
+    this.#releases.delete(version);
+    this.#releases.set(version, release);
+    const oldest = this.#releases.keys().next();
+    if (this.#releases.size > keptReleases && oldest.done !== true) this.#releases.delete(oldest.value);
+  }
+
+  /** `known` are versions known from elsewhere. Only what was prepared can be loaded. */
+  catalogue(known: readonly string[]): Catalogue {
+    const releases = new Map(this.#releases);
+    return {
+      versions: this.versions,
+      known,
+      artifactRevision: this.digest,
+      load: (version) => {
+        const release = releases.get(version);
+        if (release !== undefined) return release;
+        throw notWhole(this, new ArtifactError({ finding: `Flux ${version} of it has not been looked at` }));
+      },
+    };
+  }
+
+  async #read(version: string, signal: AbortSignal): Promise<Release> {
+    const keep = (path: string): boolean => isFileOfRelease(path, version);
+    const files = await untar(this.#tarball, { source: nameOf(this), keep }, signal);
+    const reading = readingOf(files, version);
+    for (;;) {
+      await othersRun();
+      signal.throwIfAborted();
+      const step = placed(this, () => reading.next());
+      if (step.done === true) return step.value;
+    }
+  }
+}
+
+type Origin = Pick<Tarball, "digest" | "reference">;
+
+function nameOf({ reference, digest }: Origin): string {
+  return reference.includes("@") ? `artifact ${reference}` : `artifact ${reference} (${digest})`;
+}
+
+function placed<T>(origin: Origin, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof ArtifactError)) throw error;
+    throw notWhole(origin, error);
+  }
+}
+
+function notWhole(origin: Origin, error: ArtifactError): ArtifactError {
+  return error.of({ artifact: nameOf(origin), where: "in spec.distribution.artifact" });
+}
+
+function othersRun(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}

@@ -1,0 +1,177 @@
+import { canonicalSpec } from "../../../api/canonical.ts";
+import { parseStoredFluxInstance } from "../../../api/flux-instance.ts";
+import type { CanonicalSpec } from "../../../api/spec.ts";
+import type { ObjectKey } from "../../../kube/object.ts";
+import { RegistryError } from "../../../oci/registry-error.ts";
+import type { Catalogue, Target } from "../../../render/target.ts";
+import type { Outcome } from "../../../runtime/controller.ts";
+import type { WorkQueue } from "../../../runtime/work-queue.ts";
+import { withJitter, type Random } from "../../../std/backoff.ts";
+import { ReasonedError } from "../../../std/errors.ts";
+import { canonicalJson } from "../../../std/json.ts";
+import type { World } from "../world.ts";
+import { lookAtArtifact, type Look, type LookDeps } from "./artifact-look.ts";
+import type { HeldArtifact } from "./held-artifact.ts";
+import type { Releases } from "./releases.ts";
+
+export type ReleaseSourceDeps = LookDeps & {
+  readonly embedded: Catalogue;
+  /** Keys whose artifact is to be looked at; whoever works it calls `poll`. */
+  readonly polls: Pick<WorkQueue, "addAfter" | "retry" | "forget">;
+  readonly random: Random;
+  /** A poll found something else than the look before; `moved`: another digest. */
+  readonly onChange: (key: ObjectKey, moved: boolean) => void;
+};
+
+type ArtifactSpec = CanonicalSpec["distribution"] & { readonly artifact: string };
+
+/** What is asked of the source. An equal wish is answered from what the last look found. */
+type Wish = {
+  readonly key: ObjectKey;
+  readonly distribution: ArtifactSpec;
+  /** Undefined: the artifact is not polled. */
+  readonly everyMs: number | undefined;
+  readonly requestedAt: string | undefined;
+};
+
+type State = {
+  readonly wish: Wish;
+  readonly look: Look;
+  /** What the last successful reconcile chose from, and the version. */
+  readonly good?: HeldArtifact;
+  readonly appliedVersion: string | undefined;
+  /** Whether it is polled. */
+  readonly active: boolean;
+};
+
+const jitter = 0.05;
+
+/**
+ * Where the releases for an instance come from: embedded, or an artifact that is asked for its digest every now and then and pulled when
+ * that is new. What was pulled stays in memory, so that a registry that is away holds up nothing: only the first look for a wish is waited
+ * for, all others are made by `poll`. Bounded by the instances that exist.
+ */
+export class ReleaseSource {
+  readonly #deps: ReleaseSourceDeps;
+  readonly #states = new Map<string, State>();
+
+  constructor(deps: ReleaseSourceDeps) {
+    this.#deps = deps;
+  }
+
+  /** The releases for the instance as it is now. Throws the signal's reason, and what is a bug. */
+  async find(world: World, signal: AbortSignal): Promise<Releases> {
+    const { embedded, polls, random } = this.#deps;
+    const wish = wishOf(world);
+    if (wish === undefined) {
+      this.rest(world.key);
+      return { kind: "found", catalogue: embedded };
+    }
+    const id = idOf(world.key);
+    const before = this.#states.get(id);
+    if (before?.active === true && sameWish(before.wish, wish)) return releasesOf(before, embedded);
+    const appliedVersion = world.recorded.lastAppliedVersion;
+    const held = before === undefined ? [] : heldBy(before);
+    const look = await lookAtArtifact({ ...wish, appliedVersion, held }, this.#deps, signal);
+    const state = { ...before, wish, look, appliedVersion, active: true };
+    this.#states.set(id, state);
+    if (look.kind === "found") {
+      polls.forget(world.key);
+      if (wish.everyMs !== undefined) polls.addAfter(world.key, withJitter(wish.everyMs, jitter, random));
+    } else if (look.problem.retry === "backoff") polls.retry(world.key, retryAfterMs(look.problem));
+    return releasesOf(state, embedded);
+  }
+
+  /** A reconcile has ended well with `target`. */
+  applied(key: ObjectKey, { rendering, artifactRevision }: Target): void {
+    const state = this.#states.get(idOf(key));
+    if (state === undefined) return;
+    if (artifactRevision === undefined) return this.forget(key);
+    const good = heldBy(state).find(({ digest }) => digest === artifactRevision);
+    const appliedVersion = rendering.version;
+    this.#states.set(idOf(key), { ...state, appliedVersion, ...(good === undefined ? {} : { good }) });
+  }
+
+  /** Nobody looks at the artifact until the releases are asked for again. */
+  rest(key: ObjectKey): void {
+    const state = this.#states.get(idOf(key));
+    if (state !== undefined) this.#states.set(idOf(key), { ...state, active: false });
+  }
+
+  forget(key: ObjectKey): void {
+    this.#states.delete(idOf(key));
+  }
+
+  /** Looks whether the artifact has another digest by now, and takes it in. */
+  async poll(key: ObjectKey, signal: AbortSignal): Promise<Outcome> {
+    const before = this.#states.get(idOf(key));
+    if (before?.active !== true) return { kind: "settled" };
+    const { wish, appliedVersion } = before;
+    const rejected = before.look.kind === "failed" ? before.look.rejected : undefined;
+    const wanted = { ...wish, appliedVersion, held: heldBy(before), ...(rejected === undefined ? {} : { rejected }) };
+    const look = await lookAtArtifact(wanted, this.#deps, signal);
+    const now = this.#states.get(idOf(key));
+    // Somebody has wished for something else meanwhile, and looked.
+    if (now?.active !== true || now.wish !== wish) return { kind: "settled" };
+    this.#states.set(idOf(key), { ...now, look });
+    const moved = look.artifact?.digest !== before.look.artifact?.digest;
+    if (moved || messageOf(look) !== messageOf(before.look)) this.#deps.onChange(key, moved);
+    const { everyMs } = wish;
+    const recheck = everyMs === undefined ? {} : { recheckMs: everyMs };
+    if (look.kind === "found") return { kind: "settled", ...recheck };
+    return { kind: "failed", retry: look.problem.retry, atLeastMs: retryAfterMs(look.problem), ...recheck };
+  }
+}
+
+/** The newest first. */
+function heldBy({ look, good }: State): readonly HeldArtifact[] {
+  return [look?.artifact, good].filter((artifact) => artifact !== undefined);
+}
+
+function releasesOf({ look, good }: State, { versions: known }: Catalogue): Releases {
+  const fallback = good === undefined || good === look.artifact ? {} : { good: good.catalogue(known) };
+  if (look.kind === "found") return { kind: "found", catalogue: look.artifact.catalogue(known), ...fallback };
+  const { artifact, problem } = look;
+  if (artifact === undefined) return { kind: "none", problem, ...fallback };
+  return { kind: "found", catalogue: artifact.catalogue(known), problem, ...fallback };
+}
+
+/** Undefined for an instance that uses no artifact, or is not to be built: nothing is asked for it. */
+function wishOf({ key, instance, settings, ownNamespace }: World): Wish | undefined {
+  if (key.namespace !== ownNamespace || settings.reconcile === "disabled") return undefined;
+  if (instance.metadata.deletionTimestamp !== undefined) return undefined;
+  const distribution = distributionOf(instance, key.namespace);
+  if (distribution?.artifact === undefined) return undefined;
+  const { artifact } = distribution;
+  const everyMs = settings.reconcileArtifactEveryMs ?? settings.reconcileEveryMs;
+  return { key, distribution: { ...distribution, artifact }, everyMs, requestedAt: settings.requestedAt };
+}
+
+function distributionOf(instance: World["instance"], namespace: string): CanonicalSpec["distribution"] | undefined {
+  try {
+    return canonicalSpec(parseStoredFluxInstance(instance).spec, namespace).distribution;
+  } catch (error) {
+    if (error instanceof ReasonedError) return undefined; // decide says what is wrong with it
+    throw error;
+  }
+}
+
+function sameWish(left: Wish, right: Wish): boolean {
+  return textOf(left) === textOf(right);
+}
+
+function textOf({ distribution, everyMs = 0, requestedAt = "" }: Wish): string {
+  return canonicalJson({ distribution: JSON.stringify(distribution), everyMs, requestedAt });
+}
+
+function messageOf(look: Look): string | undefined {
+  return look.kind === "found" ? undefined : look.problem.message;
+}
+
+function retryAfterMs(problem: ReasonedError): number {
+  return problem instanceof RegistryError ? (problem.retryAfterMs ?? 0) : 0;
+}
+
+function idOf({ namespace, name }: ObjectKey): string {
+  return `${namespace}/${name}`;
+}

@@ -1,0 +1,81 @@
+import { operatorName, ownerLabels } from "../../../api/names.ts";
+import type { ManagedObject } from "../../../apply/inventory.ts";
+import { isOwned } from "../../../apply/ownership.ts";
+import { requestLimit } from "../../../apply/request.ts";
+import type { ApiClient } from "../../../client/api-client.ts";
+import { isConflict, isNotFound } from "../../../client/api-error.ts";
+import { listAll, pages } from "../../../client/pages.ts";
+import { type ServedKind, servedKind } from "../../../kube/definition.ts";
+import type { GroupVersionKind } from "../../../kube/gvk.ts";
+import type { KubeObject } from "../../../kube/object.ts";
+import { mapConcurrent } from "../../../std/concurrent.ts";
+import type { World } from "../world.ts";
+
+export type CustomResourceDeps = { readonly client: Pick<ApiClient, "getOrUndefined" | "listPage" | "patch"> };
+
+/** The finalizer of all Flux controllers; the only one that is ever removed from a custom resource. */
+const fluxFinalizer = "finalizers.fluxcd.io";
+
+/** Undefined for a definition that is gone, is not ours any more, or serves nothing. */
+export async function kindOfDefinition(
+  definition: ManagedObject,
+  world: World,
+  { client }: CustomResourceDeps,
+  signal: AbortSignal,
+): Promise<ServedKind | undefined> {
+  const crd = await client.getOrUndefined(definition, definition, signal);
+  return crd === undefined || !isOwned(crd, ownerLabels(world.key)) ? undefined : servedKind(crd);
+}
+
+/** Metadata of all objects of a kind, in all namespaces. */
+export async function resourcesOf(
+  { gvk }: ServedKind,
+  labelSelector: string | undefined,
+  { client }: CustomResourceDeps,
+  signal: AbortSignal,
+): Promise<readonly KubeObject[]> {
+  const selection = { metadataOnly: true, ...(labelSelector === undefined ? {} : { labelSelector }) };
+  return await listAll(gvk, selection, client, signal);
+}
+
+/** Takes Flux's finalizer off every resource of a definition of ours; finalizers of others stay. */
+export async function releaseResources(
+  definition: ManagedObject,
+  world: World,
+  deps: CustomResourceDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const kind = await kindOfDefinition(definition, world, deps, signal);
+  if (kind === undefined) return;
+  for await (const { items } of pages(kind.gvk, { metadataOnly: true }, deps.client, signal)) {
+    const held = items.filter(isHeld);
+    await mapConcurrent(held, requestLimit, (item) => release(kind.gvk, item, deps, signal));
+  }
+}
+
+function isHeld({ metadata }: KubeObject): boolean {
+  return metadata.finalizers?.includes(fluxFinalizer) === true;
+}
+
+/** The resourceVersion makes sure that no finalizer is lost that somebody adds at the same moment. */
+async function release(
+  gvk: GroupVersionKind,
+  seen: KubeObject,
+  { client }: CustomResourceDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const key = { namespace: seen.metadata.namespace ?? "", name: seen.metadata.name };
+  let item: KubeObject | undefined = seen;
+  while (item !== undefined && isHeld(item)) {
+    const finalizers = (item.metadata.finalizers ?? []).filter((name) => name !== fluxFinalizer);
+    const value = { metadata: { resourceVersion: item.metadata.resourceVersion ?? "", finalizers } };
+    try {
+      await client.patch({ gvk, key }, { kind: "merge", value }, { fieldManager: operatorName }, signal);
+      return;
+    } catch (error) {
+      if (isNotFound(error)) return;
+      if (!isConflict(error)) throw error;
+      item = await client.getOrUndefined(gvk, key, signal);
+    }
+  }
+}

@@ -1,0 +1,193 @@
+import { objectAnnotations, ownerLabels } from "../../../api/names.ts";
+import type { Change } from "../../../apply/change-set.ts";
+import type { ManagedObject } from "../../../apply/inventory.ts";
+import { prune, type PruneOptions } from "../../../apply/remove/prune.ts";
+import { stillThereError, waitUntilGone, type GoneOptions } from "../../../apply/remove/wait-until-gone.ts";
+import { requestLimit } from "../../../apply/request.ts";
+import type { ApiClient } from "../../../client/api-client.ts";
+import { formatApiVersion, groupKindKey } from "../../../kube/gvk.ts";
+import { describeObject, isBuiltInGroup, objectIdOf } from "../../../kube/object-id.ts";
+import type { KubeObject } from "../../../kube/object.ts";
+import type { Clock } from "../../../std/clock.ts";
+import { mapConcurrent } from "../../../std/concurrent.ts";
+import { ReasonedError } from "../../../std/errors.ts";
+import { enumerate } from "../../../std/shorten.ts";
+import type { World } from "../world.ts";
+import { kindOfDefinition, releaseResources, resourcesOf } from "./custom-resources.ts";
+import type { RemovalProgress } from "./removal-phase.ts";
+import { findControllerPods, findForeignControllers, findOwnControllers } from "./running-controllers.ts";
+import { isKustomization, suspend } from "./suspension.ts";
+
+export type RemoveDeps = {
+  readonly client: Pick<ApiClient, "getOrUndefined" | "list" | "listPage" | "patch" | "delete">;
+  readonly clock: Clock;
+  /** Who is told how far it is; nobody while pruning, where deletions are waited for as long as for health. */
+  readonly progress?: RemovalProgress;
+};
+
+/**
+ * Deletes managed objects so that no workload goes with them, given in the order of deletion. First Kustomizations are suspended, for a
+ * running kustomize-controller would prune what a deleted one has applied; then controllers go, and their pods with them, so that
+ * nobody is left to act on what follows; then Flux's finalizers come off the resources of each definition, which go with it; then the
+ * rest goes. Every step may be repeated. Throws, and leaves the rest to the next try, when a step fails.
+ */
+export async function removeObjects(
+  objects: readonly ManagedObject[],
+  world: World,
+  deps: RemoveDeps,
+  signal: AbortSignal,
+): Promise<readonly Change[]> {
+  const { controllers = [], definitions = [], resources = [], rest = [] } = Object.groupBy(objects, partOf);
+  const begin: RemovalProgress["begin"] = async (phase) => await deps.progress?.begin(phase);
+  const removal = { world, deps, begin };
+  const stopped = await stopControllers({ controllers, resources }, removal, signal);
+  const undefinedNow = await removeDefinitions({ definitions, resources, stopped }, removal, signal);
+  if (rest.length > 0) await removal.begin("rest");
+  return [...stopped, ...undefinedNow, ...(await prune(rest, pruneOptions(world), deps, signal))];
+}
+
+type Removal = { readonly world: World; readonly deps: RemoveDeps; readonly begin: RemovalProgress["begin"] };
+type Objects = readonly ManagedObject[];
+
+async function stopControllers(
+  { controllers, resources }: { readonly controllers: Objects; readonly resources: Objects },
+  { world, deps, begin }: Removal,
+  signal: AbortSignal,
+): Promise<readonly Change[]> {
+  const kustomizations = resources.filter(isKustomization);
+  if (kustomizations.length > 0) await begin("suspend");
+  await mapConcurrent(kustomizations, requestLimit, (id) => suspend(id, world, deps, signal));
+  if (controllers.length > 0) await begin("stop");
+  const stopped = await prune(controllers, { ...pruneOptions(world), propagationPolicy: "Foreground" }, deps, signal);
+  await waitUntilGone(deletedOf(controllers, stopped), goneOptions(world, deps, signal), deps, signal);
+  return stopped;
+}
+
+/** Definitions, with all of their resources. Those whose resources are to stay stay too. */
+async function removeDefinitions(
+  going: { readonly definitions: Objects; readonly resources: Objects; readonly stopped: readonly Change[] },
+  { world, deps, begin }: Removal,
+  signal: AbortSignal,
+): Promise<readonly Change[]> {
+  const { definitions, resources, stopped } = going;
+  if (definitions.length === 0) return await prune(resources, pruneOptions(world), deps, signal);
+  await begin("release");
+  await refuseWhileWatched(stopped, world, deps, signal);
+  await mapConcurrent(definitions, requestLimit, (definition) => releaseResources(definition, world, deps, signal));
+  await begin("definitions");
+  const withdrawn = await prune(resources, pruneOptions(world), deps, signal);
+  const needed = await definitionsOf(keptOf(withdrawn), definitions, { world, deps }, signal);
+  const others = definitions.filter((definition) => !needed.has(definition));
+  const undefinedNow = await prune(others, pruneOptions(world), deps, signal);
+  return [...withdrawn, ...undefinedNow, ...[...needed].map((id): Change => ({ id, action: "kept" }))];
+}
+
+function pruneOptions(world: World): PruneOptions {
+  return { owner: ownerLabels(world.key), keepAnnotation: objectAnnotations.prune, live: world.live };
+}
+
+/** Something stays that must go before the rest may. */
+export class RemovalError extends ReasonedError {}
+
+type Part = "controllers" | "definitions" | "resources" | "rest";
+
+function partOf(object: ManagedObject): Part {
+  if (object.kind === "Deployment") return "controllers";
+  if (object.kind === "CustomResourceDefinition") return "definitions";
+  return isBuiltInGroup(formatApiVersion(object)) ? "rest" : "resources";
+}
+
+/** A controller that runs on would delete what its resources have applied, once their definitions go. */
+async function refuseWhileWatched(
+  stopped: readonly Change[],
+  world: World,
+  deps: RemoveDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const kept = keptOf(stopped).map(describeObject).toSorted();
+  if (kept.length > 0) {
+    throw refusal(
+      `${kept.join(", ")} may still run: it carries the annotation ${objectAnnotations.prune} or lacks our owner labels; delete it, or take the annotation off`,
+    );
+  }
+  await waitForPods(stopped, deps, signal);
+  const isLast = world.instance.metadata.deletionTimestamp !== undefined;
+  const unlisted = isLast ? await findOwnControllers(ownerLabels(world.key), deps, signal) : [];
+  if (unlisted.length > 0) {
+    throw refusal(
+      `${unlisted.join(", ")}, which the inventory does not list, ${runOrRuns(unlisted)}: it would take workloads along, or crash; delete it`,
+    );
+  }
+  const foreign = await findForeignControllers(ownerLabels(world.key), deps, signal);
+  if (foreign.length === 0) return;
+  throw refusal(
+    `${foreign.join(", ")} of another Flux ${runOrRuns(foreign)}: it would take workloads along, or crash; remove it first, or keep the definitions by spec.deletionPolicy KeepResources`,
+  );
+}
+
+/** Throws StillThereError while a controller acts on although its Deployment is gone. */
+export async function waitForPods(stopped: readonly Change[], deps: RemoveDeps, signal: AbortSignal): Promise<void> {
+  const controllers = stopped.map(({ id }) => id);
+  const pods = await findControllerPods(controllers, deps, signal);
+  if (pods.length > 0) throw stillThereError(enumerate(pods, 10));
+}
+
+function runOrRuns({ length }: readonly string[]): string {
+  return length === 1 ? "runs" : "run";
+}
+
+function refusal(why: string): RemovalError {
+  const message = `Cannot remove Flux's definitions while ${why}`;
+  return new RemovalError({ reason: "ReconciliationFailed", retry: "backoff", message });
+}
+
+/** Those of `objects` that were deleted, and not kept. */
+export function deletedOf(objects: readonly ManagedObject[], changes: readonly Change[]): readonly ManagedObject[] {
+  const deleted = new Set(changes.filter(({ action }) => action === "deleted").map(({ id }) => id));
+  return objects.filter((object) => deleted.has(object));
+}
+
+export function keptOf(changes: readonly Change[]): readonly Change["id"][] {
+  return changes.filter(({ action }) => action === "kept").map(({ id }) => id);
+}
+
+/** The definitions of objects that stay: with them, the objects would go. */
+async function definitionsOf(
+  kept: readonly Change["id"][],
+  definitions: readonly ManagedObject[],
+  { world, deps }: Pick<Removal, "world" | "deps">,
+  signal: AbortSignal,
+): Promise<ReadonlySet<ManagedObject>> {
+  const kinds = new Set(kept.map(groupKindKey));
+  const needed = new Set<ManagedObject>();
+  if (kinds.size === 0) return needed;
+  for (const definition of definitions) {
+    const kind = await kindOfDefinition(definition, world, deps, signal);
+    if (kind !== undefined && kinds.has(groupKindKey(kind.gvk))) needed.add(definition);
+  }
+  return needed;
+}
+
+/** How deletions of this removal are waited for. */
+export function goneOptions(world: World, deps: RemoveDeps, signal: AbortSignal): GoneOptions {
+  const { progress } = deps;
+  return {
+    owner: ownerLabels(world.key),
+    timeoutMs: progress?.waitMs ?? world.settings.reconcileTimeoutMs,
+    ...(progress === undefined ? {} : { onWaiting: (message) => progress.waiting(message) }),
+    heldBy: (live) => resourcesBehind(live, world, deps, signal),
+  };
+}
+
+/** A definition stays until the last of its resources is gone. */
+async function resourcesBehind(
+  live: KubeObject,
+  world: World,
+  deps: RemoveDeps,
+  signal: AbortSignal,
+): Promise<readonly KubeObject[]> {
+  if (live.kind !== "CustomResourceDefinition") return [];
+  const definition = { ...objectIdOf(live), version: "v1" };
+  const kind = await kindOfDefinition(definition, world, deps, signal);
+  return kind === undefined ? [] : await resourcesOf(kind, undefined, deps, signal);
+}

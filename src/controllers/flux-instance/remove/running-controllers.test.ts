@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { tableClient } from "../../../../test/support/table-client.ts";
+import { ownerLabels } from "../../../api/names.ts";
+import type { JsonObject, KubeObject } from "../../../kube/object.ts";
+import { findControllerPods, findForeignControllers, findOwnControllers } from "./running-controllers.ts";
+
+const signal = new AbortController().signal;
+const owner = ownerLabels({ namespace: "flux-system", name: "flux" });
+
+type Given = {
+  readonly image: string;
+  readonly replicas?: number;
+  readonly labels?: { readonly [key: string]: string };
+};
+
+function deployment(name: string, { image, replicas, labels = {} }: Given): KubeObject {
+  const template = {
+    spec: {
+      containers: [
+        { name: "sidecar", image: "proxy:1" },
+        { name: "manager", image },
+      ],
+    },
+  };
+  const spec: JsonObject = {
+    selector: { matchLabels: { app: name } },
+    template,
+    ...(replicas === undefined ? {} : { replicas }),
+  };
+  return { apiVersion: "apps/v1", kind: "Deployment", metadata: { name, namespace: "other", labels }, spec };
+}
+
+function pod(
+  name: string,
+  more: { readonly app?: string; readonly owner?: string; readonly phase?: string },
+): KubeObject {
+  const ownerReferences = more.owner === undefined ? [] : [{ kind: "ReplicaSet", name: more.owner }];
+  const metadata = { name, namespace: "other", labels: { app: more.app ?? "" }, ownerReferences };
+  return { apiVersion: "v1", kind: "Pod", metadata, status: { phase: more.phase ?? "Running" } };
+}
+
+const helm = "ghcr.io/fluxcd/helm-controller:v1.5.0@sha256:0123";
+for (const { name, objects, want } of [
+  { name: "finds one by its image alone", objects: [deployment("x", { image: helm })], want: ["Deployment/other/x"] },
+  {
+    name: "finds it in a registry with a port",
+    objects: [deployment("x", { image: "r:5000/kustomize-controller" })],
+    want: ["Deployment/other/x"],
+  },
+  { name: "leaves ours out", objects: [deployment("x", { image: helm, labels: owner })], want: [] },
+  {
+    name: "leaves out what only has the name",
+    objects: [deployment("helm-controller", { image: "x/helm-controller-ui:1" })],
+    want: [],
+  },
+  { name: "leaves out one that is scaled to 0", objects: [deployment("x", { image: helm, replicas: 0 })], want: [] },
+  {
+    name: "finds one that is scaled to 0 while a pod of it is left",
+    objects: [deployment("x", { image: helm, replicas: 0 }), pod("x-1-a", { app: "x" })],
+    want: ["Deployment/other/x"],
+  },
+]) {
+  test(`findForeignControllers() ${name}`, async () =>
+    assert.deepEqual(await findForeignControllers(owner, { client: tableClient(objects) }, signal), want));
+}
+
+test("findOwnControllers() finds those with our owner labels that run, and no others", async () => {
+  const objects = [
+    deployment("a", { image: helm, labels: owner }),
+    deployment("b", { image: helm, labels: owner, replicas: 0 }),
+    deployment("c", { image: helm }),
+    deployment("d", { image: "proxy:1", labels: owner }),
+  ];
+  assert.deepEqual(await findOwnControllers(owner, { client: tableClient(objects) }, signal), ["Deployment/other/a"]);
+});
+
+for (const { name, objects, want } of [
+  {
+    name: "finds pods of a Deployment that is gone",
+    objects: [pod("b-1-x", { owner: "b-1" }), pod("b-1-a", { owner: "b-1" })],
+    want: ["Pod/other/b-1-a", "Pod/other/b-1-x"],
+  },
+  { name: "leaves out pods that have ended", objects: [pod("b-1-x", { owner: "b-1", phase: "Failed" })], want: [] },
+  { name: "leaves out pods of others", objects: [pod("b-shard-1-x", { owner: "b-shard-1" }), pod("b", {})], want: [] },
+]) {
+  test(`findControllerPods() ${name}`, async () => {
+    const deps = { client: tableClient(objects) };
+    assert.deepEqual(await findControllerPods([{ namespace: "other", name: "b" }], deps, signal), want);
+  });
+}

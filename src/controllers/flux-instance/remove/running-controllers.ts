@@ -1,0 +1,107 @@
+import { type OwnerLabels, isOwned } from "../../../apply/ownership.ts";
+import type { ApiClient } from "../../../client/api-client.ts";
+import { pages } from "../../../client/pages.ts";
+import { componentNames } from "../../../distribution/release.ts";
+import { fieldsOf, listOf, textOf } from "../../../kube/fields.ts";
+import { podKind, deploymentKind } from "../../../kube/kinds.ts";
+import { nameObject } from "../../../kube/object-id.ts";
+import type { JsonValue, KubeObject, ObjectKey } from "../../../kube/object.ts";
+import { formatSelector } from "../../../kube/selector.ts";
+
+export type RunningDeps = { readonly client: Pick<ApiClient, "list" | "listPage"> };
+
+/** Known by the last part of their image's name, whatever the registry, the Deployment and its labels are called. */
+const controllerImages = new Set<string>(componentNames);
+
+/**
+ * Deployments of Flux controllers that are not ours and run, in whatever namespace, sorted by name. When the definitions go, they would
+ * take what they have applied for no longer wanted, or crash.
+ */
+export async function findForeignControllers(
+  owner: OwnerLabels,
+  deps: RunningDeps,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  return await findRunning((deployment) => !isOwned(deployment, owner), deps, signal);
+}
+
+/**
+ * Those that carry our owner labels and run. Once all that the inventory lists are gone, these are not in it: the Go operator forgets what
+ * it has not deleted yet when it is interrupted, since it writes the new inventory first.
+ */
+export async function findOwnControllers(
+  owner: OwnerLabels,
+  deps: RunningDeps,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  return await findRunning((deployment) => isOwned(deployment, owner), deps, signal);
+}
+
+async function findRunning(
+  isMeant: (deployment: KubeObject) => boolean,
+  deps: RunningDeps,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const found: string[] = [];
+  for await (const { items } of pages(deploymentKind, {}, deps.client, signal)) {
+    for (const deployment of items) {
+      if (!isMeant(deployment) || !isController(deployment)) continue;
+      if (await runs(deployment, deps, signal)) found.push(nameObject(deployment));
+    }
+  }
+  return found.toSorted();
+}
+
+/**
+ * Pods of these Deployments that have not ended, sorted by name. A Deployment that somebody else deleted is gone before its pods are.
+ * They are told by the names of their ReplicaSets, since a Deployment that is gone has no selector.
+ */
+export async function findControllerPods(
+  deployments: readonly ObjectKey[],
+  { client }: RunningDeps,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const [namespace, inNamespace] of Map.groupBy(deployments, (deployment) => deployment.namespace)) {
+    const names = new Set(inNamespace.map(({ name }) => name));
+    const { items } = await client.list(podKind, { namespace }, signal);
+    const running = items.filter((pod) => names.has(deploymentOf(pod)) && !hasEnded(pod));
+    found.push(...running.map(nameObject));
+  }
+  return found.toSorted();
+}
+
+/** A ReplicaSet is called as its Deployment, with a dash and a hash behind it. */
+function deploymentOf({ metadata }: KubeObject): string {
+  const owner = listOf(metadata["ownerReferences"])
+    .map(fieldsOf)
+    .find(({ kind }) => kind === "ReplicaSet");
+  return textOf(owner?.["name"]).replace(/-[^-]*$/, "");
+}
+
+function hasEnded(pod: KubeObject): boolean {
+  return ["Succeeded", "Failed"].includes(textOf(fieldsOf(pod["status"])["phase"]));
+}
+
+function isController(deployment: KubeObject): boolean {
+  const pod = fieldsOf(fieldsOf(fieldsOf(deployment["spec"])["template"])["spec"]);
+  return listOf(pod["containers"]).some((container) => controllerImages.has(imageName(fieldsOf(container)["image"])));
+}
+
+/** "ghcr.io/fluxcd/helm-controller:v1.2.0@sha256:..." is "helm-controller". */
+function imageName(image: JsonValue | undefined): string {
+  const path = textOf(image).split("@")[0] ?? "";
+  return path.split("/").at(-1)?.split(":")[0] ?? "";
+}
+
+/** One that is scaled to 0 runs as long as a pod of it is left. */
+async function runs(deployment: KubeObject, { client }: RunningDeps, signal: AbortSignal): Promise<boolean> {
+  const spec = fieldsOf(deployment["spec"]);
+  if (spec["replicas"] !== 0) return true;
+  const labels = Object.entries(fieldsOf(fieldsOf(spec["selector"])["matchLabels"])).map(
+    ([key, value]): [string, string] => [key, textOf(value)],
+  );
+  const { namespace = "" } = deployment.metadata;
+  const selection = { namespace, labelSelector: formatSelector(Object.fromEntries(labels)), metadataOnly: true };
+  return (await client.list(podKind, selection, signal)).items.length > 0;
+}

@@ -1,0 +1,74 @@
+import { ownerLabels } from "../../../api/names.ts";
+import type { DeletionPolicy } from "../../../api/spec.ts";
+import type { Change } from "../../../apply/change-set.ts";
+import { managedObjects, type ManagedObject } from "../../../apply/inventory.ts";
+import type { Ledger } from "../../../apply/ledger.ts";
+import { isOwned } from "../../../apply/ownership.ts";
+import { waitUntilGone } from "../../../apply/remove/wait-until-gone.ts";
+import { requestLimit } from "../../../apply/request.ts";
+import { formatApiVersion } from "../../../kube/gvk.ts";
+import { isBuiltInGroup } from "../../../kube/object-id.ts";
+import { mapConcurrent } from "../../../std/concurrent.ts";
+import type { World } from "../world.ts";
+import { releaseResources } from "./custom-resources.ts";
+import { deletedOf, goneOptions, keptOf, removeObjects, waitForPods, type RemoveDeps } from "./remove.ts";
+import { isKustomization, resume } from "./suspension.ts";
+
+export type UninstallDeps = RemoveDeps & { readonly ledger: Ledger };
+
+/** What is still there of what was installed, in the order of deletion. */
+export type Uninstalled = { readonly stayed: readonly Change["id"][] };
+
+/**
+ * Removes what the inventory lists, as far as the policy goes, and never a workload. May be repeated, also with another policy than before;
+ * throws as `removeObjects`.
+ */
+export async function uninstall(
+  policy: DeletionPolicy,
+  world: World,
+  deps: UninstallDeps,
+  signal: AbortSignal,
+): Promise<Uninstalled> {
+  const objects = managedObjects(world.recorded.inventory?.entries ?? []);
+  const going = objects.filter((object) => goes(object, policy));
+  const staying = objects.filter((object) => !goes(object, policy));
+  const changes = await removeObjects(going, world, deps, signal);
+  if (policy === "KeepResources") await releaseKept({ staying, changes }, world, deps, signal);
+  await mapConcurrent(staying.filter(isKustomization), requestLimit, (id) => resumeKept(id, world, deps, signal));
+  await deps.progress?.begin("gone");
+  await waitUntilGone(deletedOf(going, changes), goneOptions(world, deps, signal), deps, signal);
+  if (policy !== "Orphan") deps.ledger.clear();
+  return { stayed: [...keptOf(changes), ...staying] };
+}
+
+/** KeepResources keeps definitions, custom resources and claims. */
+function goes(object: ManagedObject, policy: DeletionPolicy): boolean {
+  if (policy === "Orphan") return false;
+  if (policy === "Uninstall") return true;
+  if (object.kind === "CustomResourceDefinition" || object.kind === "PersistentVolumeClaim") return false;
+  return isBuiltInGroup(formatApiVersion(object));
+}
+
+type Kept = { readonly staying: readonly ManagedObject[]; readonly changes: readonly Change[] };
+
+/** What stays loses Flux's finalizers, since nobody is left who would take them off when it is deleted. */
+async function releaseKept(
+  { staying, changes }: Kept,
+  world: World,
+  deps: UninstallDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const definitions = staying.filter(({ kind }) => kind === "CustomResourceDefinition");
+  const controllers = changes.filter(({ id }) => id.kind === "Deployment");
+  // A controller that stays sees to the finalizers of what it reconciles.
+  if (definitions.length === 0 || keptOf(controllers).length > 0) return;
+  await deps.progress?.begin("release");
+  await waitForPods(controllers, deps, signal);
+  await mapConcurrent(definitions, requestLimit, (definition) => releaseResources(definition, world, deps, signal));
+}
+
+/** An earlier try, under a policy that removes it, may have suspended it. */
+async function resumeKept(id: ManagedObject, world: World, deps: UninstallDeps, signal: AbortSignal): Promise<void> {
+  const live = await deps.client.getOrUndefined(id, id, signal);
+  if (live !== undefined && isOwned(live, ownerLabels(world.key))) await resume(live, deps, signal);
+}

@@ -1,0 +1,41 @@
+import { formatApiVersion, gvkOf, type GroupVersionKind } from "../../../kube/gvk.ts";
+import { isBuiltInGroup } from "../../../kube/object-id.ts";
+import type { KubeObject } from "../../../kube/object.ts";
+import type { Informer } from "../../../runtime/informer.ts";
+import type { TaskGroup } from "../../../runtime/task-group.ts";
+
+/** Watches of the kinds that Flux itself brings: those can be watched only while their definitions are there. */
+export type FollowedKinds = {
+  readonly informers: readonly Informer[];
+  /** Watches the kinds of the custom resources among `objects`, and no others any more. */
+  follow(objects: readonly KubeObject[]): Promise<void>;
+};
+
+export function createFollowedKinds(
+  group: Pick<TaskGroup, "start" | "stop">,
+  create: (gvk: GroupVersionKind) => Informer,
+): FollowedKinds {
+  const followed = new Map<string, Informer>();
+  return {
+    get informers() {
+      return [...followed.values()];
+    },
+    follow: async (objects) => {
+      const kinds = objects.filter(({ apiVersion }) => !isBuiltInGroup(apiVersion)).map(gvkOf);
+      const wanted = new Map(kinds.map((gvk) => [nameOf(gvk), gvk]));
+      const left = [...followed.keys()].filter((name) => !wanted.has(name));
+      for (const name of left) followed.delete(name);
+      await Promise.all(left.map((name) => group.stop(name)));
+      for (const [name, gvk] of wanted) {
+        if (followed.has(name)) continue;
+        const informer = create(gvk);
+        followed.set(name, informer);
+        group.start({ name, run: (signal) => informer.run(signal) });
+      }
+    },
+  };
+}
+
+function nameOf(gvk: GroupVersionKind): string {
+  return `watch of ${gvk.kind}.${formatApiVersion(gvk)}`;
+}

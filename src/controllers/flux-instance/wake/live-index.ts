@@ -1,0 +1,80 @@
+import { labels, operatorName } from "../../../api/names.ts";
+import type { Ledger } from "../../../apply/ledger.ts";
+import type { LiveMetadata } from "../../../apply/planned-object.ts";
+import { formatApiVersion, gvkOf, type GroupVersionKind } from "../../../kube/gvk.ts";
+import { deploymentKind } from "../../../kube/kinds.ts";
+import { formatObjectId, isBuiltInGroup, objectIdOf } from "../../../kube/object-id.ts";
+import type { KubeObject, ObjectKey, ObjectMeta } from "../../../kube/object.ts";
+import { readinessOf } from "../../../kube/readiness.ts";
+import type { Informer, ObjectChange } from "../../../runtime/informer.ts";
+
+/**
+ * Kinds whose managed objects are watched, so that drift is seen when it happens. Deployments are watched in full, since health
+ * is read from their status; of the others metadata is enough. Kinds that Flux itself brings are not served before it is there.
+ */
+export const watchedKinds: readonly GroupVersionKind[] = [
+  { group: "apiextensions.k8s.io", version: "v1", kind: "CustomResourceDefinition" },
+  { group: "", version: "v1", kind: "Namespace" },
+  { group: "rbac.authorization.k8s.io", version: "v1", kind: "ClusterRole" },
+  { group: "rbac.authorization.k8s.io", version: "v1", kind: "ClusterRoleBinding" },
+  { group: "", version: "v1", kind: "ResourceQuota" },
+  { group: "", version: "v1", kind: "ServiceAccount" },
+  { group: "", version: "v1", kind: "Service" },
+  { group: "", version: "v1", kind: "PersistentVolumeClaim" },
+  { group: "networking.k8s.io", version: "v1", kind: "NetworkPolicy" },
+  deploymentKind,
+];
+
+/** Whether the state of objects of the kind is something that we tell: what runs, and what it syncs. Of the others metadata is enough. */
+export function hasHealth(gvk: GroupVersionKind): boolean {
+  return gvk.kind === deploymentKind.kind || !isBuiltInGroup(formatApiVersion(gvk));
+}
+
+export const managedSelector = `${labels.managedBy}=${operatorName}`;
+
+/** What is kept of a watched object: all, for managedFields tell a new status from a change by somebody else. */
+export function keepWhole(object: KubeObject): KubeObject {
+  return object;
+}
+
+/** The live objects that we manage, as the watches know them. */
+export type LiveIndex = {
+  /** Metadata of the objects of one instance. */
+  metadata(owner: ObjectKey): LiveMetadata;
+  deployment(key: ObjectKey): KubeObject | undefined;
+};
+
+/** `followed` are informers that come and go. */
+export function createLiveIndex(
+  informers: readonly Informer[],
+  followed: { readonly informers: readonly Informer[] },
+): LiveIndex {
+  const deployments = informers.find((informer) => informer.gvk.kind === deploymentKind.kind);
+  return {
+    metadata: (owner) =>
+      new Map(
+        [...informers, ...followed.informers]
+          .flatMap((informer) => informer.list())
+          .filter((object) => ownerOf(object)?.name === owner.name && ownerOf(object)?.namespace === owner.namespace)
+          .map((object): [string, ObjectMeta] => [formatObjectId(objectIdOf(object)), object.metadata]),
+      ),
+    deployment: (key) => deployments?.get(key),
+  };
+}
+
+/** The instance that a changed managed object concerns: drift that is not of our own making, or what fell ill or got well. */
+export function keysOfDrift(change: ObjectChange, ledger: Pick<Ledger, "isDrift">): readonly ObjectKey[] {
+  const { object } = change;
+  const owner = ownerOf(object) ?? (change.kind === "updated" ? ownerOf(change.previous) : undefined);
+  if (owner === undefined) return [];
+  const live = change.kind === "deleted" ? undefined : object.metadata;
+  if (ledger.isDrift(objectIdOf(object), live)) return [owner];
+  if (change.kind !== "updated" || !hasHealth(gvkOf(object))) return [];
+  return readinessOf(object).status === readinessOf(change.previous).status ? [] : [owner];
+}
+
+function ownerOf(object: KubeObject): ObjectKey | undefined {
+  const name = object.metadata.labels?.[labels.ownerName];
+  const namespace = object.metadata.labels?.[labels.ownerNamespace];
+  return name === undefined || namespace === undefined ? undefined : { namespace, name };
+}
