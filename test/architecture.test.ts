@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { brokenDoors, impureFiles, readSources } from "./support/import-doors.ts";
+import { brokenDoors, circles, impureFiles, innerDoors, readSources } from "./support/import-doors.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -9,6 +9,21 @@ test("every import in src/ goes through an open door", () => {
   const files = readSources(root);
   assert.ok(files.length > 50, "the sources were found");
   assert.deepEqual(brokenDoors(files), []);
+});
+
+test("no files and no folders of src/ and scripts/ import each other in a circle", () => {
+  assert.deepEqual(circles([...readSources(root), ...readSources(root, "scripts")]), []);
+});
+
+test("every inner room exists", () => {
+  const paths = readSources(root).map((file) => file.path);
+  const missing = Object.entries(innerDoors).flatMap(([room, inner]) =>
+    Object.keys(inner)
+      .filter((name) => name !== "ground" && name !== "walks")
+      .map((name) => `${room}/${name}/`)
+      .filter((folder) => !paths.some((path) => path.startsWith(folder))),
+  );
+  assert.deepEqual(missing, []);
 });
 
 test("every exempt file exists", () => {
@@ -47,9 +62,9 @@ for (const { name, path, text, broken } of [
   {
     name: "refuses a sibling controller",
     path: "src/controllers/flux-report/x.ts",
-    text: 'import { decide } from "../flux-instance/decide.ts";',
+    text: 'import { decide } from "../flux-instance/decide/decide.ts";',
     broken: [
-      "src/controllers/flux-report/x.ts: imports its sibling controller src/controllers/flux-instance/decide.ts",
+      "src/controllers/flux-report/x.ts: imports its sibling controller src/controllers/flux-instance/decide/decide.ts",
     ],
   },
   {
@@ -77,11 +92,62 @@ for (const { name, path, text, broken } of [
     broken: ["src/helpers/x.ts: helpers is not a room of the house"],
   },
   {
+    name: "refuses a type import through a closed inner door",
+    path: "src/apply/remove/x.ts",
+    text: 'import type { WaitResult } from "../health/wait.ts";',
+    broken: ["src/apply/remove/x.ts: inner room remove of src/apply may not import src/apply/health/wait.ts"],
+  },
+  {
+    name: "refuses a way up from what all inner rooms speak of",
+    path: "src/controllers/flux-instance/world.ts",
+    text: 'import { decide } from "./decide/decide.ts";',
+    broken: [
+      "src/controllers/flux-instance/world.ts: inner room ground of src/controllers/flux-instance may not import src/controllers/flux-instance/decide/decide.ts",
+    ],
+  },
+  {
+    name: "refuses an inner room that is not in the plan",
+    path: "src/controllers/flux-instance/helpers/x.ts",
+    text: "",
+    broken: [
+      "src/controllers/flux-instance/helpers/x.ts: helpers is not an inner room of src/controllers/flux-instance",
+    ],
+  },
+  {
     name: "lets a controller use what lies below it",
     path: "src/controllers/flux-instance/x.ts",
-    text: 'import { applyAll } from "../../apply/apply-set.ts";\nimport { gather } from "./gather.ts";',
+    text: 'import { applyStages } from "../../apply/write/apply-set.ts";\nimport { worldOf } from "./world.ts";',
     broken: [],
   },
 ]) {
   test(`brokenDoors() ${name}`, () => assert.deepEqual(brokenDoors([{ path, text }]), broken));
+}
+
+for (const { name, files, found } of [
+  {
+    name: "finds files that import each other, by a type alone",
+    files: [
+      { path: "src/std/a.ts", text: 'import { b } from "./b.ts";' },
+      { path: "src/std/b.ts", text: 'import type { A } from "./a.ts";' },
+    ],
+    found: ["files import each other: src/std/a.ts, src/std/b.ts", "in src/std, these import each other: a.ts, b.ts"],
+  },
+  {
+    name: "finds folders that import each other where no files do",
+    files: [
+      { path: "src/render/x/a.ts", text: 'import { b } from "../y/b.ts";' },
+      { path: "src/render/y/c.ts", text: 'import { d } from "../x/d.ts";' },
+    ],
+    found: ["in src/render, these import each other: x, y"],
+  },
+  {
+    name: "lets a folder stand between two files of the folder around it",
+    files: [
+      { path: "src/render/a.ts", text: 'import { b } from "./stages/b.ts";' },
+      { path: "src/render/stages/b.ts", text: 'import { c } from "../c.ts";' },
+    ],
+    found: [],
+  },
+]) {
+  test(`circles() ${name}`, () => assert.deepEqual(circles(files), found));
 }

@@ -30,6 +30,40 @@ export const doors: { readonly [room: string]: readonly string[] } = {
   ],
 };
 
+/** Inner rooms, and which of the same room each may import. "ground" are files beside the folders. */
+export const innerDoors: {
+  readonly [room: string]: { readonly [inner: string]: readonly string[] };
+} = {
+  "src/apply": {
+    ground: [],
+    adopt: ["ground"],
+    health: ["ground"],
+    remove: ["ground"],
+    migrate: ["ground", "adopt"],
+    write: ["ground", "adopt", "health"],
+    plan: ["ground", "adopt", "migrate", "write"],
+  },
+  "src/controllers/flux-instance": {
+    ground: [],
+    wake: ["ground"],
+    releases: ["ground"],
+    decide: ["ground", "releases"],
+    preflight: ["ground"],
+    remove: ["ground"],
+    act: ["ground", "wake", "preflight", "remove"],
+    conclude: ["ground", "act", "remove"],
+    walks: ["ground", "wake", "releases", "decide", "preflight", "remove", "act", "conclude"],
+  },
+};
+
+/** Files beside the folders that are not the ground but stand above all of them. */
+const walks: ReadonlySet<string> = new Set(
+  ["reconcile", "remove-instance", "rollback"].flatMap((name) => [
+    `src/controllers/flux-instance/${name}.ts`,
+    `src/controllers/flux-instance/${name}.test.ts`,
+  ]),
+);
+
 /** Rooms without I/O, clock or chance, and the files in them that are exempt, each with its reason. */
 export const pureRooms = ["std", "kube", "api", "distribution", "patch", "render"];
 export const impureFiles: { readonly [file: string]: string } = {
@@ -47,28 +81,112 @@ const impureGlobals =
 
 export type SourceFile = { readonly path: string; readonly text: string };
 
-/** All TypeScript files below `root`/src, paths relative to `root` with forward slashes. */
-export function readSources(root: string): SourceFile[] {
-  return readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
+/** All TypeScript files below `root`/`folder`, paths relative to `root` with forward slashes. */
+export function readSources(root: string, folder = "src"): SourceFile[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".ts"))
-    .map((name) => join(root, "src", name))
+    .map((name) => join(root, folder, name))
     .map((path) => ({ path: relative(root, path).split(sep).join("/"), text: readFileSync(path, "utf8") }));
 }
 
 /** Every broken rule of the house in `files`, one sentence each; empty when the house is in order. */
 export function brokenDoors(files: readonly SourceFile[]): string[] {
-  return files.flatMap((file) => [...brokenImports(file), ...brokenPurity(file), ...brokenForm(file)]);
+  return files.flatMap((file) => [
+    ...brokenImports(file),
+    ...brokenInnerDoors(file),
+    ...brokenPurity(file),
+    ...brokenForm(file),
+  ]);
+}
+
+/**
+ * Every circle of imports in `files`, one sentence each: of files, and, at each folder, of what lies in it (a folder there stands for all that
+ * it holds). A type import counts as any other.
+ */
+export function circles(files: readonly SourceFile[]): string[] {
+  const edges = files.flatMap(({ path, text }) => targetsOf(path, text).map((target): Edge => [path, target]));
+  const folders = new Set(files.flatMap(({ path }) => foldersOf(path)));
+  const ofFiles = circlesOf(edges).map((names) => `files import each other: ${names.join(", ")}`);
+  const within = [...folders].toSorted().flatMap((folder) => {
+    const inside = edges.filter((edge) => edge.every((path) => path.startsWith(`${folder}/`)));
+    const drawn = inside.map(([from, to]): Edge => [childOf(folder, from), childOf(folder, to)]);
+    return circlesOf(drawn).map((names) => `in ${folder}, these import each other: ${names.join(", ")}`);
+  });
+  return [...ofFiles, ...within];
+}
+
+type Edge = readonly [from: string, to: string];
+
+/** Names that reach each other, sorted: where a name reaches itself by way of another. */
+function circlesOf(edges: readonly Edge[]): readonly (readonly string[])[] {
+  const next = Map.groupBy(
+    edges.filter(([from, to]) => from !== to),
+    ([from]) => from,
+  );
+  const reached = new Map([...next.keys()].map((name) => [name, reach(name, next)]));
+  const found = [...next.keys()]
+    .filter((name) => reached.get(name)?.has(name) === true)
+    .map((name) => [...(reached.get(name) ?? [])].filter((other) => reached.get(other)?.has(name) === true).toSorted());
+  return [...new Map(found.map((names) => [names.join(), names])).values()];
+}
+
+function reach(start: string, next: ReadonlyMap<string, readonly Edge[]>): ReadonlySet<string> {
+  const seen = new Set<string>();
+  const ahead = [start];
+  for (let name = ahead.pop(); name !== undefined; name = ahead.pop()) {
+    for (const [, to] of next.get(name) ?? []) {
+      if (seen.has(to)) continue;
+      seen.add(to);
+      ahead.push(to);
+    }
+  }
+  return seen;
+}
+
+function foldersOf(path: string): string[] {
+  const names = path.split("/").slice(0, -1);
+  return names.map((_, index) => names.slice(0, index + 1).join("/"));
+}
+
+function childOf(folder: string, path: string): string {
+  return path.slice(folder.length + 1).split("/")[0] ?? "";
+}
+
+/** What a file imports by a relative path, as paths from the root. */
+function targetsOf(path: string, text: string): string[] {
+  return specifiers(text)
+    .filter((specifier) => specifier.startsWith("."))
+    .map((specifier) =>
+      relative(resolve("."), resolve(dirname(path), specifier))
+        .split(sep)
+        .join("/"),
+    );
+}
+
+function brokenInnerDoors({ path, text }: SourceFile): string[] {
+  return Object.entries(innerDoors).flatMap(([room, inner]) => {
+    if (!path.startsWith(`${room}/`)) return [];
+    const own = innerRoomOf(room, path);
+    const allowed = inner[own];
+    if (allowed === undefined) return [`${path}: ${own} is not an inner room of ${room}`];
+    return targetsOf(path, text)
+      .filter((target) => target.startsWith(`${room}/`))
+      .filter((target) => innerRoomOf(room, target) !== own && !allowed.includes(innerRoomOf(room, target)))
+      .map((target) => `${path}: inner room ${own} of ${room} may not import ${target}`);
+  });
+}
+
+function innerRoomOf(room: string, path: string): string {
+  const [first = "", ...rest] = path.slice(room.length + 1).split("/");
+  if (rest.length > 0) return first;
+  return walks.has(path) ? "walks" : "ground";
 }
 
 function brokenImports(file: SourceFile): string[] {
   const room = roomOf(file.path);
   const allowed = doors[room.name];
   if (allowed === undefined) return [`${file.path}: ${room.name} is not a room of the house`];
-  return specifiers(file.text).flatMap((specifier) => {
-    if (!specifier.startsWith(".")) return [];
-    const target = relative(resolve("."), resolve(dirname(file.path), specifier))
-      .split(sep)
-      .join("/");
+  return targetsOf(file.path, file.text).flatMap((target) => {
     if (target.startsWith("test/support/") && file.path.endsWith(".test.ts")) return [];
     if (target === "package.json" && file.path === versionFile) return [];
     if (!target.startsWith("src/")) return [`${file.path}: imports ${target}, which is outside src/`];
