@@ -1,7 +1,7 @@
-import { groupKindKey, gvkOf } from "../kube/gvk.ts";
+import { gvkOf } from "../kube/gvk.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { formatObjectId, objectIdOf, parseObjectId, type ObjectId } from "../kube/object-id.ts";
-import { rankOfKind } from "../kube/order.ts";
+import { applyPlaceOf } from "../kube/order.ts";
 
 /** One entry of `status.inventory.entries`, in the Go operator's terms: `v` is the API version without group. */
 export type InventoryEntry = { readonly id: string; readonly v: string };
@@ -43,7 +43,7 @@ export function managedObjects(entries: readonly InventoryEntry[]): readonly Man
       const id = parseObjectId(entry.id);
       return id === undefined ? [] : [{ ...id, version: entry.v }];
     })
-    .toSorted((left, right) => rankOfKind(groupKindKey(right)) - rankOfKind(groupKindKey(left)));
+    .toSorted((left, right) => applyPlaceOf(right).rank - applyPlaceOf(left).rank);
 }
 
 /** The reverse of `managedObjects`, sorted by id. */

@@ -10,7 +10,7 @@ import { fieldsOf, listOf, textOf } from "../kube/fields.ts";
 import { parseApiVersion, type GroupVersionKind } from "../kube/gvk.ts";
 import { formatObjectId, objectIdOf } from "../kube/object-id.ts";
 import type { KubeObject, ObjectKey } from "../kube/object.ts";
-import { compareForApply } from "../kube/order.ts";
+import { compareForFluxApply } from "../render/apply-order.ts";
 import { mapConcurrent } from "../std/concurrent.ts";
 
 /** What an apply would do to one object. */
@@ -41,7 +41,7 @@ export async function diffCluster(
   signal: AbortSignal,
 ): Promise<ClusterDiff> {
   const answers = new Answers(client);
-  const objects = wanted.objects.toSorted(compareForApply);
+  const objects = wanted.objects.toSorted(compareForFluxApply);
   const planned = await planApply({ ...wanted, objects }, new Map(), { client: answers, ledger: new Ledger() }, signal);
   const applied = planned.flatMap((one): Difference[] => {
     if (one.action === "unchanged") return [];

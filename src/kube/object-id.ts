@@ -50,7 +50,11 @@ export function sameObject(left: ObjectId, right: ObjectId): boolean {
 
 /** Whether `apiVersion` belongs to the core of Kubernetes or to a `*.k8s.io` group, and not to a custom resource. */
 export function isBuiltInGroup(apiVersion: string): boolean {
-  const { group } = parseApiVersion(apiVersion);
+  return isBuiltIn(parseApiVersion(apiVersion));
+}
+
+/** `isBuiltInGroup` of a kind. */
+export function isBuiltIn({ group }: { readonly group: string }): boolean {
   return group === "" || !group.includes(".") || group.endsWith(".k8s.io");
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { KubeObject } from "./object.ts";
 import { nameObject } from "./object-id.ts";
-import { compareForApply, rankOfKind } from "./order.ts";
+import { applyPlaceOf, compareForApply } from "./order.ts";
 
 function object(apiVersion: string, kind: string, name: string, namespace?: string): KubeObject {
   return { apiVersion, kind, metadata: { name, ...(namespace === undefined ? {} : { namespace }) } };
@@ -14,9 +14,9 @@ const inOrder: readonly KubeObject[] = [
   object("apiextensions.k8s.io/v1", "CustomResourceDefinition", "b.example.com"),
   object("v1", "Namespace", "flux-system"),
   object(rbac, "ClusterRole", "a"),
+  object("v1", "ServiceAccount", "a", "flux-system"),
   object(rbac, "ClusterRoleBinding", "a"),
   object("v1", "ResourceQuota", "a", "flux-system"),
-  object("v1", "ServiceAccount", "a", "flux-system"),
   object(rbac, "Role", "a", "flux-system"),
   object(rbac, "RoleBinding", "a", "flux-system"),
   object("v1", "ConfigMap", "a", "flux-system"),
@@ -27,6 +27,7 @@ const inOrder: readonly KubeObject[] = [
   object("v1", "Service", "a", "flux-system"),
   object("networking.k8s.io/v1", "NetworkPolicy", "a", "flux-system"),
   object("v1", "LimitRange", "a", "flux-system"),
+  object("storage.k8s.io/v1", "StorageClass", "a"),
   object("apps/v1", "Deployment", "a", "flux-system"),
   object("apps/v1", "StatefulSet", "a", "flux-system"),
   object("batch/v1", "CronJob", "a", "flux-system"),
@@ -53,5 +54,15 @@ for (const { name, given } of [
 test("compareForApply() takes the version out of account", () =>
   assert.equal(compareForApply(object("apps/v1", "Deployment", "a"), object("apps/v1beta1", "Deployment", "a")), 0));
 
-test("rankOfKind() gives a kind of the same name in another group no place of its own", () =>
-  assert.equal(rankOfKind("Deployment.example.com"), rankOfKind("GitRepository.source.toolkit.fluxcd.io")));
+test("applyPlaceOf() gives a kind of the same name in another group no place of its own", () =>
+  assert.deepEqual(
+    applyPlaceOf({ group: "example.com", kind: "Deployment" }),
+    applyPlaceOf({ group: "source.toolkit.fluxcd.io", kind: "GitRepository" }),
+  ));
+
+test("applyPlaceOf() puts kinds that others of their stage rely on into a wave before them", () => {
+  const waveOf = (group: string, kind: string): number => applyPlaceOf({ group, kind }).wave;
+  const waves = [waveOf("", "Namespace"), waveOf("", "ServiceAccount"), waveOf("", "Service")];
+  assert.deepEqual(waves, waves.toSorted());
+  assert.equal(waveOf("rbac.authorization.k8s.io", "ClusterRole"), waveOf("", "ServiceAccount"));
+});

@@ -1,54 +1,80 @@
-import { groupKindKey, gvkOf } from "./gvk.ts";
+import { groupKindKey, gvkOf, type GroupKind } from "./gvk.ts";
+import { formatObjectId, isBuiltIn, objectIdOf } from "./object-id.ts";
 import type { KubeObject } from "./object.ts";
-import { formatObjectId, objectIdOf } from "./object-id.ts";
+
+/** What is applied together, and in which order. */
+export type ApplyStage = "definitions" | "foundation" | "workloads" | "customResources" | "webhooks";
 
 /**
- * Position of a kind in an apply, lower first; deletion goes the other way round. Kinds that are not listed come after
- * workloads (they are custom resources) and before admission webhooks, which can lock out everything after them.
+ * The order of an apply, and the only table of it: rows one after the other, the kinds of one row side by side. A deletion takes
+ * the kinds the other way round. Webhooks come last, since they can lock out everything after them.
  */
-const kindOrder: readonly string[] = [
-  "CustomResourceDefinition.apiextensions.k8s.io",
-  "Namespace",
-  "ClusterRole.rbac.authorization.k8s.io",
-  "ClusterRoleBinding.rbac.authorization.k8s.io",
-  "ResourceQuota",
-  "ServiceAccount",
-  "Role.rbac.authorization.k8s.io",
-  "RoleBinding.rbac.authorization.k8s.io",
-  "ConfigMap",
-  "Secret",
-  "PersistentVolumeClaim",
-  "Service",
-  "NetworkPolicy.networking.k8s.io",
-  "LimitRange",
-  "Deployment.apps",
-  "StatefulSet.apps",
-  "CronJob.batch",
-  "PodDisruptionBudget.policy",
+const rows: readonly { readonly stage: ApplyStage; readonly kinds: readonly string[] }[] = [
+  { stage: "definitions", kinds: ["CustomResourceDefinition.apiextensions.k8s.io"] },
+  { stage: "foundation", kinds: ["Namespace"] },
+  { stage: "foundation", kinds: ["ClusterRole.rbac.authorization.k8s.io", "ServiceAccount"] },
+  {
+    stage: "foundation",
+    kinds: [
+      "ClusterRoleBinding.rbac.authorization.k8s.io",
+      "ResourceQuota",
+      "Role.rbac.authorization.k8s.io",
+      "RoleBinding.rbac.authorization.k8s.io",
+      "ConfigMap",
+      "Secret",
+      "PersistentVolumeClaim",
+      "Service",
+      "NetworkPolicy.networking.k8s.io",
+      "LimitRange",
+    ],
+  },
+  {
+    stage: "workloads",
+    kinds: ["Deployment.apps", "StatefulSet.apps", "CronJob.batch", "PodDisruptionBudget.policy"],
+  },
+  { stage: "customResources", kinds: [] },
+  {
+    stage: "webhooks",
+    kinds: [
+      "MutatingWebhookConfiguration.admissionregistration.k8s.io",
+      "ValidatingWebhookConfiguration.admissionregistration.k8s.io",
+    ],
+  },
 ];
-const lastKinds: readonly string[] = [
-  "MutatingWebhookConfiguration.admissionregistration.k8s.io",
-  "ValidatingWebhookConfiguration.admissionregistration.k8s.io",
-];
-const ranks = new Map([
-  ...kindOrder.map((key, index) => [key, index] as const),
-  ...lastKinds.map((key, index) => [key, kindOrder.length + 1 + index] as const),
-]);
+
+/** Where a kind stands in the table. `wave` is its row, and `rank` counts kinds over all rows; lower is applied earlier. */
+export type ApplyPlace = { readonly stage: ApplyStage; readonly wave: number; readonly rank: number };
+
+/** Ranks of two rows are so far apart, which no row has kinds for. */
+const rowWidth = 100;
+
+const places = new Map(
+  rows.flatMap(({ stage, kinds }, wave) =>
+    kinds.map((key, index): [string, ApplyPlace] => [key, { stage, wave, rank: wave * rowWidth + index }]),
+  ),
+);
+const otherBuiltIn = lastPlaceOf("foundation");
+const customResource = lastPlaceOf("customResources");
+
+/** A built-in kind that is not listed stands at the end of the foundation. */
+export function applyPlaceOf(kind: GroupKind): ApplyPlace {
+  return places.get(groupKindKey(kind)) ?? (isBuiltIn(kind) ? otherBuiltIn : customResource);
+}
 
 /** Orders two objects for apply: by kind, then by id, so that the same set always goes in the same order. */
 export function compareForApply(left: KubeObject, right: KubeObject): number {
-  const byRank = rankOf(left) - rankOf(right);
-  if (byRank !== 0) return byRank;
+  const byRank = applyPlaceOf(gvkOf(left)).rank - applyPlaceOf(gvkOf(right)).rank;
+  return byRank === 0 ? compareIds(left, right) : byRank;
+}
+
+/** Orders two objects by inventory id. */
+export function compareIds(left: KubeObject, right: KubeObject): number {
   const [a, b] = [formatObjectId(objectIdOf(left)), formatObjectId(objectIdOf(right))];
   if (a === b) return 0;
   return a < b ? -1 : 1;
 }
 
-function rankOf(object: KubeObject): number {
-  return rankOfKind(groupKindKey(gvkOf(object)));
-}
-
-/** Rank of a `groupKindKey` in the order of apply. */
-export function rankOfKind(key: string): number {
-  return ranks.get(key) ?? kindOrder.length;
+function lastPlaceOf(stage: ApplyStage): ApplyPlace {
+  const wave = rows.findLastIndex((row) => row.stage === stage);
+  return { stage, wave, rank: (wave + 1) * rowWidth - 1 };
 }

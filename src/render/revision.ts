@@ -1,11 +1,11 @@
 import type { JsonValue, KubeObject } from "../kube/object.ts";
-import { compareForApply } from "../kube/order.ts";
+import { compareIds } from "../kube/order.ts";
 import { sha256Digest } from "../std/digest.ts";
 import { canonicalJson } from "../std/json.ts";
 
 /** "v2.9.4@sha256:<64 hex>": the version and the digest of the objects' canonical JSON in the order of their ids. */
 export function revisionOf(version: string, objects: readonly KubeObject[]): string {
-  const texts = objects.toSorted(compareForApply).map(canonicalText);
+  const texts = objects.toSorted(compareIds).map(canonicalText);
   return `v${version}@${sha256Digest(`[${texts.join(",")}]`)}`;
 }
 

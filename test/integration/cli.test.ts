@@ -3,24 +3,24 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { text } from "node:stream/consumers";
 import { fluxInstanceCrd } from "../../src/api/crd.ts";
 import { inventoryOf } from "../../src/apply/inventory.ts";
 import { fieldsOf } from "../../src/kube/fields.ts";
 import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
-import { compareForApply } from "../../src/kube/order.ts";
+import { compareForFluxApply } from "../../src/render/apply-order.ts";
 import { parseKubeYaml, parseKubeYamlDocuments } from "../../src/std/yaml.ts";
 import { readRenderInput, render } from "../support/build-from-yaml.ts";
-import { isReady, manifest, startFluxCluster } from "../support/flux-cluster.ts";
 import { startControlPlane, type ControlPlane } from "../support/control-plane.ts";
+import { isReady, manifest, startFluxCluster } from "../support/flux-cluster.ts";
 
 const root = join(import.meta.dirname, "../..");
 const launcher = join(root, "bin/flux-operator");
 const example = join(root, "examples/flux-instance-rfc.yaml");
 const exampleText = readFileSync(example, "utf8");
-const wanted = render(readRenderInput(exampleText)).objects.toSorted(compareForApply);
+const wanted = render(readRenderInput(exampleText)).objects.toSorted(compareForFluxApply);
 
 type Ran = { readonly exitCode: number | null; readonly stdout: string; readonly stderr: string };
 type RunOptions = { readonly input?: string; readonly env?: { readonly [name: string]: string } };

@@ -1,7 +1,7 @@
-import { groupKindKey, gvkOf } from "../../kube/gvk.ts";
+import { gvkOf } from "../../kube/gvk.ts";
 import { objectIdOf } from "../../kube/object-id.ts";
 import type { KubeObject } from "../../kube/object.ts";
-import { compareForApply } from "../../kube/order.ts";
+import { applyPlaceOf, compareForApply } from "../../kube/order.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";
 import type { Change } from "../change-set.ts";
 import { waitUntilReady, type WaitDeps, type WaitOptions, type WaitResult } from "../health/wait.ts";
@@ -59,18 +59,10 @@ async function applyStage(
   return changes;
 }
 
-/** Kinds on which others of the same stage rely go before them: namespaces, then roles and accounts, then all else. */
-const waveOfKind: { readonly [groupKind: string]: number } = {
-  Namespace: 0,
-  "ClusterRole.rbac.authorization.k8s.io": 1,
-  ServiceAccount: 1,
-};
-const lastWave = 2;
-
+/** Objects that are written side by side: kinds on which others of the same stage rely come in a wave before them. */
 function waves(objects: readonly PlannedObject[]): readonly (readonly PlannedObject[])[] {
   const sorted = objects.toSorted((left, right) => compareForApply(left.object, right.object));
-  const byWave = Map.groupBy(sorted, ({ object }) => waveOfKind[groupKindKey(gvkOf(object))] ?? lastWave);
-  return [...byWave].toSorted(([left], [right]) => left - right).map(([, wave]) => wave);
+  return [...Map.groupBy(sorted, ({ object }) => applyPlaceOf(gvkOf(object)).wave).values()];
 }
 
 async function applyWave(

@@ -1,4 +1,4 @@
-import { compareForApply } from "../../../kube/order.ts";
+import { compareForFluxApply } from "../../../render/apply-order.ts";
 import { openCatalogue, type CatalogueOptions } from "../../catalogue.ts";
 import { readInstances, type ReadOptions } from "../../input.ts";
 import { printObjects, printReport, printWarnings, type OutputFormat } from "../../print.ts";
@@ -19,7 +19,7 @@ export async function buildInstances(
   }
   const groups = targets.map(({ source, rendering }) => ({
     source,
-    objects: rendering.objects.toSorted(compareForApply),
+    objects: rendering.objects.toSorted(compareForFluxApply),
   }));
   printObjects(groups, options.output, terminal);
   return exitCodes.done;

@@ -1,0 +1,31 @@
+import { labels } from "../api/names.ts";
+import { gvkOf } from "../kube/gvk.ts";
+import type { KubeObject } from "../kube/object.ts";
+import { applyPlaceOf, compareForApply, type ApplyStage } from "../kube/order.ts";
+
+/**
+ * The stages in which Flux is applied, which are those of `kube/order.ts` but for one thing: source-controller comes before the other
+ * controllers, so that artifacts are served before anybody asks for them.
+ */
+export const fluxStages = ["definitions", "foundation", "sources", "controllers", "sync", "webhooks"] as const;
+export type FluxStage = (typeof fluxStages)[number];
+
+const names: { readonly [stage in Exclude<ApplyStage, "workloads">]: FluxStage } = {
+  definitions: "definitions",
+  foundation: "foundation",
+  customResources: "sync",
+  webhooks: "webhooks",
+};
+
+/** The stage in which the operator applies an object of Flux. */
+export function fluxStageOf(object: KubeObject): FluxStage {
+  const { stage } = applyPlaceOf(gvkOf(object));
+  if (stage !== "workloads") return names[stage];
+  return object.metadata.labels?.[labels.component] === "source-controller" ? "sources" : "controllers";
+}
+
+/** Orders objects of Flux as the operator applies them: by stage, then by kind and id. */
+export function compareForFluxApply(left: KubeObject, right: KubeObject): number {
+  const byStage = fluxStages.indexOf(fluxStageOf(left)) - fluxStages.indexOf(fluxStageOf(right));
+  return byStage === 0 ? compareForApply(left, right) : byStage;
+}
