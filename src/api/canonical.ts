@@ -1,3 +1,5 @@
+import type { ObjectKey } from "../kube/object.ts";
+import type { FluxInstance } from "./schema/instance.ts";
 import type { FluxInstanceSpec } from "./schema/spec.ts";
 import type {
   CanonicalSpec,
@@ -31,6 +33,15 @@ const clusterTypes: { readonly [written in NonNullable<NonNullable<Written["clus
 };
 
 type Written = FluxInstanceSpec;
+
+/** Who an instance is, and what its user means. */
+export type CanonicalInstance = { readonly key: ObjectKey; readonly spec: CanonicalSpec };
+
+/** `canonicalSpec` of an instance that has been parsed. */
+export function canonicalInstance({ metadata, spec }: FluxInstance): CanonicalInstance {
+  const { namespace = "", name } = metadata;
+  return { key: { namespace, name }, spec: canonicalSpec(spec, namespace) };
+}
 
 /**
  * What the user means: names of v1alpha1 folded into those of v1, defaults filled in, "" read as absent where the Go

@@ -1,4 +1,5 @@
 import { readAnnotations } from "../api/annotations.ts";
+import { canonicalInstance } from "../api/canonical.ts";
 import { describeProblem, InvalidInstanceError, parseFluxInstance } from "../api/flux-instance.ts";
 import type { ObjectKey } from "../kube/object.ts";
 import { targetOf, type Catalogue, type Target } from "../render/target.ts";
@@ -36,7 +37,7 @@ function buildTarget({ source, document }: WrittenInstance, catalogue: Catalogue
   const instance = parseFluxInstance(document);
   const { metadata } = instance;
   const { reconcile, warnings } = readAnnotations(metadata.annotations);
-  const target = targetOf(instance, catalogue);
+  const target = targetOf(canonicalInstance(instance), catalogue);
   const { artifact } = target.spec.distribution;
   const isRead = artifact === undefined || catalogue.known !== undefined;
   const unread = `spec.distribution.artifact is not read here, the embedded releases are: for those of the artifact add --distribution ${artifact}`;

@@ -60,9 +60,18 @@ test("applyPlaceOf() gives a kind of the same name in another group no place of 
     applyPlaceOf({ group: "source.toolkit.fluxcd.io", kind: "GitRepository" }),
   ));
 
-test("applyPlaceOf() puts kinds that others of their stage rely on into a wave before them", () => {
-  const waveOf = (group: string, kind: string): number => applyPlaceOf({ group, kind }).wave;
-  const waves = [waveOf("", "Namespace"), waveOf("", "ServiceAccount"), waveOf("", "Service")];
-  assert.deepEqual(waves, waves.toSorted());
-  assert.equal(waveOf("rbac.authorization.k8s.io", "ClusterRole"), waveOf("", "ServiceAccount"));
-});
+for (const { name, earlier, later } of [
+  { name: "the namespace before what lies in it", earlier: ["", "Namespace"], later: ["", "ServiceAccount"] },
+  { name: "accounts before what names them", earlier: ["", "ServiceAccount"], later: ["", "Secret"] },
+  {
+    name: "roles before their bindings",
+    earlier: ["rbac.authorization.k8s.io", "ClusterRole"],
+    later: ["rbac.authorization.k8s.io", "ClusterRoleBinding"],
+  },
+] as const) {
+  test(`applyPlaceOf() puts ${name}, a wave apart`, () => {
+    const [before, after] = [earlier, later].map(([group, kind]) => applyPlaceOf({ group, kind }));
+    assert.ok(before !== undefined && after !== undefined);
+    assert.deepEqual([before.stage, before.wave < after.wave], [after.stage, true]);
+  });
+}

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { releaseOf } from "../../test/support/small-release.ts";
+import { canonicalInstance } from "../api/canonical.ts";
 import { parseFluxInstance } from "../api/flux-instance.ts";
 import type { JsonObject } from "../kube/object.ts";
 import { ReasonedError } from "../std/errors.ts";
@@ -19,7 +20,10 @@ function instanceOf(spec: JsonObject): JsonObject {
 }
 
 test("targetOf() renders the newest release of the range into the instance's namespace", () => {
-  const { spec, rendering, latestVersion } = targetOf(parseFluxInstance(instanceOf({ distribution })), catalogue);
+  const { spec, rendering, latestVersion } = targetOf(
+    canonicalInstance(parseFluxInstance(instanceOf({ distribution }))),
+    catalogue,
+  );
   const account = rendering.objects.find(({ kind }) => kind === "ServiceAccount");
   assert.deepEqual(
     {
@@ -34,7 +38,7 @@ test("targetOf() renders the newest release of the range into the instance's nam
 
 test("targetOf() says which artifact the release comes from", () => {
   const artifactRevision = `sha256:${"a".repeat(64)}`;
-  const instance = parseFluxInstance(instanceOf({ distribution }));
+  const instance = canonicalInstance(parseFluxInstance(instanceOf({ distribution })));
   assert.equal(targetOf(instance, { ...catalogue, artifactRevision }).artifactRevision, artifactRevision);
   assert.ok(!("artifactRevision" in targetOf(instance, catalogue)));
 });
@@ -74,7 +78,7 @@ for (const { name, spec, want } of [
 ]) {
   test(`targetOf() refuses ${name}`, () => {
     assert.throws(
-      () => targetOf(parseFluxInstance(instanceOf(spec)), catalogue),
+      () => targetOf(canonicalInstance(parseFluxInstance(instanceOf(spec))), catalogue),
       (error) => {
         assert.ok(error instanceof ReasonedError);
         assert.equal(error.reason, "BuildFailed");
@@ -120,7 +124,9 @@ for (const { name, range, want } of [
   },
 ]) {
   test(`targetOf() refuses ${name}`, () => {
-    const instance = parseFluxInstance(instanceOf({ distribution: { ...distribution, version: range } }));
+    const instance = canonicalInstance(
+      parseFluxInstance(instanceOf({ distribution: { ...distribution, version: range } })),
+    );
     assert.throws(() => targetOf(instance, { ...catalogue, known: ["2.9.4", "2.9.5"] }), want);
   });
 }

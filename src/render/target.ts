@@ -1,5 +1,4 @@
-import { canonicalSpec } from "../api/canonical.ts";
-import type { FluxInstance } from "../api/flux-instance.ts";
+import type { CanonicalInstance } from "../api/canonical.ts";
 import type { CanonicalSpec } from "../api/spec.ts";
 import { checkUpgradePolicy } from "../api/upgrade-policy.ts";
 import { type FoundRelease, findRelease, latestRelease, type NoReleaseReason } from "../distribution/catalog.ts";
@@ -40,24 +39,20 @@ export class NoReleaseError extends ReasonedError {}
  * parse (`parseStoredFluxInstance`, `parseFluxInstance`). Throws UnsupportedFieldError, UpgradePolicyError, NoReleaseError, and what
  * `renderInstance` throws; all are ReasonedErrors.
  */
-export function targetOf({ metadata, spec: userSpec }: FluxInstance, catalogue: Catalogue): Target {
-  const { name, namespace = "" } = metadata;
-  const spec = canonicalSpec(userSpec, namespace);
+export function targetOf({ key, spec }: CanonicalInstance, catalogue: Catalogue): Target {
   refuseUnsupported(spec);
   checkUpgradePolicy(spec.upgrade);
   const found = findRelease(spec.distribution.version, catalogue.versions, { known: catalogue.known ?? [] });
   if (found.kind !== "found") throw noRelease(found);
   const { versions, artifactRevision } = catalogue;
   const latestVersion = latestRelease(versions) ?? found.version;
-  return targetFrom({ name, namespace }, spec, catalogue.load(found.version), { latestVersion, artifactRevision });
+  return targetFrom(key, spec, catalogue.load(found.version), { latestVersion, artifactRevision });
 }
 
 /** What a release that was found before makes of an instance, whatever the spec's range says. Throws as `targetOf`. */
-export function targetOfRelease({ metadata, spec: userSpec }: FluxInstance, release: Release, origin: Origin): Target {
-  const { name, namespace = "" } = metadata;
-  const spec = canonicalSpec(userSpec, namespace);
+export function targetOfRelease({ key, spec }: CanonicalInstance, release: Release, origin: Origin): Target {
   refuseUnsupported(spec);
-  return targetFrom({ name, namespace }, spec, release, origin);
+  return targetFrom(key, spec, release, origin);
 }
 
 type Origin = { readonly latestVersion: string; readonly artifactRevision: string | undefined };

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { major } from "semver";
+import { canonicalInstance } from "../../src/api/canonical.ts";
 import { parseFluxInstance } from "../../src/api/flux-instance.ts";
 import { type FindOptions, findRelease } from "../../src/distribution/catalog.ts";
 import { artifactCatalogue, openArtifact } from "../../src/distribution/from-artifact.ts";
@@ -41,7 +42,7 @@ test("artifactCatalogue() is what targets are chosen from", () => {
   const apiVersion = "fluxcd.controlplane.io/v1";
   const written = { apiVersion, kind: "FluxInstance", metadata, spec: { distribution, components: spec.components } };
   const { rendering, latestVersion } = targetOf(
-    parseFluxInstance(written),
+    canonicalInstance(parseFluxInstance(written)),
     artifactCatalogue(beside, embeddedVersions),
   );
   assert.deepEqual([rendering.version, latestVersion], ["2.10.0", "2.10.0"]);

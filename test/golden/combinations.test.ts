@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { canonicalInstance } from "../../src/api/canonical.ts";
 import { parseFluxInstance } from "../../src/api/flux-instance.ts";
 import { embeddedVersions, loadRelease } from "../../src/distribution/load.ts";
 import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
-import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { nameObject } from "../../src/kube/object-id.ts";
+import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { managerOf } from "../../src/render/deployment.ts";
 import { readField } from "../../src/render/edit.ts";
 import { targetOf } from "../../src/render/target.ts";
@@ -71,7 +72,8 @@ function rendered({ version, notification, watcher, identity, storage, type }: C
   };
   const metadata = { name: "flux", namespace: "gitops" };
   const instance = parseFluxInstance({ apiVersion: "fluxcd.controlplane.io/v1", kind: "FluxInstance", metadata, spec });
-  return targetOf(instance, { versions: embeddedVersions, load: (wanted) => loadRelease(wanted) }).rendering.objects;
+  return targetOf(canonicalInstance(instance), { versions: embeddedVersions, load: (wanted) => loadRelease(wanted) })
+    .rendering.objects;
 }
 
 const argsOf = (object: KubeObject): readonly string[] => listOf(managerOf(object)?.["args"]).map(textOf);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { canonicalInstance } from "../../src/api/canonical.ts";
 import { parseStoredFluxInstance } from "../../src/api/flux-instance.ts";
 import { embeddedVersions, loadRelease } from "../../src/distribution/load.ts";
 import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
@@ -43,7 +44,7 @@ function instanceOf(spec: JsonObject = {}): KubeObject {
 
 function rendered(instance: KubeObject): readonly KubeObject[] {
   const catalogue = { versions: embeddedVersions, load: loadRelease };
-  return targetOf(parseStoredFluxInstance(instance), catalogue).rendering.objects;
+  return targetOf(canonicalInstance(parseStoredFluxInstance(instance)), catalogue).rendering.objects;
 }
 
 const ourLabel = /^fluxcd\.controlplane\.io\/|^app\.kubernetes\.io\/managed-by$/;

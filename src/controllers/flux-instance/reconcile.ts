@@ -16,7 +16,7 @@ import { StatusWriter } from "./conclude/status-writer.ts";
 import { readSyncHealth, syncRecheckMs, type SyncHealth } from "./conclude/sync-health.ts";
 import { elsewhereStatus, suspendedStatus, type Failure } from "./conclude/verdict.ts";
 import { decide, isAppliedSpec } from "./decide/decide.ts";
-import { dueIn, holdBack, releasesAtHand, stayDespite, type RunningRelease } from "./decide/hold.ts";
+import { dueIn, releasesAtHand, stayDespite, type RunningRelease } from "./decide/hold.ts";
 import type { Decision, HeldTarget } from "./decision.ts";
 import type { LastGoodStore } from "./last-good-store.ts";
 import { PreflightError } from "./preflight/preflight.ts";
@@ -70,7 +70,7 @@ async function walk(key: ObjectKey, interrupt: Interrupt, deps: ReconcileDeps, s
   interrupt.expect(world.instance);
   const releases = await deps.releases.find(world, signal);
   const running = releasesAtHand(world, releases);
-  const decision = holdBack(decide(world, releases), world, deps.clock.nowMs(), running);
+  const decision = decide(world, releases, deps.clock.nowMs());
   const conclusion = new Conclusion(world, new StatusWriter(world.instance, deps.client), deps);
   switch (decision.kind) {
     case "elsewhere":

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { releaseOf } from "../../../test/support/small-release.ts";
 import { apiError } from "../../../test/support/table-client.ts";
+import { canonicalInstance } from "../../api/canonical.ts";
 import { parseStoredFluxInstance } from "../../api/flux-instance.ts";
 import { fluxInstance, instanceAnnotations } from "../../api/names.ts";
 import { ApplyError } from "../../apply/apply-error.ts";
@@ -50,7 +51,7 @@ function worldWith(parts: Parts = {}): World {
 function targetFor(spec: JsonObject, artifactRevision?: string): Target {
   const instance = { apiVersion: fluxInstance.storageApiVersion, kind: fluxInstance.kind, spec };
   const metadata = { name: "flux", namespace: "flux-system" };
-  return targetOf(parseStoredFluxInstance({ ...instance, metadata }), catalogueOf(artifactRevision));
+  return targetOf(canonicalInstance(parseStoredFluxInstance({ ...instance, metadata })), catalogueOf(artifactRevision));
 }
 
 function catalogueOf(artifactRevision?: string) {
@@ -146,7 +147,7 @@ test("returnOf() stays back while nothing can be built", () => {
 });
 
 test("decide() goes back from what has failed, and tells what it failed with", () => {
-  const decision = decide(worldWith({ lastGood: afterFailure }), { kind: "found", catalogue: catalogueOf() });
+  const decision = decide(worldWith({ lastGood: afterFailure }), { kind: "found", catalogue: catalogueOf() }, 0);
   assert.equal(decision.kind, "rollback");
   assert.deepEqual(decision.kind === "rollback" ? [decision.rendering.revision, decision.failed] : [], [
     good.revision,
@@ -156,10 +157,10 @@ test("decide() goes back from what has failed, and tells what it failed with", (
 
 test("decide() refuses to try again what may have failed before, and takes a forced one", () => {
   const releases = { kind: "found", catalogue: catalogueOf() } as const;
-  const doubtful = decide(worldWith({ lastGood: damaged, status: returned }), releases);
+  const doubtful = decide(worldWith({ lastGood: damaged, status: returned }), releases, 0);
   assert.equal(doubtful.kind, "refuse");
   assert.equal(
-    decide(worldWith({ lastGood: damaged, status: returned, annotations: force }), releases).kind,
+    decide(worldWith({ lastGood: damaged, status: returned, annotations: force }), releases, 0).kind,
     "upgrade",
   );
 });

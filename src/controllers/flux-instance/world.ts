@@ -1,8 +1,12 @@
 import { readAnnotations, type ReconcileSettings } from "../../api/annotations.ts";
+import { canonicalInstance, type CanonicalInstance } from "../../api/canonical.ts";
+import { parseStoredFluxInstance } from "../../api/flux-instance.ts";
 import { ownerLabels } from "../../api/names.ts";
 import type { LiveMetadata } from "../../apply/planned-object.ts";
 import type { KubeObject, ObjectKey } from "../../kube/object.ts";
 import { formatSelector } from "../../kube/selector.ts";
+import { attempt } from "../../std/attempt.ts";
+import type { ReasonedError } from "../../std/errors.ts";
 import type { LastGoodState } from "./last-good.ts";
 import { readStatus, type FluxInstanceStatus } from "./status.ts";
 
@@ -12,6 +16,8 @@ export type World = {
   readonly instance: KubeObject;
   readonly generation: number;
   readonly settings: ReconcileSettings;
+  /** What the spec says, read as a stored one; the error where it cannot be used. */
+  readonly desired: CanonicalInstance | ReasonedError;
   /** What the instance's status says, which may have been written by the Go operator. */
   readonly recorded: FluxInstanceStatus;
   /** Metadata of the live objects that carry our owner labels. */
@@ -33,6 +39,7 @@ export function worldOf(
     instance,
     generation: instance.metadata.generation ?? 0,
     settings: readAnnotations(instance.metadata.annotations),
+    desired: attempt(() => canonicalInstance(parseStoredFluxInstance(instance))),
     recorded: readStatus(instance["status"]),
     live,
     lastGood,

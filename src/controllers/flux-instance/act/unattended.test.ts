@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { tableClient } from "../../../../test/support/table-client.ts";
+import { canonicalInstance } from "../../../api/canonical.ts";
 import { parseStoredFluxInstance } from "../../../api/flux-instance.ts";
 import { fluxInstance, ownerLabels } from "../../../api/names.ts";
 import { conditionTypes } from "../../../api/reasons.ts";
@@ -28,8 +29,11 @@ function worldWith(status: JsonObject): World {
 
 const world = worldWith({});
 const catalogue = { versions: embeddedVersions, load: loadRelease };
-const target = targetOf(parseStoredFluxInstance(instance({ sharding: { shards: ["a", "b"] } })), catalogue);
-const plain = targetOf(parseStoredFluxInstance(instance({})), catalogue);
+const target = targetOf(
+  canonicalInstance(parseStoredFluxInstance(instance({ sharding: { shards: ["a", "b"] } }))),
+  catalogue,
+);
+const plain = targetOf(canonicalInstance(parseStoredFluxInstance(instance({}))), catalogue);
 
 function resource(apiVersion: string, kind: string, name: string, shard?: string): KubeObject {
   const labels = shard === undefined ? {} : { "sharding.fluxcd.io/key": shard };

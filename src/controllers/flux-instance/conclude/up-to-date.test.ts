@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { releaseOf } from "../../../../test/support/small-release.ts";
+import { canonicalInstance } from "../../../api/canonical.ts";
 import { parseStoredFluxInstance } from "../../../api/flux-instance.ts";
 import { fluxInstance } from "../../../api/names.ts";
 import { conditionTypes, legalReasons } from "../../../api/reasons.ts";
@@ -12,7 +13,7 @@ import { holdCondition } from "./up-to-date.ts";
 const { storageApiVersion: apiVersion, kind } = fluxInstance;
 const metadata = { name: "flux", namespace: "flux-system" };
 const spec = { distribution: { version: "2.8.x", registry: "ghcr.io/fluxcd" }, components: ["source-controller"] };
-const instance = parseStoredFluxInstance({ apiVersion, kind, metadata, spec });
+const instance = canonicalInstance(parseStoredFluxInstance({ apiVersion, kind, metadata, spec }));
 const waiting = targetOfRelease(instance, releaseOf("2.8.1"), { latestVersion: "2.9.0", artifactRevision: undefined });
 const paused: Hold["gate"] = { kind: "paused" };
 const outside: Hold["gate"] = { kind: "outside", opensMs: Date.parse("2026-05-02T02:00:00Z") };

@@ -13,6 +13,8 @@ import { decide } from "./decide.ts";
 
 const catalogue: Catalogue = { versions: ["2.8.0", "2.8.1", "2.9.0"], load: (version) => releaseOf(version) };
 
+const nowMs = Date.parse("2026-05-01T12:00:00Z");
+
 type Parts = { readonly metadata?: JsonObject; readonly spec?: JsonObject; readonly status?: JsonObject };
 
 const spec = {
@@ -31,7 +33,7 @@ function instanceOf({ metadata, spec: given = spec, status = {} }: Parts): KubeO
 }
 
 function decideOn(parts: Parts): Decision {
-  return decide(worldOf(instanceOf(parts), new Map(), "flux-system"), { kind: "found", catalogue });
+  return decide(worldOf(instanceOf(parts), new Map(), "flux-system"), { kind: "found", catalogue }, nowMs);
 }
 
 /** What a decision says, short enough to compare. */
@@ -76,6 +78,14 @@ for (const { name, parts, want } of [
     name: "refuses a spec that does not hold to the schema",
     parts: { spec: { distribution: { version: "2.x" } } },
     want: { kind: "refuse", reason: "BuildFailed", retry: "on-change" },
+  },
+  {
+    name: "stays with what runs while upgrades are paused",
+    parts: {
+      spec: { ...spec, upgrade: { paused: true } },
+      status: { lastAppliedVersion: "2.8.0", lastAppliedRevision: "v2.8.0@sha256:0" },
+    },
+    want: { kind: "upgrade", version: "2.8.0", latest: "2.9.0" },
   },
   { name: "suspends what is switched off", parts: { metadata: off }, want: { kind: "suspend" } },
   {
@@ -126,7 +136,7 @@ test("decide() lets through what is no reason but a fault of ours", () => {
       throw fault;
     },
   };
-  assert.throws(() => decide(world, { kind: "found", catalogue: broken }), fault);
+  assert.throws(() => decide(world, { kind: "found", catalogue: broken }, nowMs), fault);
 });
 
 test("decide() refuses with the error of the build", () => {
@@ -138,7 +148,7 @@ test("decide() refuses with the error of the build", () => {
       throw error;
     },
   };
-  assert.deepEqual(decide(world, { kind: "found", catalogue: broken }), { kind: "refuse", error });
+  assert.deepEqual(decide(world, { kind: "found", catalogue: broken }, nowMs), { kind: "refuse", error });
 });
 
 const away = new ReasonedError({ reason: "ArtifactFailed", retry: "backoff", message: "Cannot reach the registry" });
@@ -209,7 +219,7 @@ for (const { name, status, releases, want } of [
   },
 ] satisfies readonly { name: string; status: JsonObject; releases: Releases; want: JsonObject }[]) {
   test(`decide() ${name}`, () => {
-    const decision = decide(worldOf(instanceOf({ status }), new Map(), "flux-system"), releases);
+    const decision = decide(worldOf(instanceOf({ status }), new Map(), "flux-system"), releases, nowMs);
     const problem =
       "problem" in decision && decision.problem !== undefined ? { problem: decision.problem.message } : {};
     assert.deepEqual({ ...shortOf(decision), ...problem }, want);
@@ -241,6 +251,6 @@ for (const { name, lastGood, want } of [
     const status = { ...readyAt(1), latestVersion: "2.10.0" };
     const kept: LastGoodState = { kind: "known", good: lastGood };
     const world = worldOf(instanceOf({ status }), new Map(), "flux-system", kept);
-    assert.deepEqual(shortOf(decide(world, { kind: "none", problem: away })), want);
+    assert.deepEqual(shortOf(decide(world, { kind: "none", problem: away }, nowMs)), want);
   });
 }

@@ -1,35 +1,102 @@
-import { parseStoredFluxInstance } from "../../../api/flux-instance.ts";
 import { conditionTypes, reasons } from "../../../api/reasons.ts";
 import type { DeletionPolicy } from "../../../api/spec.ts";
 import { latestRelease } from "../../../distribution/catalog.ts";
 import { findCondition } from "../../../kube/conditions.ts";
 import { fieldsOf, textOf } from "../../../kube/fields.ts";
 import { targetOf, type Catalogue, type Target } from "../../../render/target.ts";
+import { attempt } from "../../../std/attempt.ts";
 import { ReasonedError } from "../../../std/errors.ts";
 import { deepEqual } from "../../../std/json.ts";
-import { type Decision, modeOf } from "../decision.ts";
+import { modeOf, type Decision, type HeldTarget } from "../decision.ts";
 import type { Releases } from "../releases/releases.ts";
 import type { World } from "../world.ts";
+import { holdBack, releasesAtHand } from "./hold.ts";
 import { doubtOf, returnOf } from "./return.ts";
 
-/** Pure. First hit wins: where the instance is, whether it goes, whether it is on hold, whether it can be built. */
-export function decide(world: World, releases: Releases): Decision {
-  if (world.key.namespace !== world.ownNamespace) return { kind: "elsewhere" };
-  if (world.instance.metadata.deletionTimestamp !== undefined) {
-    return { kind: "uninstall", policy: deletionPolicyOf(world) };
+/** What a decision is made from. */
+type Question = {
+  readonly world: World;
+  readonly releases: Releases;
+  readonly nowMs: number;
+  /** What the spec asks for; the error where it cannot be built. Rendered when it is first asked for. */
+  readonly wanted: () => Target | ReasonedError;
+};
+
+type Step = (question: Question) => Decision | undefined;
+
+/** First hit wins. The last one always hits. */
+const steps: readonly Step[] = [
+  livesElsewhere,
+  isBeingDeleted,
+  isDisabled,
+  mayHaveFailedBefore,
+  hasFailedBefore,
+  cannotBeBuilt,
+  mustWait,
+  isWanted,
+];
+
+/** What a reconcile does about the world, which the controller calls at `nowMs`. Pure. */
+export function decide(world: World, releases: Releases, nowMs: number): Decision {
+  const wanted = once(() => tryTarget(world, releases));
+  const question: Question = { world, releases, nowMs, wanted };
+  for (const step of steps) {
+    const decision = step(question);
+    if (decision !== undefined) return decision;
   }
-  if (world.settings.reconcile === "disabled") return { kind: "suspend" };
-  const doubt = doubtOf(world);
-  if (doubt !== undefined) return { kind: "refuse", error: doubt };
-  const wanted = tryTarget(world, releases);
-  const back = returnOf(world, wanted instanceof ReasonedError ? undefined : wanted);
-  const problem = problemOf(wanted instanceof ReasonedError ? { problem: wanted } : releases);
-  if (back !== undefined) return { ...back, ...problem };
-  if (!(wanted instanceof ReasonedError)) return { kind: modeOf(world, wanted), ...wanted, ...problem };
+  throw new Error("Cannot happen: no step of decide has decided");
+}
+
+function livesElsewhere({ world: { key, ownNamespace } }: Question): Decision | undefined {
+  return key.namespace === ownNamespace ? undefined : { kind: "elsewhere" };
+}
+
+function isBeingDeleted({ world }: Question): Decision | undefined {
+  if (world.instance.metadata.deletionTimestamp === undefined) return undefined;
+  return { kind: "uninstall", policy: deletionPolicyOf(world) };
+}
+
+function isDisabled({ world: { settings } }: Question): Decision | undefined {
+  return settings.reconcile === "disabled" ? { kind: "suspend" } : undefined;
+}
+
+function mayHaveFailedBefore({ world }: Question): Decision | undefined {
+  const error = doubtOf(world);
+  return error === undefined ? undefined : { kind: "refuse", error };
+}
+
+/** The last good revision stays in the place of one that has failed. */
+function hasFailedBefore({ world, releases, wanted }: Question): Decision | undefined {
+  const target = wanted();
+  const back = returnOf(world, target instanceof ReasonedError ? undefined : target);
+  return back === undefined ? undefined : { ...back, ...newsOf(target, releases) };
+}
+
+function cannotBeBuilt(question: Question): Decision | undefined {
+  const candidate = candidateOf(question);
+  return candidate instanceof ReasonedError ? { kind: "refuse", error: candidate } : undefined;
+}
+
+/** The upgrade policy keeps another release from being put in place of the one that runs. */
+function mustWait(question: Question): Decision | undefined {
+  const { world, releases, nowMs } = question;
+  const candidate = candidateOf(question);
+  if (candidate instanceof ReasonedError) return undefined;
+  return holdBack(candidate, world, nowMs, releasesAtHand(world, releases));
+}
+
+function isWanted(question: Question): Decision | undefined {
+  const candidate = candidateOf(question);
+  return candidate instanceof ReasonedError ? undefined : { kind: modeOf(question.world, candidate), ...candidate };
+}
+
+/** What the spec asks for or, where that cannot be built although it was applied, what the last success chose from. */
+function candidateOf({ world, releases, wanted }: Question): HeldTarget | ReasonedError {
+  const target = wanted();
+  if (!(target instanceof ReasonedError)) return { ...target, ...newsOf(target, releases) };
   const good = goodOf(world, releases);
-  const kept = good !== undefined && isAppliedSpec(world) ? tryTargetOf(world, good) : wanted;
-  if (kept instanceof ReasonedError) return { kind: "refuse", error: wanted };
-  return { kind: modeOf(world, kept), ...kept, ...latestOf(world, releases), problem: wanted };
+  const kept = good !== undefined && isAppliedSpec(world) ? tryTargetOf(world, good) : target;
+  return kept instanceof ReasonedError ? target : { ...kept, ...latestOf(world, releases), problem: target };
 }
 
 /** What the last success chose from: still held, or kept in the cluster since before a restart, where that was this spec. */
@@ -50,16 +117,13 @@ function tryTarget(world: World, releases: Releases): Target | ReasonedError {
   return releases.kind === "none" ? releases.problem : tryTargetOf(world, releases.catalogue);
 }
 
-function tryTargetOf(world: World, catalogue: Catalogue): Target | ReasonedError {
-  try {
-    return targetOf(parseStoredFluxInstance(world.instance), catalogue);
-  } catch (error) {
-    if (error instanceof ReasonedError) return error;
-    throw error;
-  }
+function tryTargetOf({ desired }: World, catalogue: Catalogue): Target | ReasonedError {
+  return desired instanceof ReasonedError ? desired : attempt(() => targetOf(desired, catalogue));
 }
 
-function problemOf({ problem }: Pick<Releases, "problem">): { readonly problem?: ReasonedError } {
+/** Why it is not something newer. */
+function newsOf(target: Target | ReasonedError, releases: Releases): { readonly problem?: ReasonedError } {
+  const problem = target instanceof ReasonedError ? target : releases.problem;
   return problem === undefined ? {} : { problem };
 }
 
@@ -83,4 +147,9 @@ function deletionPolicyOf({ instance, settings }: World): DeletionPolicy {
   if (settings.reconcile === "disabled") return "Orphan";
   const policy = textOf(fieldsOf(instance["spec"])["deletionPolicy"]);
   return policy === "KeepResources" || policy === "Orphan" ? policy : "Uninstall";
+}
+
+function once<T>(compute: () => T): () => T {
+  let known: { readonly value: T } | undefined;
+  return () => (known ??= { value: compute() }).value;
 }

@@ -4,13 +4,12 @@ import { releaseOf } from "../../../../test/support/small-release.ts";
 import { fluxInstance } from "../../../api/names.ts";
 import type { Release } from "../../../distribution/release.ts";
 import type { JsonObject } from "../../../kube/object.ts";
-import type { Catalogue } from "../../../render/target.ts";
+import { targetOf, type Target, type Catalogue } from "../../../render/target.ts";
 import { ReasonedError } from "../../../std/errors.ts";
 import { operatorVersion } from "../../../std/version.ts";
-import type { Decision } from "../decision.ts";
+import { modeOf, type Decision } from "../decision.ts";
 import type { Releases } from "../releases/releases.ts";
 import { worldOf, type World } from "../world.ts";
-import { decide } from "./decide.ts";
 import { dueIn, holdBack, releasesAtHand, stayDespite, type RunningRelease } from "./hold.ts";
 
 const both = (version: string): Release => releaseOf(version, ["source-controller", "kustomize-controller"]);
@@ -41,7 +40,13 @@ function worldWith(parts: JsonObject, status: JsonObject = applied): World {
 }
 
 function heldBack(world: World, nowMs = noon, known = running): Decision {
-  return holdBack(decide(world, { kind: "found", catalogue }), world, nowMs, known);
+  const target = targetIn(world);
+  return holdBack(target, world, nowMs, known) ?? { kind: modeOf(world, target), ...target };
+}
+
+function targetIn({ desired }: World, releases = catalogue): Target {
+  assert.ok(!(desired instanceof ReasonedError));
+  return targetOf(desired, releases);
 }
 
 /** What is made now, and what waits: "upgrade 2.8.0, then 2.8.1". */
@@ -171,16 +176,16 @@ test("holdBack() does not try a configuration again that failed with what runs, 
 test("holdBack() stays with the artifact of what runs as well", () => {
   const world = worldWith({ upgrade: paused }, { ...applied, lastArtifactRevision: "sha256:old" });
   const fresh: Catalogue = { ...catalogue, artifactRevision: "sha256:new" };
-  const held = holdBack(decide(world, { kind: "found", catalogue: fresh }), world, noon, running);
-  assert.ok("artifactRevision" in held);
+  const held = holdBack(targetIn(world, fresh), world, noon, running);
+  assert.ok(held !== undefined && "artifactRevision" in held);
   assert.deepEqual([held.artifactRevision, holdOf(held).waiting.artifactRevision], ["sha256:old", "sha256:new"]);
 });
 
 test("holdBack() keeps no reason waiting for which something else is not newer", () => {
   const world = worldWith({ upgrade: paused });
   const problem = new ReasonedError({ reason: "ArtifactFailed", retry: "backoff", message: "away" });
-  const held = holdBack(decide(world, { kind: "found", catalogue, problem }), world, noon, running);
-  assert.ok(!("problem" in held) && !("problem" in holdOf(held).waiting));
+  const held = holdBack({ ...targetIn(world), problem }, world, noon, running);
+  assert.ok(held !== undefined && !("problem" in held) && !("problem" in holdOf(held).waiting));
 });
 
 for (const { name, found, version, want } of [
@@ -234,20 +239,12 @@ const refusal = new ReasonedError({ reason: "PreflightFailed", retry: "backoff",
 /** The target of a world in which `status` says what runs. */
 function staysWith(status: JsonObject, known = running): string | undefined {
   const world = worldWith({}, status);
-  const wanted = decide(world, { kind: "found", catalogue });
-  assert.ok(wanted.kind === "upgrade");
-  const { kind: __, ...target } = wanted;
-  const stays = stayDespite(refusal, target, world, known);
+  const stays = stayDespite(refusal, targetIn(world), world, known);
   return stays === undefined ? undefined : `${stays.rendering.version}: ${stays.problem?.message}`;
 }
 
 function appliedAs(version: string): JsonObject {
-  const target = holdBack(
-    decide(worldWith({ upgrade: paused }), { kind: "found", catalogue }),
-    worldWith({ upgrade: paused }),
-    noon,
-    running,
-  );
+  const target = heldBack(worldWith({ upgrade: paused }));
   assert.ok("rendering" in target);
   return { lastAppliedVersion: version, lastAppliedRevision: target.rendering.revision };
 }

@@ -2,8 +2,8 @@ import { upgradeGate } from "../../../api/upgrade-policy.ts";
 import type { Release } from "../../../distribution/release.ts";
 import { isSameRelease } from "../../../distribution/same-release.ts";
 import { renderInstance } from "../../../render/render-instance.ts";
-import type { Rendering } from "../../../render/rendering.ts";
 import type { Target } from "../../../render/target.ts";
+import { attempt } from "../../../std/attempt.ts";
 import { ReasonedError } from "../../../std/errors.ts";
 import { type Hold, modeOf, type Decision, type HeldTarget } from "../decision.ts";
 import { hasBegun } from "../plan.ts";
@@ -16,41 +16,40 @@ import { returnOf } from "./return.ts";
 export type RunningRelease = (version: string) => Release | undefined;
 
 /**
- * Keeps `decision` from putting another release in place of the one that runs while the upgrade policy does not let upgrades start: then
- * the running release is rendered with the spec as it is now, so that its configuration changes and drift is repaired. What has begun is
- * finished, and nothing keeps an installation waiting. Pure.
+ * What is done while the upgrade policy does not let `candidate` put another release in place of the one that runs: the running release is
+ * rendered with the spec as it is now, so that its configuration changes and drift is repaired. Undefined where the policy does not forbid
+ * it. What has begun is finished, and nothing keeps an installation waiting. Pure.
  */
-export function holdBack(decision: Decision, world: World, nowMs: number, running: RunningRelease): Decision {
-  if (decision.kind !== "upgrade" && decision.kind !== "settle") return decision;
-  const gate = upgradeGate(decision.spec.upgrade, nowMs);
+export function holdBack(
+  candidate: HeldTarget,
+  world: World,
+  nowMs: number,
+  running: RunningRelease,
+): Decision | undefined {
+  if (modeOf(world, candidate) === "install") return undefined;
+  const gate = upgradeGate(candidate.spec.upgrade, nowMs);
   const from = runningVersion(world.recorded);
-  if (gate.kind === "open" || from === undefined || hasBegun(world.recorded.plan, decision.rendering)) return decision;
+  if (gate.kind === "open" || from === undefined || hasBegun(world.recorded.plan, candidate.rendering))
+    return undefined;
   const release = running(from);
-  if (release === undefined ? from === decision.rendering.version : isSameRelease(release, decision.release)) {
-    return decision;
+  if (release === undefined ? from === candidate.rendering.version : isSameRelease(release, candidate.release)) {
+    return undefined;
   }
-  const { kind: _, problem: __, ...waiting } = decision;
+  const { problem: _, ...waiting } = candidate;
   const hold: Hold = { gate, waiting, from };
-  if (release === undefined) {
-    return {
-      kind: "wait",
-      hold,
-      obstacle: `this operator does not have Flux ${from}, so that nothing can be repaired`,
-    };
-  }
-  return stayWith(release, hold, world);
+  if (release !== undefined) return stayWith(release, hold, world);
+  const obstacle = `this operator does not have Flux ${from}, so that nothing can be repaired`;
+  return { kind: "wait", hold, obstacle };
 }
 
 function stayWith(release: Release, hold: Hold, world: World): Decision {
-  try {
-    const rendering = renderInstance(hold.waiting.spec, release, world.key);
-    const { artifactRevision: _, ...waiting } = hold.waiting;
-    const target: HeldTarget = { ...waiting, ...artifactOf(world), release, rendering, hold };
-    return returnOf(world, target) ?? { kind: modeOf(world, target), ...target };
-  } catch (error) {
-    if (!(error instanceof ReasonedError)) throw error;
-    return { kind: "wait", hold, obstacle: `with Flux ${hold.from} it cannot be built: ${error.message}` };
+  const rendering = attempt(() => renderInstance(hold.waiting.spec, release, world.key));
+  if (rendering instanceof ReasonedError) {
+    return { kind: "wait", hold, obstacle: `with Flux ${hold.from} it cannot be built: ${rendering.message}` };
   }
+  const { artifactRevision: _, ...waiting } = hold.waiting;
+  const target: HeldTarget = { ...waiting, ...artifactOf(world), release, rendering, hold };
+  return returnOf(world, target) ?? { kind: modeOf(world, target), ...target };
 }
 
 /**
@@ -66,20 +65,11 @@ export function stayDespite(
   const from = runningVersion(world.recorded);
   const release = from === undefined ? undefined : running(from);
   if (release === undefined) return undefined;
-  const rendering = tryRender(wanted.spec, release, world);
-  if (rendering === undefined || rendering.revision !== world.recorded.lastAppliedRevision) return undefined;
+  // What stands against a release that ran before is of no interest beside the problem that is told.
+  const rendering = attempt(() => renderInstance(wanted.spec, release, world.key));
+  if (rendering instanceof ReasonedError || rendering.revision !== world.recorded.lastAppliedRevision) return undefined;
   const { artifactRevision: _, ...others } = wanted;
   return { ...others, ...artifactOf(world), release, rendering, problem };
-}
-
-/** What stands against a release that ran before is of no interest beside the problem that is told. */
-function tryRender(spec: Target["spec"], release: Release, { key }: World): Rendering | undefined {
-  try {
-    return renderInstance(spec, release, key);
-  } catch (error) {
-    if (!(error instanceof ReasonedError)) throw error;
-    return undefined;
-  }
 }
 
 function artifactOf({ recorded: { lastArtifactRevision } }: World): { readonly artifactRevision?: string } {

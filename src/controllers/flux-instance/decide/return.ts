@@ -1,8 +1,10 @@
+import { canonicalInstance } from "../../../api/canonical.ts";
 import { parseStoredFluxInstance } from "../../../api/flux-instance.ts";
 import { lastGoodName } from "../../../api/names.ts";
 import { conditionTypes, reasons } from "../../../api/reasons.ts";
 import { findCondition } from "../../../kube/conditions.ts";
 import { type Target, targetOfRelease } from "../../../render/target.ts";
+import { attempt } from "../../../std/attempt.ts";
 import { ReasonedError } from "../../../std/errors.ts";
 import { operatorVersion } from "../../../std/version.ts";
 import type { Return } from "../decision.ts";
@@ -39,13 +41,10 @@ function isReturning({ recorded }: World, failed: FailedAttempt): boolean {
 
 /** Renders the last good revision; the error where this operator cannot. */
 export function goodTarget(world: World, good: LastGood, latestVersion = good.version): Target | ReasonedError {
-  try {
-    const instance = parseStoredFluxInstance({ ...world.instance, spec: good.spec });
+  return attempt(() => {
+    const instance = canonicalInstance(parseStoredFluxInstance({ ...world.instance, spec: good.spec }));
     return targetOfRelease(instance, good.release, { latestVersion, artifactRevision: good.artifactRevision });
-  } catch (error) {
-    if (error instanceof ReasonedError) return error;
-    throw error;
-  }
+  });
 }
 
 /**

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { artifactFiles } from "../../../../test/support/artifact-of.ts";
 import { base as nextMinor } from "../../../../test/support/next-minor.ts";
 import { tarGzOf } from "../../../../test/support/tarball.ts";
+import { canonicalInstance } from "../../../api/canonical.ts";
 import { parseStoredFluxInstance } from "../../../api/flux-instance.ts";
 import { fluxInstance, instanceAnnotations } from "../../../api/names.ts";
 import type { JsonObject } from "../../../kube/object.ts";
@@ -229,7 +230,7 @@ test("find() keeps what was applied last beside what came after it", async () =>
   const world = worldWith();
   const first = await source.find(world, never);
   assert.equal(first.kind, "found");
-  source.applied(key, targetOf(parseStoredFluxInstance(world.instance), first.catalogue));
+  source.applied(key, targetOf(canonicalInstance(parseStoredFluxInstance(world.instance)), first.catalogue));
   Object.assign(registry, { digest: "sha256:2", tarball: two });
   await source.poll(key, never);
   assert.deepEqual(shortOf(await source.find(world, never)), {

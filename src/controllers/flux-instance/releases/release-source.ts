@@ -1,5 +1,3 @@
-import { canonicalSpec } from "../../../api/canonical.ts";
-import { parseStoredFluxInstance } from "../../../api/flux-instance.ts";
 import type { CanonicalSpec } from "../../../api/spec.ts";
 import type { ObjectKey } from "../../../kube/object.ts";
 import { RegistryError } from "../../../oci/registry-error.ts";
@@ -137,23 +135,16 @@ function releasesOf({ look, good }: State, { versions: known }: Catalogue): Rele
 }
 
 /** Undefined for an instance that uses no artifact, or is not to be built: nothing is asked for it. */
-function wishOf({ key, instance, settings, ownNamespace }: World): Wish | undefined {
+function wishOf({ key, instance, settings, desired, ownNamespace }: World): Wish | undefined {
   if (key.namespace !== ownNamespace || settings.reconcile === "disabled") return undefined;
   if (instance.metadata.deletionTimestamp !== undefined) return undefined;
-  const distribution = distributionOf(instance, key.namespace);
-  if (distribution?.artifact === undefined) return undefined;
+  // What is wrong with the spec is for decide to say.
+  if (desired instanceof ReasonedError) return undefined;
+  const { distribution } = desired.spec;
   const { artifact } = distribution;
+  if (artifact === undefined) return undefined;
   const everyMs = settings.reconcileArtifactEveryMs ?? settings.reconcileEveryMs;
   return { key, distribution: { ...distribution, artifact }, everyMs, requestedAt: settings.requestedAt };
-}
-
-function distributionOf(instance: World["instance"], namespace: string): CanonicalSpec["distribution"] | undefined {
-  try {
-    return canonicalSpec(parseStoredFluxInstance(instance).spec, namespace).distribution;
-  } catch (error) {
-    if (error instanceof ReasonedError) return undefined; // decide says what is wrong with it
-    throw error;
-  }
 }
 
 function sameWish(left: Wish, right: Wish): boolean {
