@@ -27,7 +27,6 @@ const minimal: CanonicalSpec = {
   migrateResources: true,
   upgrade: { paused: false, rollback: true, windows: [] },
   driftIgnore: [],
-  deletionPolicy: "Uninstall",
 };
 
 const cases: readonly { name: string; spec: FluxInstanceSpec; want: CanonicalSpec }[] = [
@@ -151,7 +150,6 @@ const cases: readonly { name: string; spec: FluxInstanceSpec; want: CanonicalSpe
       migrateResources: false,
       upgrade: { paused: true, rollback: false, windows: [{ schedule: "0 3 * * *", duration: "2h", timeZone: "UTC" }] },
       driftIgnore: [{ target: { kind: "Deployment" }, paths: ["/spec/replicas"] }],
-      deletionPolicy: "Orphan",
     },
   },
 ];

@@ -66,7 +66,6 @@ export function canonicalSpec(spec: FluxInstanceSpec, namespace: string): Canoni
     migrateResources: spec.migrateResources ?? true,
     upgrade: upgradeOf(spec.upgrade),
     driftIgnore: spec.driftIgnore ?? [],
-    deletionPolicy: spec.deletionPolicy ?? "Uninstall",
   };
 }
 

@@ -52,11 +52,7 @@ export const instanceAnnotations = {
 
 /** Annotations that are written to or read from managed objects. */
 export const objectAnnotations = {
-  kustomizeSsa: "kustomize.toolkit.fluxcd.io/ssa",
-  kustomizePrune: "kustomize.toolkit.fluxcd.io/prune",
   prune: `${group}/prune`,
-  force: `${group}/force`,
-  profile: `${group}/profile`,
   revision: `${group}/revision`,
   shardRole: "sharding.fluxcd.io/role",
 } as const;

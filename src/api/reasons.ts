@@ -38,7 +38,6 @@ export const reasons = {
   uninstallFailed: "UninstallFailed",
   upToDate: "UpToDate",
   newVersionAvailable: "NewVersionAvailable",
-  newDigestsAvailable: "NewDigestsAvailable",
   upgradePaused: "UpgradePaused",
   outsideWindow: "OutsideWindow",
   needsNewerOperator: "NeedsNewerOperator",
@@ -96,7 +95,6 @@ export const legalReasons = {
     True: [reasons.upToDate],
     False: [
       reasons.newVersionAvailable,
-      reasons.newDigestsAvailable,
       reasons.upgradePaused,
       reasons.outsideWindow,
       reasons.needsNewerOperator,

@@ -1,3 +1,4 @@
+import type { ComponentName, ImageVariant } from "../distribution/release.ts";
 /**
  * The one shape that the rest of the house reads: aliases folded, defaults filled in, registry without trailing slash.
  * `api/canonical.ts` makes it from what a user wrote; nothing else does.
@@ -18,20 +19,12 @@ export type CanonicalSpec = {
   readonly migrateResources: boolean;
   readonly upgrade: UpgradeSpec;
   readonly driftIgnore: readonly DriftIgnoreSpec[];
-  readonly deletionPolicy: DeletionPolicy;
 };
 
-export type Component =
-  | "source-controller"
-  | "kustomize-controller"
-  | "helm-controller"
-  | "notification-controller"
-  | "image-reflector-controller"
-  | "image-automation-controller"
-  | "source-watcher";
+export type Component = ComponentName;
 
 export type DeletionPolicy = "Uninstall" | "KeepResources" | "Orphan";
-export type Variant = "upstream-alpine" | "enterprise-alpine" | "enterprise-distroless" | "enterprise-distroless-fips";
+export type Variant = ImageVariant;
 
 export type DistributionSpec = {
   /** A semver range as the user wrote it. */

@@ -21,6 +21,9 @@ export type Takeover = {
   readonly refusal?: string;
 };
 
+/** Told of each object as soon as it has been written or deleted; not of those that were left as they were. */
+export type OnChange = (change: Change) => void;
+
 /** The changes that changed something. */
 export function effectiveChanges(changes: readonly Change[]): readonly Change[] {
   return changes.filter((change) => change.action !== "unchanged" && change.action !== "kept");

@@ -1,6 +1,7 @@
+import { fieldsOf, listOf, textOf } from "../kube/fields.ts";
 import { gvkOf } from "../kube/gvk.ts";
-import type { KubeObject } from "../kube/object.ts";
 import { formatObjectId, objectIdOf, parseObjectId, type ObjectId } from "../kube/object-id.ts";
+import type { JsonValue, KubeObject } from "../kube/object.ts";
 import { applyPlaceOf } from "../kube/order.ts";
 
 /** One entry of `status.inventory.entries`, in the Go operator's terms: `v` is the API version without group. */
@@ -8,6 +9,14 @@ export type InventoryEntry = { readonly id: string; readonly v: string };
 
 /** An object that we manage, and the version at which it was last written. */
 export type ManagedObject = ObjectId & { readonly version: string };
+
+/** `status.inventory` as the API server has it. Entries without an id are left out. */
+export function readInventory(status: JsonValue | undefined): readonly InventoryEntry[] {
+  return listOf(fieldsOf(fieldsOf(status)["inventory"])["entries"])
+    .map(fieldsOf)
+    .map((entry) => ({ id: textOf(entry["id"]), v: textOf(entry["v"]) }))
+    .filter((entry) => entry.id !== "");
+}
 
 /** The inventory of `objects`, sorted by id. */
 export function inventoryOf(objects: readonly KubeObject[]): readonly InventoryEntry[] {

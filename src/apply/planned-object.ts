@@ -1,22 +1,38 @@
 import type { JsonObject, KubeObject, ObjectMeta } from "../kube/object.ts";
 
-/**
- * What an apply of one object would do. `blind` objects cannot be dry-run yet, because the plan itself brings their kind or
- * their namespace; custom resources are held to the schema in the plan, and dry-run by `planBlind`. `migrate` definitions cannot be applied before `migrate` has been there: objects may lie in a version that goes.
- * `recreate` objects of others differ from ours in what never changes, so they are deleted first.
- */
-export type PlannedObject = {
+/** What an apply of one object would do. `live` is the object as the API server has it. */
+export type PlannedObject =
+  | { readonly action: "create"; readonly object: KubeObject; readonly live?: undefined }
+  /**
+   * It cannot be dry-run yet, because the plan itself brings its kind or its namespace; custom resources are held to the schema in the
+   * plan, and dry-run by `planBlind`.
+   */
+  | { readonly action: "blind"; readonly object: KubeObject; readonly live?: undefined }
+  /** `live` is absent where the ledger spares the question. */
+  | { readonly action: "unchanged"; readonly object: KubeObject; readonly live?: KubeObject }
+  | ConfiguredObject
+  /** A definition that cannot be applied before `migrate` has run: objects may lie in a version that it drops. */
+  | { readonly action: "migrate"; readonly object: KubeObject; readonly live: KubeObject }
+  /** An object of others that differs from ours in what never changes, so it is deleted first. */
+  | { readonly action: "recreate"; readonly object: KubeObject; readonly live: KubeObject };
+
+/** An object whose fields change. */
+export type ConfiguredObject = {
+  readonly action: "configure";
   readonly object: KubeObject;
+  readonly live: KubeObject;
   /** What is applied in its stead, where some of its fields are left to others. */
   readonly yielded?: KubeObject;
   /** Others may own fields of it, or cannot give them up, so nothing of theirs is taken away. */
   readonly shared?: boolean;
-  readonly action: "create" | "configure" | "unchanged" | "blind" | "migrate" | "recreate";
-  /** As the API server has it; absent where there is none, and where the ledger spares the question. */
-  readonly live?: KubeObject;
   /** Others have managed it until now. */
   readonly adoption?: PlannedAdoption;
 };
+
+/** How the object is taken over from others; undefined where nobody else has managed it. */
+export function adoptionIn(planned: PlannedObject): PlannedAdoption | undefined {
+  return planned.action === "configure" ? planned.adoption : undefined;
+}
 
 /** Metadata of the live objects that carry our owner labels, by inventory id. */
 export type LiveMetadata = ReadonlyMap<string, ObjectMeta>;

@@ -1,4 +1,2 @@
-/** Of every server-side apply, as the Go operator has it. */
-export const fieldManager = "flux-operator";
 /** Requests in flight at a time; more does not make the API server faster on two cores. */
 export const requestLimit = 8;

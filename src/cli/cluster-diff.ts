@@ -1,12 +1,12 @@
+import { installer } from "../api/installer.ts";
 import { fluxInstance, objectAnnotations, ownerLabels } from "../api/names.ts";
-import { inventoryOf, staleObjects, type InventoryEntry } from "../apply/inventory.ts";
+import { inventoryOf, readInventory, staleObjects } from "../apply/inventory.ts";
 import { Ledger } from "../apply/ledger.ts";
 import { isKept, isOwned } from "../apply/ownership.ts";
 import { planApply, type PlanDeps } from "../apply/plan/plan-apply.ts";
-import type { PlannedObject, Wanted } from "../apply/planned-object.ts";
+import { adoptionIn, type PlannedObject, type Wanted } from "../apply/planned-object.ts";
 import { requestLimit } from "../apply/request.ts";
 import type { ApiClient } from "../client/api-client.ts";
-import { fieldsOf, listOf, textOf } from "../kube/fields.ts";
 import { parseApiVersion, type GroupVersionKind } from "../kube/gvk.ts";
 import { formatObjectId, objectIdOf } from "../kube/object-id.ts";
 import type { KubeObject, ObjectKey } from "../kube/object.ts";
@@ -42,7 +42,12 @@ export async function diffCluster(
 ): Promise<ClusterDiff> {
   const answers = new Answers(client);
   const objects = wanted.objects.toSorted(compareForFluxApply);
-  const planned = await planApply({ ...wanted, objects }, new Map(), { client: answers, ledger: new Ledger() }, signal);
+  const planned = await planApply(
+    { ...wanted, objects },
+    new Map(),
+    { client: answers, ledger: new Ledger(), installer },
+    signal,
+  );
   const applied = planned.flatMap((one): Difference[] => {
     if (one.action === "unchanged") return [];
     const { object } = one;
@@ -55,14 +60,16 @@ export async function diffCluster(
 }
 
 /** What the API server said last is not always about the final shape: some objects take more than one step. */
-function finalOf({ object, action, adoption }: PlannedObject, answer: KubeObject | undefined): KubeObject {
+function finalOf(planned: PlannedObject, answer: KubeObject | undefined): KubeObject {
+  const { object, action } = planned;
   if (action === "migrate" || action === "recreate") return object;
-  return adoption?.after ?? answer ?? object;
+  return adoptionIn(planned)?.after ?? answer ?? object;
 }
 
-function noteOf({ action, adoption }: PlannedObject): { readonly note?: string } {
-  if (action === "recreate")
+function noteOf(planned: PlannedObject): { readonly note?: string } {
+  if (planned.action === "recreate")
     return { note: "deleted and created anew: others made it, and it differs in what cannot be changed" };
+  const adoption = adoptionIn(planned);
   if (adoption === undefined || adoption.managers.length === 0) return {};
   const kept = adoption.refusal === undefined ? "" : `; fields of theirs stay: ${adoption.refusal}`;
   return { note: `taken over from ${adoption.managers.join(", ")}${kept}` };
@@ -111,17 +118,11 @@ async function prunedObjects(
   signal: AbortSignal,
 ): Promise<readonly Difference[]> {
   const instance = await client.getOrUndefined(instanceKind, key, signal);
-  const stale = staleObjects(recordedInventory(instance), inventoryOf(objects));
+  const stale = staleObjects(readInventory(instance?.["status"]), inventoryOf(objects));
   const live = await mapConcurrent(stale, requestLimit, (id) => client.getOrUndefined(id, id, signal));
   const owner = ownerLabels(key);
   return live
     .filter((object) => object !== undefined)
     .filter((object) => isOwned(object, owner) && !isKept(object, objectAnnotations.prune))
     .map((object) => ({ kind: "pruned", object }));
-}
-
-function recordedInventory(instance: KubeObject | undefined): readonly InventoryEntry[] {
-  return listOf(fieldsOf(fieldsOf(instance?.["status"])["inventory"])["entries"])
-    .map(fieldsOf)
-    .map(({ id, v }) => ({ id: textOf(id), v: textOf(v) }));
 }

@@ -1,8 +1,8 @@
-import { fieldsOf, listOf, textOf } from "../kube/fields.ts";
+import { textOf } from "../kube/fields.ts";
 import type { KubeObject } from "../kube/object.ts";
+import { containersOf } from "../kube/pod-template.ts";
 import { UnreachableError } from "../std/errors.ts";
-import { componentNames } from "./release.ts";
-import type { ComponentName, ImageVariant, Release } from "./release.ts";
+import { componentNames, type ComponentName, type ImageVariant, type Release } from "./release.ts";
 
 /** Where the vendors publish; a registry that is not here is a mirror, and needs `variant`. */
 const variantsByRegistry: ReadonlyMap<string, ImageVariant> = new Map([
@@ -100,10 +100,8 @@ function imageOf(
 /** The image of the container `manager` in a component's Deployment; undefined when there is none. */
 export function managerImage(objects: readonly KubeObject[]): string | undefined {
   const deployment = objects.find(({ kind }) => kind === "Deployment");
-  const pod = fieldsOf(fieldsOf(fieldsOf(deployment?.["spec"])["template"])["spec"]);
-  const manager = listOf(pod["containers"])
-    .map(fieldsOf)
-    .find(({ name }) => name === "manager");
+  const containers = deployment === undefined ? [] : containersOf(deployment);
+  const manager = containers.find(({ name }) => name === "manager");
   return manager === undefined ? undefined : textOf(manager["image"]);
 }
 

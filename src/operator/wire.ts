@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
+import { installer } from "../api/installer.ts";
 import { fluxInstance, operatorName } from "../api/names.ts";
 import { Ledger } from "../apply/ledger.ts";
 import type { ApiClient } from "../client/api-client.ts";
@@ -83,6 +84,7 @@ function wire(parts: Parts): readonly StartStep[] {
   const deps = {
     ...base,
     client,
+    installer,
     ledger,
     interrupts,
     events,
@@ -94,8 +96,10 @@ function wire(parts: Parts): readonly StartStep[] {
     overrideManagers: config.overrideManagers,
   };
   metrics.addState(instanceMetric(instances));
-  const controller = controllerOf({ name: controllerName, queue, workers: config.concurrent }, parts, (key, signal) =>
-    reconcileFluxInstance(key, deps, signal),
+  const controller = controllerOf(
+    { name: controllerName, queue, workers: config.concurrent },
+    parts,
+    (key, lines, signal) => reconcileFluxInstance(key, deps, lines, signal),
   );
   return [
     { because: "probes must be answered from the first moment on", runnables: servers(parts, [instances, ...managed]) },
@@ -155,14 +159,15 @@ function watchArtifacts(parts: Parts, queue: WorkQueue, interrupts: Interrupts):
     client,
     registry,
     polls,
+    jitter: parts.config.intervalJitter,
     embedded: { versions: embeddedVersions, load: loadRelease },
     onChange: (key, moved) => {
       if (moved) interrupts.interrupt(key);
       queue.add(key);
     },
   });
-  const poller = controllerOf({ name: artifactControllerName, queue: polls, workers: 1 }, parts, (key, signal) =>
-    releases.poll(key, signal),
+  const poller = controllerOf({ name: artifactControllerName, queue: polls, workers: 1 }, parts, (key, log, signal) =>
+    releases.poll(key, log, signal),
   );
   return { releases, poller };
 }
@@ -181,7 +186,15 @@ function controllerOf(
   reconcile: ControllerOptions["reconcile"],
 ): Runnable {
   const observer = metrics.forController(controller.name, controller.workers);
-  const options = { ...base, ...controller, reconcile, log, recheckJitter: config.intervalJitter, observer };
+  const options = {
+    ...base,
+    ...controller,
+    reconcile,
+    log,
+    createId: randomUUID,
+    recheckJitter: config.intervalJitter,
+    observer,
+  };
   return { name: controller.name, run: (signal) => runController(options, signal) };
 }
 

@@ -5,13 +5,13 @@ import { createTestLog } from "../../test/support/test-log.ts";
 import { ApiError } from "../client/api-error.ts";
 import type { ObjectKey } from "../kube/object.ts";
 import { ReasonedError } from "../std/errors.ts";
-import { runController, type Outcome, type ReconcileResult } from "./controller.ts";
+import { runController, type ControllerOptions, type Outcome, type ReconcileResult } from "./controller.ts";
 import { WorkQueue } from "./work-queue.ts";
 
 const a: ObjectKey = { namespace: "n", name: "a" };
 
 type Setup = {
-  readonly reconcile: (key: ObjectKey, signal: AbortSignal) => Promise<Outcome>;
+  readonly reconcile: ControllerOptions["reconcile"];
   readonly workers?: number;
 };
 
@@ -22,7 +22,17 @@ function start({ reconcile, workers = 1 }: Setup) {
   const results: ReconcileResult[] = [];
   const observer = { started: () => undefined, finished: (result: ReconcileResult) => void results.push(result) };
   const abort = new AbortController();
-  const options = { name: "flux-instance", queue, workers, reconcile, log, clock, random: () => 0.5, observer };
+  const options = {
+    name: "flux-instance",
+    queue,
+    workers,
+    reconcile,
+    log,
+    createId,
+    clock,
+    random: () => 0.5,
+    observer,
+  };
   const ended = runController(options, abort.signal);
   const stop = async (): Promise<void> => {
     abort.abort(new Error("stop"));
@@ -30,6 +40,13 @@ function start({ reconcile, workers = 1 }: Setup) {
   };
   return { clock, queue, lines, results, stop };
 }
+
+const createId = (): string => "1";
+
+const tellAndSettle: ControllerOptions["reconcile"] = async (_key, log) => {
+  log.info("Reconciled");
+  return { kind: "settled" };
+};
 
 const tooMany = new ApiError("list Pod", {
   code: 429,
@@ -64,28 +81,28 @@ for (const { name, ends, want } of [
   },
   {
     name: "failed with backoff",
-    ends: (): Outcome => ({ kind: "failed", retry: "backoff" }),
+    ends: (): Outcome => ({ kind: "failed", retry: { kind: "backoff" } }),
     want: { sleeping: [750], result: "error", errors: 0 },
   },
   {
     name: "failed with backoff, and for long where that was asked for",
-    ends: (): Outcome => ({ kind: "failed", retry: "backoff", atLeastMs: 90_000, recheckMs: 60_000 }),
+    ends: (): Outcome => ({ kind: "failed", retry: { kind: "backoff", atLeastMs: 90_000, atMostMs: 60_000 } }),
     want: { sleeping: [90_000], result: "error", errors: 0 },
   },
   {
     name: "failed with backoff, but no longer than it wants",
-    ends: (): Outcome => ({ kind: "failed", retry: "backoff", atLeastMs: 0, recheckMs: 500 }),
+    ends: (): Outcome => ({ kind: "failed", retry: { kind: "backoff", atLeastMs: 0, atMostMs: 500 } }),
     want: { sleeping: [500], result: "error", errors: 0 },
   },
   {
     name: "failed until something changes",
-    ends: (): Outcome => ({ kind: "failed", retry: "on-change" }),
+    ends: (): Outcome => ({ kind: "failed", retry: { kind: "on-change" } }),
     want: { sleeping: [], result: "error", errors: 0 },
   },
   {
-    name: "failed until something changes, or for long",
-    ends: (): Outcome => ({ kind: "failed", retry: "on-change", recheckMs: 3_600_000 }),
-    want: { sleeping: [3_600_000], result: "error", errors: 0 },
+    name: "failed for a given time",
+    ends: (): Outcome => ({ kind: "failed", retry: { kind: "after", ms: 5_000 } }),
+    want: { sleeping: [5_000], result: "error", errors: 0 },
   },
   {
     name: "an exception",
@@ -127,7 +144,7 @@ test("runController() lets the backoff grow until a reconcile settles", async ()
   const delays: (readonly number[])[] = [];
   let runs = 0;
   const { queue, clock, stop } = start({
-    reconcile: async () => ((runs += 1) === 3 ? { kind: "settled" } : { kind: "failed", retry: "backoff" }),
+    reconcile: async () => ((runs += 1) === 3 ? { kind: "settled" } : { kind: "failed", retry: { kind: "backoff" } }),
   });
   queue.add(a);
   for (const ms of [0, 750, 1_500]) {
@@ -153,7 +170,17 @@ test("runController() spreads rechecks around their time", async () => {
   const chances = [0, 0.75];
   const random = (): number => chances.shift() ?? 0;
   const ended = runController(
-    { name: "x", queue, workers: 1, reconcile: recheckInASecond, log, clock, random, recheckJitter: 0.1 },
+    {
+      name: "x",
+      queue,
+      workers: 1,
+      reconcile: recheckInASecond,
+      log,
+      createId,
+      clock,
+      random,
+      recheckJitter: 0.1,
+    },
     abort.signal,
   );
   queue.add(a);
@@ -174,7 +201,17 @@ test("runController() comes back to the moment for what is due", async () => {
   const abort = new AbortController();
   const { log } = createTestLog();
   const ended = runController(
-    { name: "x", queue, workers: 1, reconcile: dueInASecond, log, clock, random: () => 1, recheckJitter: 0.1 },
+    {
+      name: "x",
+      queue,
+      workers: 1,
+      reconcile: dueInASecond,
+      log,
+      createId,
+      clock,
+      random: () => 1,
+      recheckJitter: 0.1,
+    },
     abort.signal,
   );
   queue.add(a);
@@ -212,7 +249,7 @@ test("runController() works on different keys at a time and never twice on one",
 
 test("runController() tells a running reconcile to stop, waits for it, and logs no error for that", async () => {
   let ended = false;
-  const reconcile = async (_: ObjectKey, signal: AbortSignal): Promise<Outcome> => {
+  const reconcile: ControllerOptions["reconcile"] = async (_key, _log, signal) => {
     await new Promise((resolve) => signal.addEventListener("abort", resolve));
     ended = true;
     throw signal.reason;
@@ -222,4 +259,14 @@ test("runController() tells a running reconcile to stop, waits for it, and logs 
   await clock.advance(0);
   await stop();
   assert.deepEqual([ended, lines], [true, []]);
+});
+
+test("runController() gives each reconcile a logger that names the key and the reconcile", async () => {
+  const { queue, clock, lines, stop } = start({ reconcile: tellAndSettle });
+  queue.add(a);
+  await clock.advance(0);
+  await stop();
+  assert.deepEqual(lines, [
+    { level: "info", message: "Reconciled", controller: "flux-instance", ...a, reconcileID: "1" },
+  ]);
 });

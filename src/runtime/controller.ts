@@ -1,10 +1,9 @@
 import { isAbortOf } from "../client/abort.ts";
 import { ApiError } from "../client/api-error.ts";
 import type { ObjectKey } from "../kube/object.ts";
-import type { Random } from "../std/backoff.ts";
+import { withSpread, type Random } from "../std/backoff.ts";
 import type { Clock } from "../std/clock.ts";
 import { ReasonedError, UnreachableError } from "../std/errors.ts";
-import type { Retry } from "../std/errors.ts";
 import type { Logger } from "./log.ts";
 import type { WorkQueue } from "./work-queue.ts";
 
@@ -14,11 +13,16 @@ export type Outcome =
   | { readonly kind: "settled"; readonly recheckMs?: number; readonly dueMs?: number }
   /** All went well, but the world is not there yet. The backoff starts anew. */
   | { readonly kind: "waiting"; readonly retryMs: number }
-  /**
-   * It failed and was reported where users look. `on-change` waits for an event, or for `recheckMs` if that is given; `backoff` waits for
-   * no more than that, unless `atLeastMs` is longer.
-   */
-  | { readonly kind: "failed"; readonly retry: Retry; readonly recheckMs?: number; readonly atLeastMs?: number };
+  /** It failed and was reported where users look. */
+  | { readonly kind: "failed"; readonly retry: FailureRetry };
+
+/** When a key comes back after a failure, unless an event brings it back earlier. */
+export type FailureRetry =
+  /** With growing delays, at least `atLeastMs` and at most `atMostMs` apart; where the two contradict, `atLeastMs` counts. */
+  | { readonly kind: "backoff"; readonly atLeastMs?: number; readonly atMostMs?: number }
+  /** With an event only. */
+  | { readonly kind: "on-change" }
+  | { readonly kind: "after"; readonly ms: number };
 
 export type ReconcileResult = "success" | "requeue_after" | "requeue" | "error";
 
@@ -34,14 +38,16 @@ export type ControllerOptions = {
   /** How many keys are reconciled at a time. */
   readonly workers: number;
   /**
-   * Gets a key and never an event. An exception counts as `failed` with backoff (with the `retry` of a ReasonedError, and no
+   * Gets a key and never an event, and a logger whose lines name the key and this reconcile. An exception counts as `failed` with backoff (with the `retry` of a ReasonedError, and no
    * sooner than an ApiError's Retry-After) and is logged.
    */
-  readonly reconcile: (key: ObjectKey, signal: AbortSignal) => Promise<Outcome>;
+  readonly reconcile: (key: ObjectKey, log: Logger, signal: AbortSignal) => Promise<Outcome>;
   readonly log: Logger;
+  /** Names one reconcile in the log. */
+  readonly createId: () => string;
   readonly clock: Clock;
   readonly random: Random;
-  /** `recheckMs` varies by so much in both directions; 0.05 by default, so that a fleet does not ask at one moment. */
+  /** `recheckMs` varies by this fraction of itself in both directions; 0.05 by default. */
   readonly recheckJitter?: number;
   readonly observer?: ControllerObserver;
 };
@@ -86,11 +92,12 @@ async function reconcileOnce(
   key: ObjectKey,
   signal: AbortSignal,
 ): Promise<ReconcileResult> {
+  const log = options.log.with({ controller: options.name, ...key, reconcileID: options.createId() });
   try {
-    return requeue(options, key, await options.reconcile(key, signal));
+    return requeue(options, key, await options.reconcile(key, log, signal));
   } catch (error) {
     if (isAbortOf(signal, error)) return "success";
-    options.log.error("Reconcile failed", { controller: options.name, ...key, error });
+    log.error("Reconcile failed unexpectedly", { error });
     if (error instanceof ReasonedError && error.retry === "on-change") return "error";
     options.queue.retry(key, error instanceof ApiError ? error.retryAfterMs : undefined);
     return "error";
@@ -109,12 +116,27 @@ function requeue(options: ControllerOptions, key: ObjectKey, outcome: Outcome): 
       queue.addAfter(key, outcome.retryMs);
       return "requeue_after";
     case "failed":
-      if (outcome.retry === "backoff") queue.retry(key, outcome.atLeastMs);
-      if (outcome.retry === "on-change" || (outcome.atLeastMs ?? 0) < (outcome.recheckMs ?? 0))
-        recheck(options, key, outcome.recheckMs);
+      retryFailure(queue, key, outcome.retry);
       return "error";
     default:
       throw new UnreachableError(outcome);
+  }
+}
+
+function retryFailure(queue: WorkQueue, key: ObjectKey, retry: FailureRetry): void {
+  switch (retry.kind) {
+    case "backoff":
+      queue.retry(key, retry.atLeastMs);
+      // The earlier of the two counts.
+      if (retry.atMostMs !== undefined && retry.atMostMs > (retry.atLeastMs ?? 0)) queue.addAfter(key, retry.atMostMs);
+      return;
+    case "on-change":
+      return;
+    case "after":
+      queue.addAfter(key, retry.ms);
+      return;
+    default:
+      throw new UnreachableError(retry);
   }
 }
 
@@ -124,6 +146,6 @@ function recheck(
   ms: number | undefined,
 ): boolean {
   if (ms === undefined) return false;
-  queue.addAfter(key, ms * (1 + recheckJitter * (2 * random() - 1)));
+  queue.addAfter(key, withSpread(ms, recheckJitter, random));
   return true;
 }

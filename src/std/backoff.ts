@@ -16,3 +16,8 @@ export function backoffMs(attempt: number, { baseMs, maxMs }: BackoffLimits): nu
 export function withJitter(ms: number, fraction: number, random: Random): number {
   return ms + ms * fraction * random();
 }
+
+/** `ms` varied by up to `fraction` of itself in both directions, so that a fleet does not ask at one moment. */
+export function withSpread(ms: number, fraction: number, random: Random): number {
+  return ms * (1 + fraction * (2 * random() - 1));
+}

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { fluxInstanceCrd } from "../../src/api/crd.ts";
+import { installer } from "../../src/api/installer.ts";
 import { labels, operatorName } from "../../src/api/names.ts";
 import { Ledger } from "../../src/apply/ledger.ts";
 import { createApiClient, type OwnedApiClient } from "../../src/client/create-client.ts";
@@ -8,9 +9,9 @@ import { LastGoodStore } from "../../src/controllers/flux-instance/last-good-sto
 import { fluxInstanceKind, reconcileFluxInstance } from "../../src/controllers/flux-instance/reconcile.ts";
 import type { Releases } from "../../src/controllers/flux-instance/releases/releases.ts";
 import { Interrupts } from "../../src/controllers/flux-instance/wake/interrupts.ts";
-import { deploymentKind } from "../../src/kube/kinds.ts";
 import { watchedKinds, type LiveIndex } from "../../src/controllers/flux-instance/wake/live-index.ts";
 import { embeddedVersions, loadRelease } from "../../src/distribution/load.ts";
+import { deploymentKind } from "../../src/kube/kinds.ts";
 import { formatObjectId, objectIdOf } from "../../src/kube/object-id.ts";
 import type { JsonObject, KubeObject, ObjectMeta } from "../../src/kube/object.ts";
 import type { Outcome } from "../../src/runtime/controller.ts";
@@ -18,6 +19,7 @@ import { systemClock, type Clock } from "../../src/std/clock.ts";
 import { startControlPlane, type ControlPlane } from "../support/control-plane.ts";
 import { condition, namespace, recordStatuses, statusOf, type StatusRecord } from "../support/flux-cluster.ts";
 import { TestClock } from "../support/test-clock.ts";
+import { createTestLog } from "../support/test-log.ts";
 
 const never = new AbortController().signal;
 const key = { namespace, name: "flux" };
@@ -81,6 +83,7 @@ async function reconcile(): Promise<Outcome> {
   const deps = {
     client,
     clock,
+    installer,
     ledger,
     random: () => 0.5,
     interrupts: new Interrupts(),
@@ -91,7 +94,7 @@ async function reconcile(): Promise<Outcome> {
     lastGood: new LastGoodStore(client),
     ownNamespace: namespace,
   };
-  return await reconcileFluxInstance(key, deps, never);
+  return await reconcileFluxInstance(key, deps, createTestLog().log, never);
 }
 
 function instance(): Promise<KubeObject> {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { kubeconfig } from "../../scripts/control-plane/kubeconfig.ts";
 import { startOperator, type OperatorProcess } from "../../scripts/quickstart/operator-process.ts";
+import { installer } from "../../src/api/installer.ts";
 import type { DeletionPolicy } from "../../src/api/spec.ts";
 import { Ledger } from "../../src/apply/ledger.ts";
 import type { ApiClient } from "../../src/client/api-client.ts";
@@ -17,6 +18,7 @@ import { systemClock } from "../../src/std/clock.ts";
 import { namespace } from "../support/flux-cluster.ts";
 import { mortalClient } from "../support/mortal-client.ts";
 import { instancePath, startRemovalWorld, type RemovalWorld } from "../support/removal-world.ts";
+import { createTestLog } from "../support/test-log.ts";
 import { startWireProxy, type SeenRequest } from "../support/wire-proxy.ts";
 
 const never = new AbortController().signal;
@@ -32,6 +34,8 @@ after(async () => {
   await world[Symbol.asyncDispose]();
 });
 
+const { log } = createTestLog();
+
 /** No watches: what a process knows of the cluster it asks for. */
 const followed = { informers: [], follow: async (): Promise<void> => undefined };
 
@@ -40,6 +44,7 @@ function newLife(client: ApiClient): ReconcileDeps {
   return {
     client,
     clock: systemClock,
+    installer,
     ledger: new Ledger(),
     interrupts: new Interrupts(),
     events: { record: () => undefined, run: async () => undefined },
@@ -51,6 +56,7 @@ function newLife(client: ApiClient): ReconcileDeps {
       registry: { resolve: unasked, fetch: unasked },
       polls: { addAfter: () => undefined, retry: () => 0, forget: () => undefined },
       random: () => 0,
+      jitter: 0,
       onChange: () => undefined,
     }),
     lastGood: new LastGoodStore(client),
@@ -70,7 +76,7 @@ async function exists(): Promise<boolean> {
 async function installAndDelete(policy: DeletionPolicy): Promise<void> {
   await world.createInstance(policy);
   const deps = newLife(world.client);
-  const outcome = await reconcileFluxInstance(key, deps, never);
+  const outcome = await reconcileFluxInstance(key, deps, log, never);
   assert.notEqual(outcome.kind, "failed", JSON.stringify((await world.plane.rest.get(instancePath))["status"]));
   await world.useFlux();
   await world.plane.rest.delete(instancePath);
@@ -80,7 +86,7 @@ async function finish(): Promise<void> {
   const deps = newLife(world.client);
   const deadline = AbortSignal.timeout(patienceMs);
   while (await exists()) {
-    await reconcileFluxInstance(key, deps, deadline);
+    await reconcileFluxInstance(key, deps, log, deadline);
   }
 }
 
@@ -123,7 +129,7 @@ for (const policy of ["Uninstall", "KeepResources"] satisfies readonly DeletionP
         const limit = AbortSignal.any([mortal.signal, AbortSignal.timeout(patienceMs)]);
         const life = newLife(mortal.client);
         try {
-          while (await exists()) await reconcileFluxInstance(key, life, limit);
+          while (await exists()) await reconcileFluxInstance(key, life, log, limit);
         } catch (error) {
           if (!mortal.signal.aborted) throw error;
         }

@@ -5,8 +5,8 @@ import { dirname, join, relative, resolve, sep } from "node:path";
 export const doors: { readonly [room: string]: readonly string[] } = {
   std: [],
   kube: ["std"],
-  api: ["std", "kube"],
   distribution: ["std", "kube"],
+  api: ["std", "kube", "distribution"],
   patch: ["std", "kube"],
   render: ["std", "kube", "api", "distribution", "patch"],
   oci: ["std"],

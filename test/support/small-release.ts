@@ -27,7 +27,6 @@ export function specOf({ cluster, distribution, ...parts }: SpecParts = {}): Can
     migrateResources: true,
     upgrade: { paused: false, rollback: true, windows: [] },
     driftIgnore: [],
-    deletionPolicy: "Uninstall",
     ...parts,
   };
 }

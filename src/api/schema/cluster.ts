@@ -1,16 +1,8 @@
+import { componentNames } from "../../distribution/release.ts";
 import { choice, fields, flag, list, optional, text } from "./build.ts";
 import { awsRoleArn, dnsSubdomainOrEmpty, gcpServiceAccount, guid, proxyUrl } from "./patterns.ts";
 
-export const component = (description: string) =>
-  choice(description, [
-    "source-controller",
-    "kustomize-controller",
-    "helm-controller",
-    "notification-controller",
-    "image-reflector-controller",
-    "image-automation-controller",
-    "source-watcher",
-  ]);
+export const component = (description: string) => choice(description, componentNames);
 
 const serviceAccountName = (description: string) =>
   text(description, { maxLength: 253, pattern: dnsSubdomainOrEmpty, absent: "default" });

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { installer } from "../../../test/support/installer.ts";
 import type { KubeObject, ManagedFieldsEntry, ObjectMeta } from "../../kube/object.ts";
 import { adopt, isApplied, type AdoptOptions } from "./adopt.ts";
 
-const options: AdoptOptions = { fieldManager: "flux-operator", overrideManagers: ["ansible"], keepOthers: false };
+const options: AdoptOptions = { installer, overrideManagers: ["ansible"], keepOthers: false };
 
 function entry(manager: string, operation: string, fieldsV1: ManagedFieldsEntry["fieldsV1"] = {}): ManagedFieldsEntry {
   return { manager, operation, apiVersion: "v1", time: "2026-01-01T00:00:00Z", fieldsType: "FieldsV1", fieldsV1 };
@@ -250,5 +251,5 @@ for (const { operation, want } of [
   { operation: "Update", want: false },
 ]) {
   test(`isApplied() of an object with our ${operation} is ${want}`, () =>
-    assert.equal(isApplied(account({ managedFields: [entry("flux-operator", operation)] }), "flux-operator"), want));
+    assert.equal(isApplied(account({ managedFields: [entry("flux-operator", operation)] }), installer), want));
 }

@@ -1,6 +1,7 @@
 import { fieldsOf } from "../../kube/fields.ts";
 import type { KubeObject, ManagedFieldsEntry } from "../../kube/object.ts";
 import { formatPointer } from "../../std/json-pointer.ts";
+import type { Installer } from "../installer.ts";
 import type { Adoption } from "../planned-object.ts";
 import {
   commonFields,
@@ -13,59 +14,31 @@ import {
 } from "./field-set.ts";
 
 export type AdoptOptions = {
-  readonly fieldManager: string;
+  readonly installer: Installer;
   /** More managers whose fields are taken, by name, whatever they do. */
   readonly overrideManagers: readonly string[];
   /** Take ownership of what we want ourselves, and nothing else away. */
   readonly keepOthers: boolean;
 };
 
-type PreviousManager = {
-  readonly name: string | RegExp;
-  /** Absent: both. */
-  readonly operation?: "Apply" | "Update";
-};
-
-/**
- * Who installs Flux, or edits it by hand, as managedFields name them. `flux` only by Apply: its Updates are `flux suspend` and `flux
- * reconcile`. `kubectl-rollout` is left out: a restart says nothing about what should run, and undoing it would be another one.
- */
-const previousManagers: readonly PreviousManager[] = [
-  { name: /^kubectl(?!-rollout)/ },
-  { name: "before-first-apply" },
-  { name: "helm" },
-  { name: "kustomize-controller", operation: "Apply" },
-  { name: "flux", operation: "Apply" },
-];
-
-/** Marks of previous owners, by which their tools would still count an object among theirs. */
-const staleAnnotations = [
-  "kubectl.kubernetes.io/last-applied-configuration",
-  "meta.helm.sh/release-name",
-  "meta.helm.sh/release-namespace",
-];
-const staleLabels = ["kustomize.toolkit.fluxcd.io/name", "kustomize.toolkit.fluxcd.io/namespace"];
-
 /**
  * What stays with whoever wrote it: it holds deletions up, tells a controller what to do with the object, or says that it is to be left
  * alone. Without the last annotation, pods would be restarted once more.
  */
-const neverTaken: FieldSet = {
-  "f:status": {},
-  "f:metadata": {
-    "f:finalizers": {},
-    "f:ownerReferences": {},
-    "f:annotations": {
-      "f:fluxcd.controlplane.io/prune": {},
-      "f:reconcile.fluxcd.io/requestedAt": {},
-      "f:reconcile.fluxcd.io/forceAt": {},
+function neverTaken({ userAnnotations }: Installer): FieldSet {
+  return {
+    "f:status": {},
+    "f:metadata": {
+      "f:finalizers": {},
+      "f:ownerReferences": {},
+      "f:annotations": Object.fromEntries(userAnnotations.map((name) => [`f:${name}`, {}])),
     },
-  },
-  "f:spec": {
-    "f:suspend": {},
-    "f:template": { "f:metadata": { "f:annotations": { "f:kubectl.kubernetes.io/restartedAt": {} } } },
-  },
-};
+    "f:spec": {
+      "f:suspend": {},
+      "f:template": { "f:metadata": { "f:annotations": { "f:kubectl.kubernetes.io/restartedAt": {} } } },
+    },
+  };
+}
 
 /** Kinds in which others put what is no business of the installation: labels of a namespace steer whole meshes and policies. */
 const sharedKinds: ReadonlySet<string> = new Set(["Namespace"]);
@@ -84,10 +57,13 @@ export function adopt(live: KubeObject, answer: KubeObject, options: AdoptOption
     .filter((entry) => isTaken(entry, options))
     .map((entry) => shareOf(entry, keepOthers ? ours : undefined, options))
     .filter(({ taken }) => !isEmptySet(taken));
-  const marks = staleMarks(live, ours);
+  const marks = staleMarks(live, ours, options);
   if (shares.length === 0 && marks.length === 0) return undefined;
-  const managedFields = foldEntries(entries, shares, { apiVersion: answer.apiVersion, ...options });
-  const taken = managedFields.find((entry) => isOwn(entry, options))?.fieldsV1 ?? {};
+  const managedFields = foldEntries(entries, shares, {
+    apiVersion: answer.apiVersion,
+    fieldManager: options.installer.fieldManager,
+  });
+  const taken = managedFields.find((entry) => isOwn(entry, options.installer))?.fieldsV1 ?? {};
   const kept = [ours, ...leftFields(answer, shares, options)];
   const { value, removed } = removeFields(withoutMarks(answer, marks), taken, kept);
   const managers = new Set(shares.map(({ entry }) => entry.manager ?? ""));
@@ -96,16 +72,16 @@ export function adopt(live: KubeObject, answer: KubeObject, options: AdoptOption
       ...marks.map(({ field, key }) => ({ op: "remove", path: formatPointer(["metadata", field, key]) })),
       ...(shares.length === 0 ? [] : [{ op: "add", path: "/metadata/managedFields", value: managedFields }]),
     ],
-    managers: [...managers].filter((name) => name !== options.fieldManager).toSorted(),
+    managers: [...managers].filter((name) => name !== options.installer.fieldManager).toSorted(),
     removed: removed.toSorted(),
     after: { ...answer, ...fieldsOf(value) },
     remaining: (object) => removeFields(object, taken, kept).removed,
   };
 }
 
-/** Whether `fieldManager` has applied the object before. */
-export function isApplied({ metadata }: KubeObject, fieldManager: string): boolean {
-  return (metadata.managedFields ?? []).some((entry) => isOwn(entry, { fieldManager }));
+/** Whether the installer has applied the object before. */
+export function isApplied({ metadata }: KubeObject, installer: Pick<Installer, "fieldManager">): boolean {
+  return (metadata.managedFields ?? []).some((entry) => isOwn(entry, installer));
 }
 
 type Share = { readonly entry: ManagedFieldsEntry; readonly taken: FieldSet; readonly left: FieldSet };
@@ -113,19 +89,20 @@ type Share = { readonly entry: ManagedFieldsEntry; readonly taken: FieldSet; rea
 function isTaken({ manager = "", operation, subresource = "" }: ManagedFieldsEntry, options: AdoptOptions): boolean {
   if (subresource !== "") return false;
   // Our own patches: what an apply does not want is not wanted.
-  if (manager === options.fieldManager) return operation === "Update";
+  if (manager === options.installer.fieldManager) return operation === "Update";
   if (options.overrideManagers.includes(manager)) return true;
-  return previousManagers.some(
+  return options.installer.previousManagers.some(
     ({ name, operation: only }) =>
       (typeof name === "string" ? name === manager : name.test(manager)) && (only === undefined || only === operation),
   );
 }
 
-function shareOf(entry: ManagedFieldsEntry, wanted: FieldSet | undefined, { fieldManager }: AdoptOptions): Share {
+function shareOf(entry: ManagedFieldsEntry, wanted: FieldSet | undefined, { installer }: AdoptOptions): Share {
   const fields = entry.fieldsV1 ?? {};
   if (wanted !== undefined) return { entry, taken: commonFields(fields, wanted), left: otherFields(fields, wanted) };
-  const { "f:spec": _, ...lasting } = neverTaken;
-  const { below, rest } = splitFields(fields, entry.manager === fieldManager ? lasting : neverTaken);
+  const kept = neverTaken(installer);
+  const { "f:spec": _, ...lasting } = kept;
+  const { below, rest } = splitFields(fields, entry.manager === installer.fieldManager ? lasting : kept);
   return { entry, taken: rest, left: below };
 }
 
@@ -154,14 +131,14 @@ function isOwn(entry: ManagedFieldsEntry, { fieldManager }: { readonly fieldMana
   return entry.manager === fieldManager && entry.operation === "Apply" && (entry.subresource ?? "") === "";
 }
 
-function ownFields({ metadata }: KubeObject, options: AdoptOptions): FieldSet {
-  return metadata.managedFields?.find((entry) => isOwn(entry, options))?.fieldsV1 ?? {};
+function ownFields({ metadata }: KubeObject, { installer }: AdoptOptions): FieldSet {
+  return metadata.managedFields?.find((entry) => isOwn(entry, installer))?.fieldsV1 ?? {};
 }
 
 /** What everybody but us and those that we take from owns after our apply, and what we leave to these. */
 function leftFields(answer: KubeObject, shares: readonly Share[], options: AdoptOptions): readonly FieldSet[] {
   const others = (answer.metadata.managedFields ?? []).filter(
-    (entry) => !isOwn(entry, options) && !isTaken(entry, options),
+    (entry) => !isOwn(entry, options.installer) && !isTaken(entry, options),
   );
   return [...others.map(({ fieldsV1 = {} }) => fieldsV1), ...shares.map(({ left }) => left)];
 }
@@ -169,10 +146,10 @@ function leftFields(answer: KubeObject, shares: readonly Share[], options: Adopt
 type Mark = { readonly field: "annotations" | "labels"; readonly key: string };
 
 /** Those that we want ourselves, by the user's patches, stay. */
-function staleMarks({ metadata }: KubeObject, ours: FieldSet): readonly Mark[] {
+function staleMarks({ metadata }: KubeObject, ours: FieldSet, { installer }: AdoptOptions): readonly Mark[] {
   const marks: readonly Mark[] = [
-    ...staleAnnotations.map((key) => ({ field: "annotations", key }) as const),
-    ...staleLabels.map((key) => ({ field: "labels", key }) as const),
+    ...installer.staleMarks.annotations.map((key) => ({ field: "annotations", key }) as const),
+    ...installer.staleMarks.labels.map((key) => ({ field: "labels", key }) as const),
   ];
   const wanted = fieldsOf(ours["f:metadata"]);
   return marks.filter(

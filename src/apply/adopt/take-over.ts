@@ -6,13 +6,14 @@ import type { KubeObject } from "../../kube/object.ts";
 import { mergePatchOf } from "../../std/merge-patch.ts";
 import { ApplyError } from "../apply-error.ts";
 import { comparable } from "../compare.ts";
+import type { Installer } from "../installer.ts";
 import type { PlannedAdoption, Adoption } from "../planned-object.ts";
-import { fieldManager } from "../request.ts";
 import { adopt, type AdoptOptions } from "./adopt.ts";
 
 export type TakeOverDeps = {
   readonly client: Pick<ApiClient, "getOrUndefined" | "apply" | "patch">;
-  /** Field managers whose fields are taken over, besides the known installers of Flux. Default none. */
+  readonly installer: Installer;
+  /** Field managers whose fields are taken over, besides those that the installer names. Default none. */
   readonly overrideManagers?: readonly string[];
 };
 
@@ -27,6 +28,7 @@ type Seen = { readonly live: KubeObject; readonly answer: KubeObject; readonly s
  */
 export async function planAdoption(seen: Seen, deps: TakeOverDeps, signal: AbortSignal): Promise<AdoptionPlan> {
   const { live, shared } = seen;
+  const { fieldManager } = deps.installer;
   const adoption = adopt(live, seen.answer, optionsOf(deps, shared));
   if (adoption === undefined) return { shared };
   if (adoption.removed.length === 0) return { adoption: { ...adoption, shared }, shared };
@@ -56,6 +58,7 @@ export async function takeOver(
   signal: AbortSignal,
 ): Promise<void> {
   const ref = { gvk: gvkOf(desired), key: keyOf(desired) };
+  const { fieldManager } = deps.installer;
   let current: { readonly live: KubeObject; readonly adoption: Adoption } = { live, adoption };
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -94,8 +97,8 @@ function guarded({
   return [{ op: "replace", path: "/metadata/resourceVersion", value: resourceVersion }, ...adoption.operations];
 }
 
-function optionsOf({ overrideManagers = [] }: TakeOverDeps, keepOthers: boolean): AdoptOptions {
-  return { fieldManager, overrideManagers, keepOthers };
+function optionsOf({ installer, overrideManagers = [] }: TakeOverDeps, keepOthers: boolean): AdoptOptions {
+  return { installer, overrideManagers, keepOthers };
 }
 
 function notTaken(object: KubeObject, error: ApiError): ApplyError {

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { installer } from "../../../test/support/installer.ts";
 import type { GroupVersionKind } from "../../kube/gvk.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
-import { formatUnready, HealthBoard, type Unready } from "./health-board.ts";
+import { formatUnready, HealthBoard, type Unready, type Verdict } from "./health-board.ts";
 
 const deployments: GroupVersionKind = { group: "apps", version: "v1", kind: "Deployment" };
 const definitions: GroupVersionKind = {
@@ -187,44 +188,19 @@ for (const { title, wanted, feed, verdict, unready } of [
     verdict: "open",
     unready: [{ object: name, message: "container manager is in ImagePullBackOff" }],
   },
-  {
-    title: "does not take back a verdict",
-    wanted: [a],
-    feed: (board) => {
-      board.replace(deployments, [deployment("a", ready)]);
-      board.see({ kind: "modified", object: deployment("a", late) });
-    },
-    verdict: "ready",
-    unready: [{ object: name, message: "progress deadline exceeded" }],
-  },
 ] satisfies readonly {
   title: string;
   wanted: readonly KubeObject[];
   feed: (board: HealthBoard) => void;
-  verdict: HealthBoard["verdict"];
+  verdict: Verdict;
   unready: readonly Unready[];
 }[]) {
   test(`HealthBoard ${title}`, () => {
-    const board = new HealthBoard(wanted, undefined);
-    let verdicts = 0;
-    board.onVerdict = () => void (verdicts += 1);
+    const board = new HealthBoard(wanted, installer);
     feed(board);
-    assert.deepEqual(
-      { verdict: board.verdict, verdicts, unready: board.unready() },
-      { verdict, verdicts: verdict === "open" ? 0 : 1, unready },
-    );
+    assert.deepEqual({ verdict: board.verdict(), unready: board.unready() }, { verdict, unready });
   });
 }
-
-test("HealthBoard tells of progress only when there is something new to tell", () => {
-  const told: string[] = [];
-  const board = new HealthBoard([a], (unready) => void told.push(formatUnready(unready)));
-  board.replace(deployments, [deployment("a", rolling)]);
-  board.see({ kind: "modified", object: deployment("a", { ...rolling, readyReplicas: 0 }) });
-  board.see({ kind: "bookmark", resourceVersion: "9" });
-  board.see({ kind: "modified", object: deployment("a", ready) });
-  assert.deepEqual(told, [`${name}: 0 of 1 replicas available`, ""]);
-});
 
 const elsewhere = deployment("c", {});
 for (const { title, wanted, gvk, want } of [
@@ -254,7 +230,7 @@ for (const { title, wanted, gvk, want } of [
   },
 ]) {
   test(`HealthBoard.selectionOf() selects ${title}`, () =>
-    assert.deepEqual(new HealthBoard(wanted, undefined).selectionOf(gvk, "own=1"), want));
+    assert.deepEqual(new HealthBoard(wanted, installer).selectionOf(gvk, "own=1"), want));
 }
 
 for (const { title, count, want } of [

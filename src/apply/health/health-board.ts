@@ -4,27 +4,28 @@ import { formatObjectId, nameObject, objectIdOf } from "../../kube/object-id.ts"
 import type { KubeObject } from "../../kube/object.ts";
 import { readinessOf } from "../../kube/readiness.ts";
 import { shorten } from "../../std/shorten.ts";
+import type { Installer } from "../installer.ts";
 import { stuckReason } from "./stuck-pods.ts";
 
 /** One object that is not ready, and why. */
 export type Unready = { readonly object: string; readonly message: string };
 
+/** `missing`: an object was deleted, or taken out of the selection. `failed`: one will not become ready by waiting. */
+export type Verdict = "open" | "ready" | "missing" | "failed";
+
 /** What is known of the objects waited for, and what follows from it. */
 export class HealthBoard {
-  verdict: "open" | "ready" | "missing" | "failed" = "open";
-  onVerdict: () => void = () => undefined;
   readonly #wanted: ReadonlyMap<string, KubeObject>;
+  readonly #podSelector: string;
   readonly #live = new Map<string, KubeObject>();
   readonly #pods = new Map<string, KubeObject>();
   readonly #listed = new Set<string>();
   readonly #kinds: number;
-  readonly #onProgress: ((unready: readonly Unready[]) => void) | undefined;
-  #shown = "";
 
-  constructor(objects: readonly KubeObject[], onProgress: ((unready: readonly Unready[]) => void) | undefined) {
+  constructor(objects: readonly KubeObject[], { podSelector }: Pick<Installer, "podSelector">) {
     this.#wanted = new Map(objects.map((object) => [formatObjectId(objectIdOf(object)), object]));
+    this.#podSelector = podSelector;
     this.#kinds = new Set(objects.map((object) => groupKindKey(gvkOf(object)))).size;
-    this.#onProgress = onProgress;
   }
 
   /** Pods do not carry the owner labels of what made them; they are found by what all controllers' pods carry. */
@@ -33,7 +34,7 @@ export class HealthBoard {
     namespaces.delete("");
     const [namespace] = namespaces;
     const within = namespaces.size === 1 && namespace !== undefined ? { namespace } : {};
-    if (gvk.kind === "Pod") return { ...within, labelSelector: "app.kubernetes.io/part-of=flux" };
+    if (gvk.kind === "Pod") return { ...within, labelSelector: this.#podSelector };
     return { ...(this.#isNamespaced(gvk) ? within : {}), labelSelector };
   }
 
@@ -42,7 +43,6 @@ export class HealthBoard {
     for (const [id, object] of target) if (object.kind === gvk.kind) target.delete(id);
     for (const item of items) target.set(formatObjectId(objectIdOf(item)), item);
     if (gvk.kind !== "Pod") this.#listed.add(groupKindKey(gvk));
-    this.#judge();
   }
 
   see(event: WatchEvent): void {
@@ -51,12 +51,20 @@ export class HealthBoard {
     const id = formatObjectId(objectIdOf(event.object));
     if (event.kind === "deleted") target.delete(id);
     else target.set(id, event.object);
-    this.#judge();
+  }
+
+  /** Open until every kind has been listed. */
+  verdict(): Verdict {
+    if (this.#listed.size < this.#kinds) return "open";
+    const ill = this.#ill();
+    if (ill.length === 0) return "ready";
+    if (ill.some(({ state }) => state === "missing")) return "missing";
+    return ill.some(({ state }) => state === "failed") ? "failed" : "open";
   }
 
   /** Sorted by name, so that the same state reads the same. */
   unready(): readonly Unready[] {
-    const found = [...this.#wanted.keys()].flatMap((id) => this.#unreadyOf(id));
+    const found = this.#ill().map(({ object, message }) => ({ object, message }));
     return found.toSorted((left, right) => (left.object < right.object ? -1 : 1));
   }
 
@@ -66,43 +74,27 @@ export class HealthBoard {
     );
   }
 
-  #unreadyOf(id: string): readonly Unready[] {
-    const wanted = this.#wanted.get(id);
-    const live = this.#live.get(id);
-    if (wanted === undefined) return [];
-    if (live === undefined) return [{ object: nameObject(wanted), message: "is missing" }];
-    const readiness = readinessOf(live);
-    if (readiness.status === "Current") return [];
+  #ill(): readonly Ill[] {
+    return [...this.#wanted].flatMap(([id, wanted]) => this.#judge(wanted, this.#live.get(id)) ?? []);
+  }
+
+  /** Undefined for an object that is ready. */
+  #judge(wanted: KubeObject, live: KubeObject | undefined): Ill | undefined {
+    const object = nameObject(wanted);
+    if (live === undefined) return { object, message: "is missing", state: "missing" };
+    const { status, message } = readinessOf(live);
+    if (status === "Current") return undefined;
     const stuck = live.kind === "Deployment" ? stuckReason(live, [...this.#pods.values()]) : undefined;
-    return [{ object: nameObject(live), message: stuck?.message ?? readiness.message }];
-  }
-
-  #judge(): void {
-    if (this.verdict !== "open" || this.#listed.size < this.#kinds) return;
-    const unready = this.unready();
-    this.#report(unready);
-    if (unready.length === 0) this.verdict = "ready";
-    else if ([...this.#wanted.keys()].some((id) => !this.#live.has(id))) this.verdict = "missing";
-    else if ([...this.#wanted.keys()].some((id) => this.#cannotRecover(id))) this.verdict = "failed";
-    if (this.verdict !== "open") this.onVerdict();
-  }
-
-  #cannotRecover(id: string): boolean {
-    const live = this.#live.get(id);
-    if (live === undefined) return false;
-    const readiness = readinessOf(live);
-    if (readiness.status === "Failed") return true;
-    if (readiness.status !== "InProgress" || live.kind !== "Deployment") return false;
-    return stuckReason(live, [...this.#pods.values()])?.terminal === true;
-  }
-
-  #report(unready: readonly Unready[]): void {
-    const shown = formatUnready(unready);
-    if (shown === this.#shown) return;
-    this.#shown = shown;
-    this.#onProgress?.(unready);
+    const isStuck = status === "InProgress" && stuck?.terminal === true;
+    return {
+      object,
+      message: stuck?.message ?? message,
+      state: status === "Failed" || isStuck ? "failed" : "progressing",
+    };
   }
 }
+
+type Ill = Unready & { readonly state: "missing" | "failed" | "progressing" };
 
 /** "Deployment/flux-system/source-controller: 0 of 1 replicas available; ...", at most ten of them. */
 export function formatUnready(unready: readonly Unready[]): string {

@@ -1,5 +1,6 @@
 import { fieldsOf, listOf, textOf } from "../../kube/fields.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
+import { podTemplateOf } from "../../kube/pod-template.ts";
 import { readinessOf } from "../../kube/readiness.ts";
 import { deepEqual } from "../../std/json.ts";
 
@@ -23,7 +24,7 @@ const waitingReasons: { readonly [reason: string]: { readonly terminal: boolean 
  * older template are left out: they may well be why somebody upgrades.
  */
 export function stuckReason(deployment: KubeObject, pods: readonly KubeObject[]): Stuck | undefined {
-  const template = fieldsOf(fieldsOf(deployment["spec"])["template"]);
+  const template = podTemplateOf(deployment);
   const selector = fieldsOf(fieldsOf(fieldsOf(deployment["spec"])["selector"])["matchLabels"]);
   const own = pods
     .filter((pod) => pod.metadata.namespace === deployment.metadata.namespace && matches(pod, selector))
@@ -72,13 +73,13 @@ function matches(pod: KubeObject, selector: JsonObject): boolean {
 
 /** Whether the pod runs what the template says. Other containers are sidecars that somebody injects. */
 function isMadeFrom(pod: KubeObject, template: JsonObject): boolean {
-  const running = containersOf(pod);
-  return containersOf(template).every((wanted) => {
+  const running = containersIn(pod);
+  return containersIn(template).every((wanted) => {
     const container = running.find((candidate) => candidate["name"] === wanted["name"]);
     return ["image", "args", "command", "env"].every((field) => deepEqual(container?.[field], wanted[field]));
   });
 }
 
-function containersOf(owner: JsonObject | KubeObject): readonly JsonObject[] {
+function containersIn(owner: JsonObject | KubeObject): readonly JsonObject[] {
   return listOf(fieldsOf(owner["spec"])["containers"]).map(fieldsOf);
 }

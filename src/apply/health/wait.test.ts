@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { installer } from "../../../test/support/installer.ts";
 import { apiError } from "../../../test/support/table-client.ts";
 import { TestClock } from "../../../test/support/test-clock.ts";
 import type { WatchEvent } from "../../client/api-client.ts";
 import { ConnectionError } from "../../client/api-error.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
-import { formatUnready } from "./health-board.ts";
+import { formatUnready, type Unready } from "./health-board.ts";
 import { waitUntilReady, type WaitDeps, type WaitResult } from "./wait.ts";
 
 type WatchFeed = { readonly send: (event: WatchEvent) => void; readonly fail: (error: Error) => void };
@@ -16,6 +17,7 @@ class World {
   readonly interrupt = new AbortController();
   readonly stop = new AbortController();
   readonly lists: string[] = [];
+  readonly told: string[] = [];
   readonly open = new Set<AbortSignal>();
   objects: readonly KubeObject[];
   listError: Error | undefined;
@@ -26,8 +28,10 @@ class World {
   }
 
   wait(objects: readonly KubeObject[]): Promise<WaitResult> {
-    const options = { timeoutMs: 60_000, labelSelector: "own=1", interrupt: this.interrupt.signal };
-    return waitUntilReady(objects, options, { client: this.#client(), clock: this.clock }, this.stop.signal);
+    const onWaiting = (unready: readonly Unready[]): void => void this.told.push(formatUnready(unready));
+    const options = { timeoutMs: 60_000, labelSelector: "own=1", interrupt: this.interrupt.signal, onWaiting };
+    const deps = { client: this.#client(), clock: this.clock, installer };
+    return waitUntilReady(objects, options, deps, this.stop.signal);
   }
 
   feed(kind: string): WatchFeed {
@@ -229,17 +233,13 @@ test("waitUntilReady() throws what a list throws, and leaves no watch behind", a
   assert.deepEqual([world.open.size, world.clock.sleepingMs()], [0, []]);
 });
 
-test("waitUntilReady() tells of progress", async () => {
+test("waitUntilReady() tells what it waits for when that takes longer than a moment, and again only for other objects", async () => {
   const world = new World([rolling]);
-  const told: string[] = [];
-  const options = { timeoutMs: 1_000, labelSelector: "own=1", interrupt: world.interrupt.signal };
-  const client: WaitDeps["client"] = {
-    list: async ({ kind }) => ({ items: kind === "Deployment" ? [rolling] : [], resourceVersion: "1" }),
-    watch: async function* ({ kind }) {
-      if (kind === "Deployment") yield { kind: "modified", object: ready } as const;
-    },
-  };
-  const onProgress = (unready: Parameters<typeof formatUnready>[0]): void => void told.push(formatUnready(unready));
-  await waitUntilReady([rolling], { ...options, onProgress }, { client, clock: world.clock }, world.stop.signal);
-  assert.deepEqual(told, ["Deployment/flux-system/a: 0 of 1 replicas available", ""]);
+  const result = world.wait([rolling]);
+  await world.clock.advance(4_999);
+  assert.deepEqual(world.told, []);
+  for (const ms of [1, 5_000, 5_000]) await world.clock.advance(ms);
+  assert.deepEqual(world.told, ["Deployment/flux-system/a: 0 of 1 replicas available"]);
+  world.feed("Deployment").send({ kind: "modified", object: ready });
+  assert.deepEqual(await result, { kind: "ready" });
 });

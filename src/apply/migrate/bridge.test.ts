@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { installer } from "../../../test/support/installer.ts";
 import { versionsOf } from "../../kube/definition.ts";
 import { fieldsOf, textOf } from "../../kube/fields.ts";
 import type { KubeObject, ManagedFieldsEntry } from "../../kube/object.ts";
@@ -111,7 +112,7 @@ function entry(manager: string, version: string, more: ManagedFieldsEntry = {}):
   };
 }
 
-describe("rewriteManagedFields()", () => {
+describe("rewriteManagedFields(, installer)", () => {
   for (const { name, entries, want } of [
     { name: "leaves entries at versions that stay", entries: [entry("kubectl", "v1")], want: undefined },
     {
@@ -169,6 +170,6 @@ describe("rewriteManagedFields()", () => {
       ],
     },
   ]) {
-    test(name, () => assert.deepEqual(rewriteManagedFields(entries, kind), want));
+    test(name, () => assert.deepEqual(rewriteManagedFields(entries, kind, installer), want));
   }
 });

@@ -3,6 +3,7 @@ import { fieldsOf } from "../../kube/fields.ts";
 import { parseApiVersion } from "../../kube/gvk.ts";
 import type { JsonObject, KubeObject, ManagedFieldsEntry } from "../../kube/object.ts";
 import { unionFields } from "../adopt/field-set.ts";
+import type { Installer } from "../installer.ts";
 
 /**
  * How to get from a live definition to one that has fewer versions: apply the bridge, if there is one; bring the objects of `kind`
@@ -46,8 +47,6 @@ function storedIf(storage: boolean, version: JsonObject): JsonObject {
   return { ...version, storage, served: storage || version["served"] === true };
 }
 
-/** Field manager of the writes that store objects anew. It owns nothing for longer than a moment. */
-export const migrationManager = "flux-operator-migration";
 /** An empty list would mean that nothing is said about managedFields. Source: Kubernetes, "Clearing managedFields". */
 const cleared: readonly ManagedFieldsEntry[] = [{}];
 
@@ -60,6 +59,7 @@ const cleared: readonly ManagedFieldsEntry[] = [{}];
 export function rewriteManagedFields(
   entries: readonly ManagedFieldsEntry[],
   kind: DefinedKind,
+  { migrationManager }: Pick<Installer, "migrationManager">,
 ): readonly ManagedFieldsEntry[] | undefined {
   if (!entries.some((entry) => isStray(entry, kind) || entry.manager === migrationManager)) return undefined;
   const byManager = new Map<string, ManagedFieldsEntry>();

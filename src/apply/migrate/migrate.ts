@@ -9,14 +9,16 @@ import type { JsonObject, KubeObject } from "../../kube/object.ts";
 import type { Clock } from "../../std/clock.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";
 import { errorMessage, ReasonedError } from "../../std/errors.ts";
+import type { Installer } from "../installer.ts";
 import type { Ledger } from "../ledger.ts";
-import { fieldManager, requestLimit } from "../request.ts";
-import { migrationManager, rewriteManagedFields, type Migration } from "./bridge.ts";
+import { requestLimit } from "../request.ts";
+import { rewriteManagedFields, type Migration } from "./bridge.ts";
 
 export type MigrateDeps = {
   readonly client: Pick<ApiClient, "getOrUndefined" | "apply" | "patch" | "listPage" | "discovery">;
   readonly clock: Clock;
   readonly ledger: Ledger;
+  readonly installer: Installer;
 };
 
 /** Called when all objects of a kind lie in its storage version. `objects` counts those of all kinds so far. */
@@ -51,6 +53,7 @@ export async function migrate(
   deps: MigrateDeps,
   signal: AbortSignal,
 ): Promise<void> {
+  const { fieldManager } = deps.installer;
   const bridges = migrations.flatMap(({ bridge }) => (bridge === undefined ? [] : [bridge]));
   await mapConcurrent(bridges, requestLimit, async (bridge) => {
     deps.ledger.record(bridge, await deps.client.apply(bridge, { fieldManager }, signal));
@@ -134,15 +137,15 @@ type Rewrite = {
 async function rewriteObjects(
   kind: DefinedKind,
   { all, interrupt }: Rewrite,
-  { client }: Pick<MigrateDeps, "client">,
+  { client, installer }: Pick<MigrateDeps, "client" | "installer">,
   signal: AbortSignal,
 ): Promise<number> {
   let count = 0;
   const gvk = storedKind(kind);
   for await (const page of pages(gvk, { metadataOnly: true }, client, signal)) {
     if (interrupt.aborted) return count;
-    const due = page.items.filter((item) => all || strays(item, kind) !== undefined);
-    await mapConcurrent(due, requestLimit, (item) => rewrite(item, kind, client, signal));
+    const due = page.items.filter((item) => all || strays(item, kind, installer) !== undefined);
+    await mapConcurrent(due, requestLimit, (item) => rewrite(item, kind, { client, installer }, signal));
     count += due.length;
   }
   return count;
@@ -155,15 +158,16 @@ async function rewriteObjects(
 async function rewrite(
   item: KubeObject,
   kind: DefinedKind,
-  client: MigrateDeps["client"],
+  { client, installer }: Pick<MigrateDeps, "client" | "installer">,
   signal: AbortSignal,
 ): Promise<void> {
+  const { migrationManager } = installer;
   const ref = { gvk: storedKind(kind), key: keyOf(item) };
   let live = item;
   for (let attempt = 1; attempt <= maxConflicts; attempt += 1) {
     try {
-      live = await client.patch(ref, rewriting(live, kind), { fieldManager: migrationManager }, signal);
-      if (strays(live, kind) === undefined) return;
+      live = await client.patch(ref, rewriting(live, kind, installer), { fieldManager: migrationManager }, signal);
+      if (strays(live, kind, installer) === undefined) return;
     } catch (error) {
       if (isNotFound(error)) return;
       if (!isConflict(error)) throw error instanceof ApiError ? notStored(item, kind, error) : error;
@@ -176,8 +180,8 @@ async function rewrite(
 }
 
 /** The resourceVersion makes sure that no managedFields are lost that somebody else writes at the same moment. */
-function rewriting(live: KubeObject, kind: DefinedKind): ObjectPatch {
-  const value = strays(live, kind);
+function rewriting(live: KubeObject, kind: DefinedKind, installer: Installer): ObjectPatch {
+  const value = strays(live, kind, installer);
   if (value === undefined) return { kind: "merge", value: {} };
   const operations: readonly JsonObject[] = [
     { op: "replace", path: "/metadata/resourceVersion", value: live.metadata.resourceVersion ?? "" },
@@ -186,15 +190,19 @@ function rewriting(live: KubeObject, kind: DefinedKind): ObjectPatch {
   return { kind: "json", operations };
 }
 
-function strays({ metadata }: KubeObject, kind: DefinedKind): ReturnType<typeof rewriteManagedFields> {
-  return rewriteManagedFields(metadata.managedFields ?? [], kind);
+function strays(
+  { metadata }: KubeObject,
+  kind: DefinedKind,
+  installer: Installer,
+): ReturnType<typeof rewriteManagedFields> {
+  return rewriteManagedFields(metadata.managedFields ?? [], kind, installer);
 }
 
 /** The resourceVersion makes sure that the storage version is still the one in which the objects were written. */
 async function trimStoredVersions(
   definition: KubeObject,
   kind: DefinedKind,
-  { client }: Pick<MigrateDeps, "client">,
+  { client, installer: { fieldManager } }: Pick<MigrateDeps, "client" | "installer">,
   signal: AbortSignal,
 ): Promise<void> {
   const ref = { gvk: gvkOf(definition), key: keyOf(definition) };

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { installer } from "../../../test/support/installer.ts";
 import { apiError } from "../../../test/support/table-client.ts";
 import { TestClock } from "../../../test/support/test-clock.ts";
 import { ConnectionError, NoSuchKindError } from "../../client/api-error.ts";
@@ -31,6 +32,7 @@ function depsOf({ live = [], refuse = {} }: Server): PlanDeps & { readonly asked
   const find = (name: string): KubeObject | undefined => live.find((object) => object.metadata.name === name);
   return {
     asked,
+    installer,
     ledger: new Ledger(),
     client: {
       getOrUndefined: async (_gvk, { name }) => find(name),
@@ -264,7 +266,7 @@ for (const { name, planned = blind, answers, want } of [
       return object;
     };
     const client = { ...depsOf({}).client, apply };
-    const run = planBlind(planned, { client, clock }, signal);
+    const run = planBlind(planned, { client, clock, installer }, signal);
     if (typeof want === "string") {
       await assert.rejects(run, { name: "LatePlanError", message: want });
       return;

@@ -11,7 +11,7 @@ import { wouldChange } from "../compare.ts";
 import type { Ledger } from "../ledger.ts";
 import { migrationOf } from "../migrate/bridge.ts";
 import type { PlannedObject, LiveMetadata, Wanted } from "../planned-object.ts";
-import { fieldManager, requestLimit } from "../request.ts";
+import { requestLimit } from "../request.ts";
 import { dryRunRecreation, mustRecreate } from "../write/recreate.ts";
 import { schemaProblems } from "./validate-blind.ts";
 import { isScaled, yieldFields } from "./yield-fields.ts";
@@ -70,9 +70,10 @@ function againstSchema(object: KubeObject, objects: readonly KubeObject[]): Plan
  */
 export async function planBlind(
   planned: readonly PlannedObject[],
-  { client, clock }: Pick<PlanDeps, "client"> & { readonly clock: Clock },
+  { client, clock, installer }: Pick<PlanDeps, "client" | "installer"> & { readonly clock: Clock },
   signal: AbortSignal,
 ): Promise<void> {
+  const { fieldManager } = installer;
   const objects = planned.filter(({ action, object }) => action === "blind" && !isBuiltInGroup(object.apiVersion));
   const results = await mapConcurrent(objects, requestLimit, async ({ object }) => {
     try {
@@ -129,10 +130,10 @@ function broughtBy(objects: readonly KubeObject[]): (object: KubeObject) => bool
 }
 
 async function dryRun(question: Question, deps: PlanDeps, signal: AbortSignal): Promise<PlannedObject | Refusal> {
-  const { client, ledger } = deps;
+  const { ledger } = deps;
   const { object, isBrought, paths } = question;
   try {
-    const { answer, live, applied } = await ask(question, client, signal);
+    const { answer, live, applied } = await ask(question, deps, signal);
     if (live === undefined) return { object, action: "create" };
     const { adoption, shared } = await planAdoption({ live, answer, shared: paths.length > 0 }, deps, signal);
     const lent = { ...(applied === object ? {} : { yielded: applied }), ...(shared ? { shared } : {}) };
@@ -144,20 +145,20 @@ async function dryRun(question: Question, deps: PlanDeps, signal: AbortSignal): 
     if (error instanceof NoSuchKindError) return isBrought ? { object, action: "blind" } : refusedBy(object, error);
     if (!(error instanceof ApiError) || !isVerdict(error)) throw error;
     if (error.status === 404 && isBrought) return { object, action: "blind" };
-    if (isAboutStoredVersions(object, error)) return await dryRunBridge(object, client, signal);
-    return await planRecreation({ object, error }, client, signal);
+    if (isAboutStoredVersions(object, error)) return await dryRunBridge(object, deps, signal);
+    return await planRecreation({ object, error }, deps, signal);
   }
 }
 
 async function planRecreation(
   { object, error }: { readonly object: KubeObject; readonly error: ApiError },
-  client: PlanDeps["client"],
+  { client, installer }: Pick<PlanDeps, "client" | "installer">,
   signal: AbortSignal,
 ): Promise<PlannedObject | Refusal> {
   const live = await client.getOrUndefined(gvkOf(object), keyOf(object), signal);
-  if (live === undefined || !mustRecreate(live, error)) return refusedBy(object, error);
+  if (live === undefined || !mustRecreate(live, error, installer)) return refusedBy(object, error);
   try {
-    await dryRunRecreation(object, client, signal);
+    await dryRunRecreation(object, { client, installer }, signal);
     return { object, action: "recreate", live };
   } catch (refused) {
     if (!(refused instanceof ApiError) || !isVerdict(refused)) throw refused;
@@ -170,7 +171,7 @@ type Answer = { readonly answer: KubeObject; readonly live: KubeObject | undefin
 /** What nobody has seen yet most likely does not exist: then the dry-run alone tells, since it answers without a resourceVersion. */
 async function ask(
   { object, meta, paths }: Question,
-  client: PlanDeps["client"],
+  { client, installer: { fieldManager } }: Pick<PlanDeps, "client" | "installer">,
   signal: AbortSignal,
 ): Promise<Answer> {
   const dryRunOf = (applied: KubeObject): Promise<KubeObject> =>
@@ -200,7 +201,7 @@ function isAboutStoredVersions(object: KubeObject, { causes }: ApiError): boolea
 
 async function dryRunBridge(
   object: KubeObject,
-  client: PlanDeps["client"],
+  { client, installer: { fieldManager } }: Pick<PlanDeps, "client" | "installer">,
   signal: AbortSignal,
 ): Promise<PlannedObject | Refusal> {
   try {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { installer } from "../../../test/support/installer.ts";
 import { apiError } from "../../../test/support/table-client.ts";
 import { TestClock } from "../../../test/support/test-clock.ts";
 import type { ApiClient } from "../../client/api-client.ts";
@@ -51,7 +52,7 @@ test("a field that the API server does not let go stays with its owner at every 
     },
     delete: () => Promise.reject(new Error("nothing is deleted")),
   };
-  const deps = { client, ledger: new Ledger(), clock: new TestClock() };
+  const deps = { client, installer, ledger: new Ledger(), clock: new TestClock() };
   const known = new Map([[formatObjectId(objectIdOf(live)), live.metadata]]);
   const [planned] = await planApply({ objects: [wanted] }, known, deps, signal);
   const change = await applyObject(planned as PlannedObject, 1_000, deps, signal);

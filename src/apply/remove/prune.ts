@@ -3,7 +3,7 @@ import { isConflict } from "../../client/api-error.ts";
 import { formatObjectId } from "../../kube/object-id.ts";
 import type { KubeObject, ObjectMeta } from "../../kube/object.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";
-import type { Change } from "../change-set.ts";
+import type { Change, OnChange } from "../change-set.ts";
 import type { ManagedObject } from "../inventory.ts";
 import { type OwnerLabels, isOwned, isKept } from "../ownership.ts";
 import type { LiveMetadata } from "../planned-object.ts";
@@ -20,7 +20,10 @@ export type PruneOptions = {
   readonly live?: LiveMetadata;
 };
 
-export type PruneDeps = { readonly client: Pick<ApiClient, "getOrUndefined" | "delete"> };
+export type PruneDeps = {
+  readonly client: Pick<ApiClient, "getOrUndefined" | "delete">;
+  readonly onChange?: OnChange | undefined;
+};
 
 /**
  * Deletes `objects` in the given order of kinds, in the background, and says what became of each: objects that are gone or going count as deleted,
@@ -29,25 +32,36 @@ export type PruneDeps = { readonly client: Pick<ApiClient, "getOrUndefined" | "d
 export async function prune(
   objects: readonly ManagedObject[],
   options: PruneOptions,
-  { client }: PruneDeps,
+  { client, onChange }: PruneDeps,
   signal: AbortSignal,
 ): Promise<readonly Change[]> {
   const changes: Change[] = [];
   for (const wave of wavesByKind(objects)) {
-    const done = await mapConcurrent(wave, requestLimit, async (id): Promise<Change> => {
-      const seen = options.live?.get(formatObjectId(id));
-      if (seen !== undefined && (await deleteAsSeen({ id, seen }, options, client, signal))) {
-        return { id, action: "deleted" };
-      }
-      const live = await client.getOrUndefined(id, id, signal);
-      if (live === undefined) return { id, action: "deleted" };
-      if (!mayGo(live, options)) return { id, action: "kept" };
-      if (live.metadata.deletionTimestamp !== undefined) return { id, action: "deleted" };
-      return await deleteOnce({ id, seen: live.metadata }, options, client, signal);
-    });
+    const done = await mapConcurrent(wave, requestLimit, (id) => pruneOne(id, options, { client, onChange }, signal));
     changes.push(...done);
   }
   return changes;
+}
+
+async function pruneOne(
+  id: ManagedObject,
+  options: PruneOptions,
+  { client, onChange }: PruneDeps,
+  signal: AbortSignal,
+): Promise<Change> {
+  const deleted: Change = { id, action: "deleted" };
+  const seen = options.live?.get(formatObjectId(id));
+  if (seen !== undefined && (await deleteAsSeen({ id, seen }, options, client, signal))) {
+    onChange?.(deleted);
+    return deleted;
+  }
+  const live = await client.getOrUndefined(id, id, signal);
+  if (live === undefined) return deleted;
+  if (!mayGo(live, options)) return { id, action: "kept" };
+  if (live.metadata.deletionTimestamp !== undefined) return deleted;
+  const change = await deleteOnce({ id, seen: live.metadata }, options, client, signal);
+  if (change.action === "deleted") onChange?.(change);
+  return change;
 }
 
 function mayGo(live: Pick<KubeObject, "metadata">, { owner, keepAnnotation }: PruneOptions): boolean {

@@ -4,26 +4,29 @@ import type { KubeObject } from "../../kube/object.ts";
 import { errorMessage } from "../../std/errors.ts";
 import { adoptionOf, takeOver, type TakeOverDeps } from "../adopt/take-over.ts";
 import { ApplyError } from "../apply-error.ts";
-import type { Change, Takeover } from "../change-set.ts";
+import type { Change, OnChange, Takeover } from "../change-set.ts";
 import type { Ledger } from "../ledger.ts";
-import type { PlannedObject, PlannedAdoption } from "../planned-object.ts";
-import { fieldManager } from "../request.ts";
+import type { ConfiguredObject, PlannedAdoption, PlannedObject } from "../planned-object.ts";
 import { deleteForRecreation, type RecreateDeps } from "./recreate.ts";
 
-export type ApplyObjectDeps = TakeOverDeps & RecreateDeps & { readonly ledger: Ledger };
+export type ApplyObjectDeps = TakeOverDeps &
+  RecreateDeps & { readonly ledger: Ledger; readonly onChange?: OnChange | undefined };
 
-/** Writes one object as planned. `timeoutMs` bounds the wait for what has to go before. Throws ApplyError. */
+/** Writes one object as planned. `timeoutMs` bounds the wait for what has to be deleted before. Throws ApplyError. */
 export async function applyObject(
   planned: PlannedObject,
   timeoutMs: number,
   deps: ApplyObjectDeps,
   signal: AbortSignal,
 ): Promise<Change> {
-  const { object, action, live } = planned;
+  const { object } = planned;
   try {
-    if (action === "recreate" && live !== undefined) await deleteForRecreation(live, timeoutMs, deps, signal);
+    if (planned.action === "recreate") await deleteForRecreation(planned.live, timeoutMs, deps, signal);
     const takeover = await applyAndTakeOver(planned, deps, signal);
-    return { id: objectIdOf(object), action: outcomes[action], ...(takeover === undefined ? {} : { takeover }) };
+    const action = outcomes[planned.action];
+    const change: Change = { id: objectIdOf(object), action, ...(takeover === undefined ? {} : { takeover }) };
+    deps.onChange?.(change);
+    return change;
   } catch (error) {
     throw error instanceof ApiError ? notApplied(object, error) : error;
   }
@@ -39,11 +42,13 @@ const outcomes = {
 } as const satisfies { readonly [action in PlannedObject["action"]]: Change["action"] };
 
 async function applyAndTakeOver(
-  { object, yielded, shared = false, live, adoption }: PlannedObject,
+  planned: PlannedObject,
   deps: ApplyObjectDeps,
   signal: AbortSignal,
 ): Promise<Takeover | undefined> {
-  const applied = yielded ?? object;
+  const { object } = planned;
+  const { fieldManager } = deps.installer;
+  const { live, yielded: applied = object, shared = false, adoption } = configuring(planned);
   if (adoption !== undefined && live !== undefined) await takeOver({ live, adoption }, applied, deps, signal);
   const answer = await deps.client.apply(applied, { fieldManager }, signal);
   // What could not be dry-run, or was written by others since, shows its previous owners only now.
@@ -53,6 +58,10 @@ async function applyAndTakeOver(
   deps.ledger.record(object, final);
   const taken = adoption ?? late;
   return taken === undefined ? undefined : takeoverOf(taken, final);
+}
+
+function configuring(planned: PlannedObject): Partial<ConfiguredObject> {
+  return planned.action === "configure" ? planned : {};
 }
 
 function takeoverOf(adoption: PlannedAdoption, applied: KubeObject): Takeover {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { installer } from "../../../test/support/installer.ts";
 import { apiError } from "../../../test/support/table-client.ts";
 import { TestClock } from "../../../test/support/test-clock.ts";
 import { ConnectionError } from "../../client/api-error.ts";
@@ -36,6 +37,7 @@ function depsOf({
   const live: KubeObject[] = [];
   return {
     applied,
+    installer,
     ledger: new Ledger(),
     clock: new TestClock(),
     client: {
@@ -76,7 +78,7 @@ test("applyStages() writes what is to change, and says what became of each objec
     [
       stage("one", [
         { object: config, action: "unchanged" },
-        { object: account, action: "configure" },
+        { object: account, action: "configure", live: account },
         { object: namespace, action: "create" },
       ]),
       stage("two", [{ object: role, action: "blind" }]),

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { installer } from "../../../test/support/installer.ts";
 import { apiError, tableClient } from "../../../test/support/table-client.ts";
 import { TestClock } from "../../../test/support/test-clock.ts";
 import { ApiError } from "../../client/api-error.ts";
@@ -55,7 +56,7 @@ for (const { name, live, error, want } of [
     want: false,
   },
 ]) {
-  test(`mustRecreate() of ${name} is ${want}`, () => assert.equal(mustRecreate(live, error), want));
+  test(`mustRecreate() of ${name} is ${want}`, () => assert.equal(mustRecreate(live, error, installer), want));
 }
 
 test("dryRunRecreation() asks for a name that is none of ours, and is valid however long ours is", async () => {
@@ -68,7 +69,7 @@ test("dryRunRecreation() asks for a name that is none of ours, and is valid howe
   for (const length of lengths) {
     const name = `helm-controller-${"s".repeat(63)}`.slice(0, length).replace(/-$/, "s");
     const live = object("Deployment", "apps/v1");
-    await dryRunRecreation({ ...live, metadata: { ...live.metadata, name } }, { apply }, signal);
+    await dryRunRecreation({ ...live, metadata: { ...live.metadata, name } }, { client: { apply }, installer }, signal);
   }
   assert.deepEqual(
     asked.filter((name) => !/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(name) || name.length > 63),

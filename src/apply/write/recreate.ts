@@ -6,7 +6,7 @@ import type { KubeObject } from "../../kube/object.ts";
 import type { Clock } from "../../std/clock.ts";
 import { isApplied } from "../adopt/adopt.ts";
 import { ApplyError } from "../apply-error.ts";
-import { fieldManager } from "../request.ts";
+import type { Installer } from "../installer.ts";
 
 /**
  * Fields that never change once they are set, of kinds that hold nothing which a deletion would lose. Definitions, namespaces and
@@ -22,19 +22,27 @@ const immutableFields: { readonly [groupKind: string]: string } = {
  * Whether an object that we have never applied can only become ours by being deleted and created anew. The other faults may come from
  * the mixture of the two: what is wrong with ours alone, `dryRunRecreation` tells.
  */
-export function mustRecreate(live: KubeObject, { status, causes }: ApiError): boolean {
+export function mustRecreate(
+  live: KubeObject,
+  { status, causes }: ApiError,
+  installer: Pick<Installer, "fieldManager">,
+): boolean {
   const field = immutableFields[groupKindKey(gvkOf(live))];
-  if (field === undefined || status !== 422 || isApplied(live, fieldManager)) return false;
+  if (field === undefined || status !== 422 || isApplied(live, installer)) return false;
   return causes.some((cause) => cause.field === field);
 }
 
 /** Asks for an object of another name: about the immutable field alone there is nothing to ask. Throws ApiError. */
 export async function dryRunRecreation(
   object: KubeObject,
-  client: Pick<ApiClient, "apply">,
+  {
+    client,
+    installer,
+  }: { readonly client: Pick<ApiClient, "apply">; readonly installer: Pick<Installer, "fieldManager"> },
   signal: AbortSignal,
 ): Promise<void> {
   const { metadata } = object;
+  const { fieldManager } = installer;
   const name = `${metadata.name.slice(0, 40)}${fieldManager}`;
   const other = { ...object, metadata: { ...metadata, name } };
   await client.apply(other, { fieldManager, dryRun: true }, signal);

@@ -11,18 +11,31 @@ export type Decision =
   | { readonly kind: "suspend" }
   | { readonly kind: "uninstall"; readonly policy: DeletionPolicy }
   | { readonly kind: "refuse"; readonly error: ReasonedError }
-  | ({ readonly kind: "install" | "upgrade" | "settle" } & HeldTarget)
+  | ({ readonly kind: "install" | "upgrade" } & HeldTarget)
+  /** `isChecked`: the preflight has been made by an upgrade that it refused. */
+  | ({ readonly kind: "settle"; readonly isChecked?: boolean } & HeldTarget)
   /** The upgrade policy keeps an upgrade waiting, and `obstacle` says why nothing else can be done meanwhile. */
-  | { readonly kind: "wait"; readonly hold: Hold; readonly obstacle: string }
+  | { readonly kind: "wait"; readonly hold: Hold; readonly obstacle: Obstacle }
   | Return;
 
 /** `problem`: why it is not something newer. `hold`: what it will become later, because the upgrade policy says so. */
 export type HeldTarget = Target & { readonly problem?: ReasonedError; readonly hold?: Hold };
 
+/** A decision that `act` carries out. */
+export type Converging = Extract<Decision, { readonly kind: "install" | "upgrade" | "settle" | "rollback" }>;
+
+/** `install` before anything was applied, `settle` where this very revision was. */
 export function modeOf({ recorded }: World, { rendering }: Target): "install" | "upgrade" | "settle" {
   if (recorded.lastAppliedRevision === undefined) return "install";
   return recorded.lastAppliedRevision === rendering.revision ? "settle" : "upgrade";
 }
+
+/** Why what runs cannot be looked after while an upgrade waits. */
+export type Obstacle =
+  /** Its release is not at hand. */
+  | { readonly kind: "unknown-release" }
+  /** The spec cannot be built with its release; `message` says why. */
+  | { readonly kind: "unbuildable"; readonly message: string };
 
 /** An upgrade that the policy of the spec lets nobody start now. */
 export type Hold = {

@@ -1,6 +1,7 @@
 import { labels } from "../../api/names.ts";
-import { fieldsOf, listOf, textOf } from "../../kube/fields.ts";
+import { listOf, textOf } from "../../kube/fields.ts";
 import type { KubeObject } from "../../kube/object.ts";
+import { containersOf } from "../../kube/pod-template.ts";
 
 const selectorFlag = "--watch-label-selector=";
 
@@ -27,8 +28,7 @@ export function componentOf(deployment: KubeObject): string {
 
 /** Of all containers. */
 export function argsOf(deployment: KubeObject): readonly string[] {
-  const podSpec = fieldsOf(fieldsOf(fieldsOf(deployment["spec"])["template"])["spec"]);
-  return listOf(podSpec["containers"]).flatMap((container) => listOf(fieldsOf(container)["args"]).map(textOf));
+  return containersOf(deployment).flatMap(({ args }) => listOf(args).map(textOf));
 }
 
 function selectorOf(deployment: KubeObject): string {

@@ -15,7 +15,10 @@ function renderingOf(parts: Partial<Rendering> = {}): Rendering {
 
 function plannedAs(...actions: readonly PlannedObject["action"][]): readonly PlannedObject[] {
   const object: KubeObject = { apiVersion: "v1", kind: "Service", metadata: { name: "a", namespace: "b" } };
-  return actions.map((action) => ({ object, action }));
+  return actions.map((action): PlannedObject => {
+    if (action === "create" || action === "blind") return { object, action };
+    return { object, action, live: object };
+  });
 }
 
 const nothing: Foreseen = { planned: [], stale: [], migrations: [], losses: [] };

@@ -1,10 +1,11 @@
 import { fluxInstance } from "../../api/names.ts";
 import { reasons, type Reason } from "../../api/reasons.ts";
-import type { InventoryEntry } from "../../apply/inventory.ts";
 import type { ApiClient } from "../../client/api-client.ts";
-import { parseApiVersion, type GroupVersionKind } from "../../kube/gvk.ts";
+import { parseApiVersion } from "../../kube/gvk.ts";
+import type { GroupVersionKind } from "../../kube/gvk.ts";
 import type { ObjectKey } from "../../kube/object.ts";
 import type { Outcome } from "../../runtime/controller.ts";
+import type { Logger } from "../../runtime/log.ts";
 import { UnreachableError, type ReasonedError } from "../../std/errors.ts";
 import { reasoned } from "../../std/reasoned.ts";
 import { DriftedError, InterruptedError } from "./act/act-error.ts";
@@ -16,11 +17,12 @@ import { StatusWriter } from "./conclude/status-writer.ts";
 import { readSyncHealth, syncRecheckMs, type SyncHealth } from "./conclude/sync-health.ts";
 import { elsewhereStatus, suspendedStatus, type Failure } from "./conclude/verdict.ts";
 import { decide, isAppliedSpec } from "./decide/decide.ts";
-import { dueIn, releasesAtHand, stayDespite, type RunningRelease } from "./decide/hold.ts";
-import type { Decision, HeldTarget } from "./decision.ts";
+import { dueIn, releasesAtHand, stayDespite } from "./decide/hold.ts";
+import type { Converging, Decision } from "./decision.ts";
 import type { LastGoodStore } from "./last-good-store.ts";
 import { PreflightError } from "./preflight/preflight.ts";
 import type { ReleaseSource } from "./releases/release-source.ts";
+import type { Releases } from "./releases/releases.ts";
 import { removeInstance } from "./remove-instance.ts";
 import { ensureFinalizer } from "./remove/finalizer.ts";
 import type { UninstallDeps } from "./remove/uninstall.ts";
@@ -36,7 +38,7 @@ export const fluxInstanceKind: GroupVersionKind = {
 };
 
 export type ReconcileDeps = ActDeps &
-  ConcludeDeps &
+  Omit<ConcludeDeps, "log"> &
   UninstallDeps & {
     readonly client: ApiClient;
     readonly liveIndex: LiveIndex;
@@ -47,21 +49,24 @@ export type ReconcileDeps = ActDeps &
     readonly ownNamespace: string;
   };
 
-/** One reconcile of a FluxInstance, from start to end. */
+/** One reconcile of a FluxInstance, from start to end. The lines of `log` name it. */
 export async function reconcileFluxInstance(
   key: ObjectKey,
   deps: ReconcileDeps,
+  log: Logger,
   signal: AbortSignal,
 ): Promise<Outcome> {
   const interrupt = deps.interrupts.begin(key);
   try {
-    return await walk(key, interrupt, deps, signal);
+    return await walk(key, interrupt, { ...deps, log }, signal);
   } finally {
     interrupt.done();
   }
 }
 
-async function walk(key: ObjectKey, interrupt: Interrupt, deps: ReconcileDeps, signal: AbortSignal): Promise<Outcome> {
+type Deps = ReconcileDeps & ConcludeDeps;
+
+async function walk(key: ObjectKey, interrupt: Interrupt, deps: Deps, signal: AbortSignal): Promise<Outcome> {
   const world = await gather(key, deps, signal);
   if (world === undefined) {
     deps.releases.forget(key);
@@ -69,30 +74,13 @@ async function walk(key: ObjectKey, interrupt: Interrupt, deps: ReconcileDeps, s
   }
   interrupt.expect(world.instance);
   const releases = await deps.releases.find(world, signal);
-  const running = releasesAtHand(world, releases);
-  const decision = decide(world, releases, deps.clock.nowMs());
   const conclusion = new Conclusion(world, new StatusWriter(world.instance, deps.client), deps);
-  switch (decision.kind) {
-    case "elsewhere":
-      await conclusion.write(elsewhereStatus(world, conclusion.nowIso), signal);
-      return { kind: "settled" };
-    case "suspend":
-      return await suspend(world, conclusion, signal);
-    case "refuse":
-      return await refuse(world, conclusion, decision.error, signal);
-    case "wait":
-      return await wait({ world, conclusion, decision }, deps, signal);
-    case "uninstall":
-      await deps.followed.follow([]);
-      return await removeInstance({ world, conclusion, policy: decision.policy }, deps, signal);
-    case "install":
-    case "upgrade":
-    case "settle":
-    case "rollback":
-      return await converge({ world, conclusion, decision, running, interrupt: interrupt.signal }, deps, signal);
-    default:
-      throw new UnreachableError(decision);
-  }
+  const step = { world, releases, conclusion, interrupt: interrupt.signal };
+  const decision = decide(world, releases, deps.clock.nowMs());
+  const end = await carryOut(decision, step, deps, signal);
+  if (end.kind !== "instead") return end;
+  const instead = await carryOut(end.decision, step, deps, signal);
+  return instead.kind === "failed" ? instead : { kind: "failed", retry: { kind: "backoff" } };
 }
 
 async function gather(key: ObjectKey, deps: ReconcileDeps, signal: AbortSignal): Promise<World | undefined> {
@@ -103,7 +91,53 @@ async function gather(key: ObjectKey, deps: ReconcileDeps, signal: AbortSignal):
   return worldOf(instance, live, deps.ownNamespace, await deps.lastGood.read(instance, signal));
 }
 
-async function suspend(world: World, conclusion: Conclusion, signal: AbortSignal): Promise<Outcome> {
+type Step = {
+  readonly world: World;
+  readonly releases: Releases;
+  readonly conclusion: Conclusion;
+  /** Aborted when the instance is wished otherwise. */
+  readonly interrupt: AbortSignal;
+};
+
+type ConvergeStep = Step & { readonly decision: Converging };
+
+/** How carrying a decision out ended; `instead`: it was refused before its first write, and this one is to be carried out in its place. */
+type End = Outcome | { readonly kind: "instead"; readonly decision: Converging };
+
+async function carryOut(decision: Decision, step: Step, deps: Deps, signal: AbortSignal): Promise<End> {
+  const { world, conclusion } = step;
+  conclusion.log.decided(decision.kind);
+  switch (decision.kind) {
+    case "elsewhere":
+      return await leave(step, signal);
+    case "suspend":
+      return await suspend(step, signal);
+    case "refuse":
+      return await refuse(decision.error, step, signal);
+    case "wait":
+      return await wait(decision, step, deps, signal);
+    case "uninstall":
+      await deps.followed.follow([]);
+      return await removeInstance({ world, conclusion, policy: decision.policy }, deps, signal);
+    case "install":
+    case "upgrade":
+    case "settle":
+    case "rollback":
+      return await converge(decision, step, deps, signal);
+    default:
+      throw new UnreachableError(decision);
+  }
+}
+
+async function leave({ world, conclusion }: Step, signal: AbortSignal): Promise<Outcome> {
+  const status = elsewhereStatus(world, conclusion.nowIso);
+  const isNews = await conclusion.write(status, signal);
+  if (isNews) conclusion.log.noted("This FluxInstance is not in the operator's namespace", reasons.wrongNamespace);
+  conclusion.log.ended({ kind: "reconciled" });
+  return { kind: "settled" };
+}
+
+async function suspend({ world, conclusion }: Step, signal: AbortSignal): Promise<Outcome> {
   const status = suspendedStatus(world, conclusion.nowIso);
   const news = world.recorded.observedGeneration !== world.generation;
   await conclusion.write(status, signal);
@@ -111,24 +145,22 @@ async function suspend(world: World, conclusion: Conclusion, signal: AbortSignal
     const message = "Reconciliation is disabled; nothing is changed until the annotation is removed";
     conclusion.note({ type: "Warning", reason: reasons.reconciliationDisabled, message });
   }
+  conclusion.log.ended({ kind: "reconciled" });
   return { kind: "settled" };
 }
 
 /** A spec that cannot be built. What runs is left alone either way. */
-async function refuse(
-  world: World,
-  conclusion: Conclusion,
-  error: ReasonedError,
-  signal: AbortSignal,
-): Promise<Outcome> {
+async function refuse(error: ReasonedError, { world, conclusion }: Step, signal: AbortSignal): Promise<Outcome> {
   const stalled = error.retry === "on-change";
   const failure: Failure = { reason: reasonOf(error), message: error.message, stalled };
   if (isAppliedSpec(world)) {
     await conclusion.outdated(failure, signal);
-    return { kind: "failed", retry: "backoff" };
+    conclusion.log.ended({ kind: "failed", error: failure, next: "retry" });
+    return { kind: "failed", retry: { kind: "backoff" } };
   }
   await conclusion.failed(failure, signal);
-  return { kind: "failed", retry: error.retry };
+  conclusion.log.ended({ kind: "failed", error: failure, next: stalled ? "change" : "retry" });
+  return { kind: "failed", retry: { kind: error.retry } };
 }
 
 /** Whether the spec is the one that runs, and nothing else has been begun: it is the range that finds a newer release now. */
@@ -136,83 +168,55 @@ function isRunning(world: World): boolean {
   return isAppliedSpec(world) && world.recorded.lastAttemptedRevision === world.recorded.lastAppliedRevision;
 }
 
-type Step<Kind extends Decision["kind"]> = {
-  readonly world: World;
-  readonly conclusion: Conclusion;
-  readonly decision: Extract<Decision, { kind: Kind }>;
-};
-
-type Converging = "install" | "upgrade" | "settle" | "rollback";
-
-type ConvergeStep = Step<Converging> & {
-  readonly running: RunningRelease;
-  readonly interrupt: AbortSignal;
-};
-
-async function converge(step: ConvergeStep, deps: ReconcileDeps, signal: AbortSignal): Promise<Outcome> {
-  const { world, conclusion, decision, interrupt } = step;
+async function converge(decision: Converging, step: Step, deps: Deps, signal: AbortSignal): Promise<End> {
+  const { world, conclusion, interrupt } = step;
   await ensureFinalizer(world.instance, deps.client, signal);
+  const report = conclusion.reporter(decision, signal);
   let begun = false;
+  const reporter: typeof report = {
+    ...report,
+    begun: async (inventory) => {
+      begun = true;
+      await report.begun(inventory);
+    },
+  };
+  const isChecked = decision.kind === "settle" && decision.isChecked === true;
   try {
-    const result = await act(
-      decision,
-      world,
-      {
-        ...deps,
-        interrupt,
-        reportPlan: (plan) => conclusion.planned(decision, plan),
-        recordIntent: async (inventory) => {
-          begun = true;
-          await recordIntent(step, inventory, signal);
-        },
-        reportWarnings: (warnings) => conclusion.warned(warnings),
-        reportProgress: (message) => conclusion.progressed(message, signal),
-        announce: (notes) => notes.forEach((note) => conclusion.note(note)),
-      },
-      signal,
-    );
+    const result = await act({ target: decision, world, isChecked, reporter, interrupt }, deps, signal);
     await deps.followed.follow(decision.rendering.objects);
-    const sync = await concludeSuccess(step, result, deps, signal);
+    const sync = await concludeSuccess(result, { ...step, decision }, deps, signal);
     const due = decision.kind === "rollback" ? {} : dueIn(decision.hold, deps.clock.nowMs());
     if (sync === undefined || sync.status === "True") return settled(world, due);
     return { kind: "waiting", retryMs: Math.min(syncRecheckMs, due.dueMs ?? syncRecheckMs) };
   } catch (error) {
     signal.throwIfAborted();
-    const kept = begun ? undefined : keptDespite(step, error);
-    if (kept === undefined) return await concludeFailure(step, error, deps, signal);
-    // What is warned of has been looked at for the upgrade just now; the settle would take it back, and the next try tell it again.
-    const { warnings: _, ...recorded } = world.recorded;
-    const settle = { ...step, world: { ...world, recorded }, decision: { kind: "settle", ...kept } } as const;
-    const outcome = await converge(settle, deps, signal);
-    return outcome.kind === "failed" ? outcome : { kind: "failed", retry: "backoff" };
+    const kept = begun ? undefined : keptDespite(decision, error, step);
+    if (kept === undefined) return await concludeFailure(error, { ...step, decision }, deps, signal);
+    conclusion.log.ended({ kind: "failed", error: reasoned(error), next: "keep" });
+    return { kind: "instead", decision: kept };
   }
 }
 
 /** An upgrade that nobody has asked for, and that is refused before its first write, leaves a healthy instance as it is. */
-function keptDespite({ world, decision, running }: ConvergeStep, thrown: unknown): HeldTarget | undefined {
+function keptDespite(decision: Converging, thrown: unknown, { world, releases }: Step): Converging | undefined {
   if (decision.kind !== "upgrade" || thrown instanceof InterruptedError || !isRunning(world)) return undefined;
   const { kind: _, ...wanted } = decision;
-  return stayDespite(reasoned(thrown), wanted, world, running);
-}
-
-async function recordIntent(
-  { conclusion, decision }: Step<Converging>,
-  inventory: readonly InventoryEntry[],
-  signal: AbortSignal,
-): Promise<void> {
-  if (decision.kind === "rollback") return await conclusion.returning(decision, inventory, signal);
-  await conclusion.begun(decision, inventory, signal);
+  const kept = stayDespite(reasoned(thrown), wanted, world, releasesAtHand(world, releases));
+  return kept === undefined ? undefined : { kind: "settle", ...kept, isChecked: true };
 }
 
 async function concludeSuccess(
-  { world, conclusion, decision }: Step<Converging>,
   result: ActResult,
-  deps: ReconcileDeps,
+  { world, conclusion, decision }: ConvergeStep,
+  deps: Deps,
   signal: AbortSignal,
 ): Promise<SyncHealth | undefined> {
+  const { version, revision } = decision.rendering;
+  const ending = { kind: "reconciled", version, revision } as const;
   if (decision.kind === "rollback") {
     const sync = await readSyncHealth(decision.rendering.objects, deps, signal);
     await conclusion.returned(decision, result, sync, signal);
+    conclusion.log.ended(ending);
     return sync;
   }
   conclusion.kept(await keepGood(world, decision, deps.lastGood, signal));
@@ -222,18 +226,21 @@ async function concludeSuccess(
   const sync = await readSyncHealth(decision.rendering.objects, deps, signal);
   await conclusion.applied(decision, result, { sync, ...waiting }, signal);
   if (hold === undefined) deps.releases.applied(world.key, decision);
+  conclusion.log.ended(ending);
   return sync;
 }
 
 /** The upgrade policy keeps an upgrade waiting, and what runs cannot be looked after. */
 async function wait(
-  { world, conclusion, decision }: Step<"wait">,
-  deps: ReconcileDeps,
+  decision: Extract<Decision, { kind: "wait" }>,
+  { world, conclusion }: Step,
+  deps: Deps,
   signal: AbortSignal,
 ): Promise<Outcome> {
   const inventory = world.recorded.inventory?.entries ?? [];
   const waiting = await planWaiting(decision.hold, { world, inventory }, deps, signal);
   await conclusion.waits(decision, waiting, signal);
+  conclusion.log.ended({ kind: "reconciled" });
   return settled(world, dueIn(decision.hold, deps.clock.nowMs()));
 }
 
@@ -241,31 +248,44 @@ function settled({ settings: { reconcileEveryMs } }: World, due: { readonly dueM
   return { kind: "settled", ...due, ...(reconcileEveryMs === undefined ? {} : { recheckMs: reconcileEveryMs }) };
 }
 
+const backoff: Outcome = { kind: "failed", retry: { kind: "backoff" } };
+const atOnce: Outcome = { kind: "waiting", retryMs: 0 };
+
 async function concludeFailure(
-  { world, conclusion, decision }: Step<Converging>,
   thrown: unknown,
-  { lastGood }: Pick<ReconcileDeps, "lastGood">,
+  { world, conclusion, decision }: ConvergeStep,
+  { lastGood }: Pick<Deps, "lastGood">,
   signal: AbortSignal,
 ): Promise<Outcome> {
   const error = reasoned(thrown);
   // Nothing has failed: the next reconcile, for which the drift has asked already, makes it anew.
-  if (error instanceof DriftedError) return { kind: "failed", retry: "backoff" };
+  if (error instanceof DriftedError) {
+    conclusion.log.ended({ kind: "restarted", message: error.message });
+    return backoff;
+  }
   const found: Way = decision.kind === "upgrade" ? wayFrom(thrown, error, world, decision) : { kind: "stay" };
   const way = await recordFailure(found, world, lastGood, signal);
   if (way.kind === "return") {
     await conclusion.returning(way.to, undefined, signal);
-    return { kind: "waiting", retryMs: 0 };
+    conclusion.log.ended({ kind: "failed", error, next: "rollback" });
+    return atOnce;
   }
   if (decision.kind !== "rollback" && error instanceof PreflightError && isRunning(world)) {
     await conclusion.outdated({ reason: reasonOf(error), message: error.message, stalled: false }, signal);
-    return { kind: "failed", retry: "backoff" };
+    conclusion.log.ended({ kind: "failed", error, next: "retry" });
+    return backoff;
   }
-  await conclusion.failed(failureOf(error, decision, world, way), signal);
-  if (error instanceof InterruptedError) return { kind: "waiting", retryMs: 0 };
-  return { kind: "failed", retry: "backoff" };
+  const failure = failureOf(error, decision, world, way);
+  await conclusion.failed(failure, signal);
+  if (error instanceof InterruptedError) {
+    conclusion.log.ended({ kind: "restarted", message: error.message });
+    return atOnce;
+  }
+  conclusion.log.ended({ kind: "failed", error: failure, next: "retry" });
+  return backoff;
 }
 
-function failureOf(error: ReasonedError, decision: Step<Converging>["decision"], world: World, way: Way): Failure {
+function failureOf(error: ReasonedError, decision: Converging, world: World, way: Way): Failure {
   const { message } = error;
   if (decision.kind === "rollback" && !(error instanceof InterruptedError)) {
     return returnFailure(world, decision, message);

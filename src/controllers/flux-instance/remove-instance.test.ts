@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { apiError, tableClient, type TableClient } from "../../../test/support/table-client.ts";
 import { TestClock } from "../../../test/support/test-clock.ts";
+import { createTestLog } from "../../../test/support/test-log.ts";
 import { finalizer, fluxInstance, ownerLabels } from "../../api/names.ts";
 import type { DeletionPolicy } from "../../api/spec.ts";
 import { inventoryOf } from "../../apply/inventory.ts";
@@ -42,6 +43,8 @@ type Try = {
   readonly outcome: Outcome;
   readonly ready: string;
   readonly events: readonly string[];
+  /** Of the log, debug aside. */
+  readonly logged: readonly string[];
   readonly told: number;
 };
 
@@ -50,6 +53,7 @@ async function tryOnce(client: TableClient, policy: DeletionPolicy = "Uninstall"
   const instance = client.objects().find(({ kind }) => kind === fluxInstance.kind);
   assert.ok(instance !== undefined);
   const clock = new TestClock();
+  const { log, lines } = createTestLog();
   const world = worldOf(instance, new Map(), key.namespace);
   const notes: string[] = [];
   const events = {
@@ -57,7 +61,7 @@ async function tryOnce(client: TableClient, policy: DeletionPolicy = "Uninstall"
       void notes.push(`${type}/${reason}: ${message}`),
     run: async () => undefined,
   };
-  const conclusion = new Conclusion(world, new StatusWriter(instance, client), { events, clock });
+  const conclusion = new Conclusion(world, new StatusWriter(instance, client), { events, clock, log });
   const lastGood = { remove: async () => undefined };
   const before = client.writes.length;
   const removal = removeInstance(
@@ -71,19 +75,32 @@ async function tryOnce(client: TableClient, policy: DeletionPolicy = "Uninstall"
   const status = left === undefined ? undefined : worldOf(left, new Map(), key.namespace).recorded;
   const ready = findCondition(status?.conditions ?? [], "Ready");
   const told = client.writes.slice(before).filter((write) => write.includes("/status ")).length;
-  return { outcome, ready: `${ready?.status}/${ready?.reason}: ${ready?.message}`, events: notes, told };
+  const logged = lines
+    .filter(({ level }) => level !== "debug")
+    .map(({ level, message, object, error, for: what }) => [level, message, object ?? error ?? what].join(" ").trim());
+  return { outcome, ready: `${ready?.status}/${ready?.reason}: ${ready?.message}`, events: notes, logged, told };
 }
 
 test("removeInstance() tells the start, each phase and the end, and lets the instance go", async () => {
   const client = tableClient([deployment, service, instanceOf([deployment, service])]);
-  const { outcome, events, told } = await tryOnce(client);
+  const { outcome, events, logged, told } = await tryOnce(client);
   assert.deepEqual(
-    { outcome, events, told, finalizers: client.objects().map(({ metadata }) => metadata.finalizers) },
+    { outcome, events, logged, told, finalizers: client.objects().map(({ metadata }) => metadata.finalizers) },
     {
       outcome: { kind: "settled" },
       events: [
         "Normal/Uninstalling: Removing Flux 2.9.4; workloads stay",
         "Normal/Uninstalled: Flux 2.9.4 is removed; workloads stay",
+      ],
+      logged: [
+        "info Removing Flux 2.9.4; workloads stay",
+        "info Stopping Flux's controllers",
+        "info Object deleted Deployment/flux-system/source-controller",
+        "info Deleting the rest of Flux",
+        "info Object deleted Service/flux-system/source-controller",
+        "info Waiting until all of Flux is gone",
+        "info Flux 2.9.4 is removed; workloads stay",
+        "info Reconciled",
       ],
       told: 3,
       finalizers: [[]],
@@ -123,9 +140,18 @@ test("removeInstance() says once what it waits for, and goes on when that is gon
   assert.deepEqual(first, {
     ...again,
     events: ["Normal/Uninstalling: Removing Flux 2.9.4; workloads stay", `Warning/Uninstalling: ${message}`],
+    logged: [
+      "info Removing Flux 2.9.4; workloads stay",
+      "info Stopping Flux's controllers",
+      "info Object deleted Deployment/flux-system/source-controller",
+      "info Deleting the rest of Flux",
+      "info Object deleted Service/flux-system/source-controller",
+      "info Waiting until all of Flux is gone",
+      "info Waiting Cannot go on before these objects are gone: Service/flux-system/source-controller (held by finalizer example.com/x)",
+    ],
     told: 4,
   });
-  assert.deepEqual(await tryOnce(client), { ...again, events: [], told: 0 });
+  assert.deepEqual(await tryOnce(client), { ...again, events: [], logged: [], told: 0 });
   await client.patch(
     { gvk: { group: "", version: "v1", kind: "Service" }, key: { ...key, name: "source-controller" } },
     { kind: "merge", value: { metadata: { finalizers: [], labels: null } } },
@@ -141,16 +167,21 @@ test("removeInstance() says what it was refused, and comes back soon however oft
   });
   const message = "Deleting the rest of Flux: Cannot ask: no Service/flux-system/source-controller";
   const again = {
-    outcome: { kind: "failed", retry: "on-change", recheckMs: 5_000 },
+    outcome: { kind: "failed", retry: { kind: "after", ms: 5_000 } },
     ready: `False/UninstallFailed: ${message}`,
   };
   const first = await tryOnce(client);
   assert.deepEqual(first, {
     ...again,
     events: ["Normal/Uninstalling: Removing Flux 2.9.4; workloads stay", `Warning/UninstallFailed: ${message}`],
+    logged: [
+      "info Removing Flux 2.9.4; workloads stay",
+      "info Deleting the rest of Flux",
+      `error Reconcile failed ${message}`,
+    ],
     told: 2,
   });
-  assert.deepEqual(await tryOnce(client), { ...again, events: [], told: 0 });
+  assert.deepEqual(await tryOnce(client), { ...again, events: [], logged: [], told: 0 });
 });
 
 test("removeInstance() tells by an event what the status refuses to take", async () => {
@@ -158,6 +189,6 @@ test("removeInstance() tells by an event what the status refuses to take", async
     refuse: (verb) => (verb === "patch" ? apiError(403, "Forbidden", "no") : undefined),
   });
   const { outcome, events } = await tryOnce(client);
-  assert.deepEqual(outcome, { kind: "failed", retry: "on-change", recheckMs: 5_000 });
+  assert.deepEqual(outcome, { kind: "failed", retry: { kind: "after", ms: 5_000 } });
   assert.match(events.at(-1) ?? "", /^Warning\/UninstallFailed: Deleting the rest of Flux: Cannot ask: no; /);
 });

@@ -1,5 +1,6 @@
 import { eventReasons, reasons } from "../../api/reasons.ts";
 import type { DeletionPolicy } from "../../api/spec.ts";
+import type { OnChange } from "../../apply/change-set.ts";
 import { StillThereError } from "../../apply/remove/wait-until-gone.ts";
 import type { ApiClient } from "../../client/api-client.ts";
 import { describeObject } from "../../kube/object-id.ts";
@@ -12,7 +13,7 @@ import { indexOfPhase, removalMessage, removalStatus, toldOf, type Removal } fro
 import type { LastGoodStore } from "./last-good-store.ts";
 import { hasFinalizer, removeFinalizer } from "./remove/finalizer.ts";
 import { namespaceTrouble } from "./remove/namespace-trouble.ts";
-import type { RemovalPhase, RemovalProgress } from "./remove/removal-phase.ts";
+import { removalPhases, type RemovalPhase, type RemovalProgress } from "./remove/removal-phase.ts";
 import { uninstall, type UninstallDeps, type Uninstalled } from "./remove/uninstall.ts";
 import type { World } from "./world.ts";
 
@@ -42,10 +43,12 @@ export async function removeInstance(
   const report = new RemovalReport(world, conclusion, signal);
   try {
     report.started(policy);
-    const uninstalled = await uninstall(policy, world, { ...deps, progress: report }, signal);
+    const onChange: OnChange = (change) => conclusion.log.changed(change);
+    const uninstalled = await uninstall(policy, world, { ...deps, onChange, progress: report }, signal);
     await deps.lastGood.remove(world.instance, signal);
     report.ended(policy, uninstalled);
     await removeFinalizer(world.instance, deps.client, signal);
+    conclusion.log.ended({ kind: "reconciled" });
     return { kind: "settled" };
   } catch (thrown) {
     signal.throwIfAborted();
@@ -53,7 +56,7 @@ export async function removeInstance(
     const trouble = await namespaceTrouble(world.key.namespace, deps.client, signal);
     const kind = error instanceof StillThereError ? "waiting" : "failed";
     await report.stopped(kind, `${error.message}${trouble === undefined ? "" : `; ${trouble}`}`);
-    return kind === "waiting" ? { kind, retryMs } : { kind, retry: "on-change", recheckMs: retryMs };
+    return kind === "waiting" ? { kind, retryMs } : { kind, retry: { kind: "after", ms: retryMs } };
   }
 }
 
@@ -86,27 +89,38 @@ class RemovalReport implements RemovalProgress {
   async begin(phase: RemovalPhase): Promise<void> {
     this.#phase = phase;
     const told = toldOf(this.#world)?.phaseIndex ?? -1;
-    if (indexOfPhase(phase) > told) await this.#tell({ kind: "working", phase });
+    if (indexOfPhase(phase) <= told) return;
+    this.#conclusion.log.begun(removalPhases[phase]);
+    await this.#tell({ kind: "working", phase });
   }
 
   async waiting(message: string): Promise<void> {
     const removal = { kind: "waiting", phase: this.#phase, message } as const;
     // An earlier try may have told that and more.
-    if (toldOf(this.#world)?.message.startsWith(removalMessage(removal)) !== true) await this.#tell(removal);
+    if (toldOf(this.#world)?.message.startsWith(removalMessage(removal)) === true) return;
+    this.#conclusion.log.waiting(message);
+    await this.#tell(removal);
   }
 
   async stopped(kind: "waiting" | "failed", message: string): Promise<void> {
     const removal = { kind, phase: this.#phase, message };
-    const isNews = this.#before?.message !== removalMessage(removal);
-    const reason = kind === "failed" ? reasons.uninstallFailed : reasons.uninstalling;
-    const note = { type: "Warning", reason, message: removalMessage(removal) } as const;
+    const text = removalMessage(removal);
+    const isNews = this.#before?.message !== text;
+    const note = {
+      type: "Warning",
+      reason: kind === "failed" ? reasons.uninstallFailed : reasons.uninstalling,
+      message: text,
+    } as const;
+    const { log } = this.#conclusion;
+    if (kind === "waiting" && isNews) log.waiting(message);
+    if (kind === "failed") log.ended({ kind, error: { reason: note.reason, message: text }, next: "retry", isNews });
     try {
       await this.#tell(removal);
-      if (isNews) this.#conclusion.note(note);
+      if (isNews) this.#conclusion.event(note);
     } catch (error) {
       this.#signal.throwIfAborted();
       // What stops the removal may also refuse the status, as permissions that were taken away do. Then the event is all there is to read.
-      this.#conclusion.note({ ...note, message: `${note.message}; ${errorMessage(error)}` });
+      this.#conclusion.note({ ...note, message: `${text}; ${errorMessage(error)}` });
     }
   }
 

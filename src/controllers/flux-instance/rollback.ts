@@ -3,6 +3,7 @@ import { LatePlanError } from "../../apply/plan/plan-apply.ts";
 import { ApiError } from "../../client/api-error.ts";
 import { fieldsOf } from "../../kube/fields.ts";
 import type { Target } from "../../render/target.ts";
+import { attemptAsync } from "../../std/attempt.ts";
 import { ReasonedError } from "../../std/errors.ts";
 import { operatorVersion } from "../../std/version.ts";
 import { HealthError } from "./act/act-error.ts";
@@ -59,14 +60,9 @@ export async function recordFailure(
   signal: AbortSignal,
 ): Promise<Way> {
   if (way.kind === "stay" || lastGood.kind !== "known") return way;
-  try {
-    await store.write(instance, { good: lastGood.good, failed: way.to.failed }, lastGood, signal);
-    return way;
-  } catch (error) {
-    signal.throwIfAborted();
-    if (!(error instanceof ReasonedError)) throw error;
-    return stay(error.message);
-  }
+  const record = { good: lastGood.good, failed: way.to.failed };
+  const error = await attemptAsync(() => store.write(instance, record, lastGood, signal), signal);
+  return error === undefined ? way : stay(error.message);
 }
 
 /** Records `target` as what is good from now on. A record that cannot be written takes nothing from the success: its state says so. */
@@ -77,14 +73,8 @@ export async function keepGood(
   signal: AbortSignal,
 ): Promise<LastGoodState> {
   const good = goodOf(world, target);
-  try {
-    await store.write(world.instance, { good }, world.lastGood, signal);
-    return { kind: "known", good };
-  } catch (error) {
-    signal.throwIfAborted();
-    if (!(error instanceof ReasonedError)) throw error;
-    return { kind: "damaged", message: error.message };
-  }
+  const error = await attemptAsync(() => store.write(world.instance, { good }, world.lastGood, signal), signal);
+  return error === undefined ? { kind: "known", good } : { kind: "damaged", message: error.message };
 }
 
 function goodOf({ instance, generation }: World, { release, rendering, artifactRevision }: Target): LastGood {

@@ -1,4 +1,4 @@
-import type { InventoryEntry } from "../../apply/inventory.ts";
+import { readInventory, type InventoryEntry } from "../../apply/inventory.ts";
 import { fieldsOf, listOf, textOf } from "../../kube/fields.ts";
 import type { Condition } from "../../kube/conditions.ts";
 import type { JsonObject, JsonValue } from "../../kube/object.ts";
@@ -41,10 +41,6 @@ export type FluxInstanceStatus = {
  */
 export function readStatus(status: JsonValue | undefined): FluxInstanceStatus {
   const fields = fieldsOf(status);
-  const entries = listOf(fieldsOf(fields["inventory"])["entries"])
-    .map(fieldsOf)
-    .map((entry) => ({ id: textOf(entry["id"]), v: textOf(entry["v"]) }))
-    .filter((entry) => entry.id !== "");
   const { plan: _, ...others } = fields;
   const plan = readPlan(fields["plan"]);
   return {
@@ -52,7 +48,7 @@ export function readStatus(status: JsonValue | undefined): FluxInstanceStatus {
     ...(plan === undefined ? {} : { plan }),
     conditions: listOf(fields["conditions"]).map((entry) => readCondition(fieldsOf(entry))),
     ...(fields["warnings"] === undefined ? {} : { warnings: listOf(fields["warnings"]).map(textOf) }),
-    ...(fields["inventory"] === undefined ? {} : { inventory: { entries } }),
+    ...(fields["inventory"] === undefined ? {} : { inventory: { entries: readInventory(status) } }),
   };
 }
 

@@ -8,3 +8,11 @@ export class DriftedError extends ReasonedError {}
 
 /** A newer wish ended the wait. */
 export class InterruptedError extends ReasonedError {}
+
+export function interrupted(): InterruptedError {
+  return new InterruptedError({
+    reason: "HealthCheckCanceled",
+    retry: "backoff",
+    message: "Interrupted: the FluxInstance has changed and is being reconciled again",
+  });
+}

@@ -2,7 +2,7 @@ import { labels, operatorName } from "../../../api/names.ts";
 import { eventReasons } from "../../../api/reasons.ts";
 import { isApplied } from "../../../apply/adopt/adopt.ts";
 import type { PlannedObject } from "../../../apply/planned-object.ts";
-import { fieldManager, requestLimit } from "../../../apply/request.ts";
+import { requestLimit } from "../../../apply/request.ts";
 import type { ApiClient } from "../../../client/api-client.ts";
 import { isForbidden, NoSuchKindError } from "../../../client/api-error.ts";
 import type { GroupVersionKind } from "../../../kube/gvk.ts";
@@ -99,7 +99,7 @@ export async function leftoverNotes(
 ): Promise<readonly EventNote[]> {
   // The namespace is often there before everything else, and says nothing.
   const found = planned.filter(({ object, live }) => object.kind !== "Namespace" && live !== undefined);
-  if (!found.some(({ live }) => live !== undefined && !isApplied(live, fieldManager))) return [];
+  if (!found.some(({ live }) => live !== undefined && !isApplied(live, { fieldManager: operatorName }))) return [];
   const ours = new Set([
     ...planned.map(({ object }) => formatObjectId(objectIdOf(object))),
     ...(world.recorded.inventory?.entries ?? []).map(({ id }) => id),

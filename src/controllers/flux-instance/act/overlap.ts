@@ -1,8 +1,9 @@
+import { operatorName } from "../../../api/names.ts";
 import type { ManagedObject } from "../../../apply/inventory.ts";
 import { isOwned, type OwnerLabels } from "../../../apply/ownership.ts";
 import type { PlannedObject } from "../../../apply/planned-object.ts";
 import { stillThereError } from "../../../apply/remove/wait-until-gone.ts";
-import { fieldManager, requestLimit } from "../../../apply/request.ts";
+import { requestLimit } from "../../../apply/request.ts";
 import type { ApiClient } from "../../../client/api-client.ts";
 import { fieldsOf } from "../../../kube/fields.ts";
 import { gvkOf } from "../../../kube/gvk.ts";
@@ -52,7 +53,7 @@ export async function parkOverlapping(
 
 async function park(live: KubeObject, { client }: OverlapDeps, signal: AbortSignal): Promise<void> {
   const none = { kind: "merge", value: { spec: { replicas: 0 } } } as const;
-  await client.patch({ gvk: gvkOf(live), key: objectIdOf(live) }, none, { fieldManager }, signal);
+  await client.patch({ gvk: gvkOf(live), key: objectIdOf(live) }, none, { fieldManager: operatorName }, signal);
 }
 
 /** Whether what runs of it would overlap with another one as it is to be, and does not do so already by the user's own patches. */
@@ -68,10 +69,11 @@ function changesInto({ object, live, action }: PlannedObject, planned: readonly 
 
 /** Whoever set the replicas has lost them to the parking, so the apply has to bring them back. */
 function withReplicas(planned: PlannedObject): PlannedObject {
-  const { object, yielded, live } = planned;
-  const { replicas } = fieldsOf(live?.["spec"]);
+  if (planned.action !== "configure") return planned;
+  const { yielded, live } = planned;
+  const { replicas } = fieldsOf(live["spec"]);
   if (yielded === undefined || replicas === undefined) return planned;
-  return { ...planned, object, yielded: { ...yielded, spec: { ...fieldsOf(yielded["spec"]), replicas } } };
+  return { ...planned, yielded: { ...yielded, spec: { ...fieldsOf(yielded["spec"]), replicas } } };
 }
 
 const pollMs = 150;

@@ -18,19 +18,23 @@ function taken(
   return {
     object: object(name),
     action: "configure",
+    live: object(name),
     adoption: { ...adoption, ...(refusal !== undefined && { refusal }) },
   };
 }
 
 test("takeoverNotes() says nothing about what was ours", () =>
-  assert.deepEqual(takeoverNotes([{ object: object("x"), action: "configure" }, taken("y", [])]), []));
+  assert.deepEqual(
+    takeoverNotes([{ object: object("x"), action: "configure", live: object("x") }, taken("y", [])]),
+    [],
+  ));
 
 test("takeoverNotes() tells whose objects are taken, what goes, what stays and what is created anew", () =>
   assert.deepEqual(
     takeoverNotes([
       taken("z", ["kubectl-edit", "helm"], ["metadata.labels.old", "spec.b"]),
       taken("y", ["helm"], [], "spec is immutable"),
-      { object: object("x"), action: "recreate" },
+      { object: object("x"), action: "recreate", live: object("x") },
     ]),
     [
       { type: "Normal", reason: "TakenOver", message: "Taking over 2 objects from helm, kubectl-edit" },

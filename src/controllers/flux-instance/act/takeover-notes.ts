@@ -1,17 +1,20 @@
 import { eventReasons } from "../../../api/reasons.ts";
 import type { Change } from "../../../apply/change-set.ts";
-import type { PlannedObject } from "../../../apply/planned-object.ts";
+import { adoptionIn, type PlannedObject } from "../../../apply/planned-object.ts";
 import { describeObject, nameObject } from "../../../kube/object-id.ts";
 import type { EventNote } from "../../../runtime/events.ts";
 import { shorten } from "../../../std/shorten.ts";
 
 /** What is about to happen to objects that others have managed, told before the first write. */
 export function takeoverNotes(planned: readonly PlannedObject[]): readonly EventNote[] {
-  const taken = planned.filter(({ adoption }) => adoption !== undefined && adoption.managers.length > 0);
-  const managers = new Set(taken.flatMap(({ adoption }) => adoption?.managers ?? []));
-  const removed = taken.flatMap(({ object, adoption }) => fieldsText(nameObject(object), adoption?.removed ?? []));
+  const taken = planned.flatMap((one) => {
+    const adoption = adoptionIn(one);
+    return adoption === undefined || adoption.managers.length === 0 ? [] : [{ object: one.object, adoption }];
+  });
+  const managers = new Set(taken.flatMap(({ adoption }) => adoption.managers));
+  const removed = taken.flatMap(({ object, adoption }) => fieldsText(nameObject(object), adoption.removed));
   const kept = taken.flatMap(({ object, adoption }) =>
-    adoption?.refusal === undefined ? [] : [`${nameObject(object)} (${adoption.refusal})`],
+    adoption.refusal === undefined ? [] : [`${nameObject(object)} (${adoption.refusal})`],
   );
   const recreated = planned.filter(({ action }) => action === "recreate").map(({ object }) => nameObject(object));
   return [

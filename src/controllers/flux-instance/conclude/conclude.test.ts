@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { releaseOf, specOf } from "../../../../test/support/small-release.ts";
+import { createTestLog } from "../../../../test/support/test-log.ts";
 import { fluxInstance } from "../../../api/names.ts";
 import type { ApiClient } from "../../../client/api-client.ts";
 import { fieldsOf } from "../../../kube/fields.ts";
@@ -38,7 +39,11 @@ async function eventsOf(targets: readonly HeldTarget[]): Promise<readonly (reado
       run: async () => undefined,
     };
     const world = worldOf(instance, new Map(), "flux-system");
-    const conclusion = new Conclusion(world, new StatusWriter(instance, client), { events, clock: systemClock });
+    const conclusion = new Conclusion(world, new StatusWriter(instance, client), {
+      events,
+      clock: systemClock,
+      log: createTestLog().log,
+    });
     await conclusion.applied(
       target,
       { changes: [], inventory: [], unattended: [], warnings: [] },

@@ -5,14 +5,17 @@ import type { InventoryEntry } from "../../../apply/inventory.ts";
 import { findCondition } from "../../../kube/conditions.ts";
 import type { Target } from "../../../render/target.ts";
 import type { EventNote, EventRecorder } from "../../../runtime/events.ts";
+import type { Logger } from "../../../runtime/log.ts";
 import { type Clock, timestamp } from "../../../std/clock.ts";
 import type { ActResult } from "../act/act.ts";
 import type { WaitingPlan } from "../act/waiting-plan.ts";
-import type { Decision, HeldTarget, Return } from "../decision.ts";
+import type { Converging, Decision, HeldTarget, Return } from "../decision.ts";
 import type { LastGoodState } from "../last-good.ts";
 import { followingPlan, type Plan } from "../plan.ts";
+import type { Reporter } from "../reporter.ts";
 import type { FluxInstanceStatus } from "../status.ts";
 import type { World } from "../world.ts";
+import { ReconcileLog } from "./reconcile-log.ts";
 import { returnedStatus, returningStatus, returnIntentStatus } from "./rollback-status.ts";
 import { unpinnedText, type Moment } from "./status-parts.ts";
 import type { StatusWriter } from "./status-writer.ts";
@@ -29,10 +32,19 @@ import {
   type Failure,
 } from "./verdict.ts";
 
-export type ConcludeDeps = { readonly events: EventRecorder; readonly clock: Clock };
+export type ConcludeDeps = {
+  readonly events: EventRecorder;
+  readonly clock: Clock;
+  /** Whose lines name this reconcile. */
+  readonly log: Logger;
+};
 
-/** The one place that tells users what happened: status first, then events, and those only where the status has changed. */
+/**
+ * The one place that tells users what happened: status first, then events, and those only where the status has changed; and the lines of this
+ * reconcile in the log.
+ */
 export class Conclusion {
+  readonly log: ReconcileLog;
   /** As it was read; events are about what differs from this. */
   readonly #world: World;
   /** With what has been written to the status since. */
@@ -50,37 +62,51 @@ export class Conclusion {
     this.#writer = writer;
     this.#deps = deps;
     this.#startedMs = deps.clock.monotonicMs();
+    const { requestedAt } = world.settings;
+    const isRequested = requestedAt !== undefined && requestedAt !== world.recorded.lastHandledReconcileAt;
+    this.log = new ReconcileLog(deps.log, deps.clock, isRequested);
   }
 
-  /** With what is to stand in the status from now on. */
-  get world(): World {
-    return this.#current;
+  /** Tells what an act does to carry `decision` out. */
+  reporter(decision: Converging, signal: AbortSignal): Reporter {
+    return {
+      warned: (warnings) => this.#warn(warnings),
+      planned: (plan) => this.#planned(decision, plan),
+      begun: async (inventory) =>
+        decision.kind === "rollback"
+          ? await this.returning(decision, inventory, signal)
+          : await this.#begun(decision, inventory, signal),
+      announced: (notes) => notes.forEach((note) => this.#tell(note)),
+      progressed: (message) => this.#progressed(message, signal),
+      waited: (message) => this.log.waiting(message),
+      changed: (change) => this.log.changed(change),
+    };
   }
 
   get nowIso(): string {
     return timestamp(this.#deps.clock);
   }
 
-  /** Writes a status that needs no event. */
-  async write(status: FluxInstanceStatus, signal: AbortSignal): Promise<void> {
-    await this.#writer.write(status, signal);
+  /** Writes a status that needs no event. Resolves to whether it was another one. */
+  async write(status: FluxInstanceStatus, signal: AbortSignal): Promise<boolean> {
+    return await this.#writer.write(status, signal);
   }
 
   /** What the preflight warns of; goes into the next status that is written. */
-  warned(texts: readonly string[]): void {
+  #warn(texts: readonly string[]): void {
     const { warnings: _before, ...recorded } = this.#current.recorded;
     this.#current = { ...this.#current, recorded: texts.length === 0 ? recorded : { ...recorded, warnings: texts } };
   }
 
   /** Lets the next write tell what is about to be done. Repair and return have none of their own. */
-  planned(target: { readonly kind: string }, plan: Plan): void {
+  #planned(target: Converging, plan: Plan): void {
     if (target.kind === "settle" || target.kind === "rollback") return;
     const { recorded } = this.#current;
     this.#current = { ...this.#current, recorded: { ...recorded, plan: followingPlan(recorded.plan, plan) } };
   }
 
-  async begun(
-    target: Target & { readonly kind: string },
+  async #begun(
+    target: Exclude<Converging, Return>,
     inventory: readonly InventoryEntry[],
     signal: AbortSignal,
   ): Promise<void> {
@@ -89,17 +115,17 @@ export class Conclusion {
     this.#current = { ...this.#current, recorded: status };
     this.#tellWarnings(status);
     if (!written || target.kind === "settle") return;
-    this.#event({
-      type: "Normal",
-      reason: reasons.progressing,
-      message: progressMessage(this.#world, target),
-      annotations: { [objectAnnotations.revision]: target.rendering.revision },
-    });
+    const message = progressMessage(this.#world, target);
+    const { revision } = target.rendering;
+    this.log.begun(message, { revision });
+    const annotations = { [objectAnnotations.revision]: revision };
+    this.#event({ type: "Normal", reason: reasons.progressing, message, annotations });
   }
 
   /** Says what takes so long, where there is no failure to be read instead. */
-  async progressed(message: string, signal: AbortSignal): Promise<void> {
+  async #progressed(message: string, signal: AbortSignal): Promise<void> {
     const status = progressedStatus(this.#current, message, this.nowIso);
+    this.log.waiting(message);
     await this.#writer.write(status, signal);
     this.#current = { ...this.#current, recorded: status };
   }
@@ -111,6 +137,7 @@ export class Conclusion {
         ? returningStatus(this.#current, to, this.#moment())
         : returnIntentStatus(this.#current, to, inventory, this.nowIso);
     await this.#writer.write(status, signal);
+    if (inventory !== undefined) this.log.begun(rollbackMessage(to), { revision: to.rendering.revision });
     this.#current = { ...this.#current, recorded: status };
     this.#warnUpgradeFailed(status);
   }
@@ -125,7 +152,7 @@ export class Conclusion {
     if (changed) this.#event(returnNote(to, result.changes));
     this.#tellUnattended(status);
     for (const message of result.warnings) {
-      this.#event({ type: "Warning", reason: eventReasons.migrationFailed, message });
+      this.#tell({ type: "Warning", reason: eventReasons.migrationFailed, message });
     }
   }
 
@@ -147,7 +174,7 @@ export class Conclusion {
     await this.#writer.write(status, signal);
     if (changed) this.#event(changeNote(target, result.changes));
     for (const message of result.warnings) {
-      this.#event({ type: "Warning", reason: eventReasons.migrationFailed, message });
+      this.#tell({ type: "Warning", reason: eventReasons.migrationFailed, message });
     }
     this.#tellWarnings(status);
     this.#tellUpToDate(status, target);
@@ -178,6 +205,11 @@ export class Conclusion {
   }
 
   note(note: EventNote): void {
+    this.#tell(note);
+  }
+
+  /** As `note`, for what the log tells in a line of its own. */
+  event(note: EventNote): void {
     this.#event(note);
   }
 
@@ -189,7 +221,7 @@ export class Conclusion {
     const found = findCondition(conditions, conditionTypes.warning);
     if (found?.reason !== reasons.preflightWarning || found.message === this.#warned) return;
     this.#warned = found.message;
-    this.#event({ type: "Warning", reason: found.reason, message: found.message });
+    this.#tell({ type: "Warning", reason: found.reason, message: found.message });
   }
 
   #tellUpToDate(status: FluxInstanceStatus, { problem, rendering }: Partial<HeldTarget> = {}): void {
@@ -197,13 +229,13 @@ export class Conclusion {
     const after = findCondition(status.conditions, conditionTypes.upToDate);
     if (after === undefined || before?.message === after.message) return;
     if (problem !== undefined) {
-      this.#event({ type: "Warning", reason: after.reason, message: after.message });
+      this.#tell({ type: "Warning", reason: after.reason, message: after.message });
     } else if (after.status === "False") {
-      this.#event({ type: "Normal", reason: eventReasons.outdatedVersion, message: after.message });
+      this.#tell({ type: "Normal", reason: eventReasons.outdatedVersion, message: after.message });
     }
     const unpinned = unpinnedText(rendering ?? {});
     if (unpinned !== "" && before?.message.includes(unpinned) !== true) {
-      this.#event({ type: "Warning", reason: eventReasons.unpinnedImages, message: after.message });
+      this.#tell({ type: "Warning", reason: eventReasons.unpinnedImages, message: after.message });
     }
   }
 
@@ -211,7 +243,7 @@ export class Conclusion {
     const before = findCondition(this.#world.recorded.conditions, conditionTypes.unattended);
     const after = findCondition(status.conditions, conditionTypes.unattended);
     if (after === undefined || before?.message === after.message) return;
-    this.#event({ type: "Warning", reason: reasons.noController, message: after.message });
+    this.#tell({ type: "Warning", reason: reasons.noController, message: after.message });
   }
 
   #warnUpgradeFailed({ conditions }: FluxInstanceStatus): void {
@@ -225,7 +257,7 @@ export class Conclusion {
     if (state?.kind !== "damaged") return;
     const told = findCondition(this.#world.recorded.conditions, conditionTypes.warning)?.message ?? "";
     if (told.includes(state.message)) return;
-    this.#event({ type: "Warning", reason: reasons.lastGoodFailed, message: state.message });
+    this.#tell({ type: "Warning", reason: reasons.lastGoodFailed, message: state.message });
   }
 
   #warnIfNew(conditionType: string, failure: Pick<Failure, "reason" | "message">): void {
@@ -233,6 +265,12 @@ export class Conclusion {
     if (before?.reason === failure.reason && before.message === failure.message) return;
     const type = failure.reason === reasons.healthCheckCanceled ? "Normal" : "Warning";
     this.#event({ type, reason: failure.reason, message: failure.message });
+  }
+
+  /** An event that stands in the log, too. The others come with a line of their own. */
+  #tell(note: EventNote): void {
+    this.log.noted(note.message, note.reason);
+    this.#event(note);
   }
 
   #event(note: EventNote): void {
@@ -248,6 +286,10 @@ function changeNote({ rendering, artifactRevision }: Target, changes: readonly C
     message: `Flux ${rendering.version} applied${from}\n${formatChanges(changes)}`,
     annotations: { [objectAnnotations.revision]: rendering.revision },
   };
+}
+
+function rollbackMessage({ rendering, failed }: Return): string {
+  return `Rolling back to Flux ${rendering.version} after Flux ${failed.version} has failed`;
 }
 
 function returnNote({ rendering, failed }: Return, changes: readonly Change[]): EventNote {

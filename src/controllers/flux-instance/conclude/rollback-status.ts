@@ -1,3 +1,17 @@
+import { notUpToDate } from "./up-to-date.ts";
+import {
+  failedName,
+  goodName,
+  digestOf,
+  handled,
+  shortRevision,
+  warnings,
+  withConditions,
+  withHistory,
+  type ConditionChange,
+  type Moment,
+  unattendedCondition,
+} from "./status-parts.ts";
 import { instanceAnnotations } from "../../../api/names.ts";
 import { conditionTypes, reasons } from "../../../api/reasons.ts";
 import type { InventoryEntry } from "../../../apply/inventory.ts";
@@ -6,18 +20,6 @@ import { deepEqual } from "../../../std/json.ts";
 import type { Return } from "../decision.ts";
 import type { FluxInstanceStatus } from "../status.ts";
 import type { World } from "../world.ts";
-import {
-  digestOf,
-  handled,
-  shortRevision,
-  unpinnedText,
-  warnings,
-  withConditions,
-  withHistory,
-  type ConditionChange,
-  type Moment,
-  unattendedCondition,
-} from "./status-parts.ts";
 import { appliedFields, type Applied, type Failure } from "./verdict.ts";
 
 /** An upgrade has failed, and the last good revision is being put back. */
@@ -127,20 +129,3 @@ function stalled(to: Return): readonly ConditionChange[] {
 }
 
 const remedy = `change the spec, or set the annotations ${instanceAnnotations.forceAt} and ${instanceAnnotations.requestedAt} to one new value to try the same again`;
-
-function notUpToDate(to: Return): ConditionChange {
-  const trouble = to.problem === undefined ? "" : `; nothing newer can be used: ${to.problem.message}`;
-  const message = `${failedName(to)} failed: ${to.failed.message}; it is tried again when the spec, the artifact or the operator changes, or when it is forced${trouble}${unpinnedText(to.rendering)}`;
-  return { type: conditionTypes.upToDate, status: "False", reason: reasons.upgradeFailed, message };
-}
-
-/** Versions tell two releases apart; of one release, only the revisions do. */
-function failedName({ failed, rendering }: Return): string {
-  if (failed.version !== rendering.version) return `Flux ${failed.version}`;
-  return `A new configuration of Flux ${failed.version} (revision ${shortRevision(failed.revision)})`;
-}
-
-function goodName({ failed, rendering }: Return): string {
-  if (failed.version !== rendering.version) return `Flux ${rendering.version}`;
-  return `the configuration before (revision ${shortRevision(rendering.revision)})`;
-}

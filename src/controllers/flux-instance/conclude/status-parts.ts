@@ -1,3 +1,4 @@
+import type { Return } from "../decision.ts";
 import { conditionTypes, reasons } from "../../../api/reasons.ts";
 import { removeCondition, setCondition, type Condition, type NextCondition } from "../../../kube/conditions.ts";
 import type { Rendering } from "../../../render/rendering.ts";
@@ -96,4 +97,15 @@ export function unattendedCondition(unattended: readonly string[]): ConditionCha
   if (unattended.length === 0) return { type: conditionTypes.unattended };
   const message = `No controller reconciles ${unattended.join("; ")}`;
   return { type: conditionTypes.unattended, status: "True", reason: reasons.noController, message };
+}
+
+/** Versions tell two releases apart; of one release, only the revisions do. */
+export function failedName({ failed, rendering }: Return): string {
+  if (failed.version !== rendering.version) return `Flux ${failed.version}`;
+  return `A new configuration of Flux ${failed.version} (revision ${shortRevision(failed.revision)})`;
+}
+
+export function goodName({ failed, rendering }: Return): string {
+  if (failed.version !== rendering.version) return `Flux ${rendering.version}`;
+  return `the configuration before (revision ${shortRevision(rendering.revision)})`;
 }

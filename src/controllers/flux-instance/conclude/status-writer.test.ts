@@ -77,7 +77,7 @@ test("StatusWriter.write() takes a field of an object away, which a merge patch 
   const instance = instanceOf({ ...recorded, plan: { ...plan, startedAt: "2026-01-01T00:00:00Z" } });
   const client = tableClient([instance]);
   await new StatusWriter(instance, client).write({ ...recorded, plan: { ...plan, to: "2.9.1" } }, signal);
-  const status = { plan: { to: "2.9.1", startedAt: null } };
+  const status = { plan: { startedAt: null, to: "2.9.1" } };
   assert.deepEqual(client.writes, [
     `patch FluxInstance/flux-system/flux/status ${JSON.stringify({ metadata: { uid: "u1" }, status })}`,
   ]);

@@ -3,7 +3,7 @@ import type { ApiClient } from "../../../client/api-client.ts";
 import { fieldsOf } from "../../../kube/fields.ts";
 import { gvkOf } from "../../../kube/gvk.ts";
 import type { JsonObject, JsonValue, KubeObject, ObjectKey } from "../../../kube/object.ts";
-import { deepEqual, isJsonObject } from "../../../std/json.ts";
+import { mergePatchOf } from "../../../std/merge-patch.ts";
 import type { FluxInstanceStatus } from "../status.ts";
 
 /** Writes the status of one instance, and only what differs from what it wrote or read last. */
@@ -21,8 +21,8 @@ export class StatusWriter {
   /** Resolves to whether anything was written. The uid makes the API server refuse when the instance has been created anew since. */
   async write(next: FluxInstanceStatus, signal: AbortSignal): Promise<boolean> {
     const status = toJson(next);
-    const changes = mergePatch(this.#status, status);
-    if (changes === undefined) return false;
+    const changes = mergePatchOf(this.#status, status);
+    if (Object.keys(changes).length === 0) return false;
     const { uid = "", namespace = "", name } = this.#instance.metadata;
     const key: ObjectKey = { namespace, name };
     await this.#client.patch(
@@ -34,24 +34,6 @@ export class StatusWriter {
     this.#status = status;
     return true;
   }
-}
-
-/**
- * The differences as a merge patch (RFC 7396); undefined when there are none. Lists are replaced as a whole. Objects are merged by the
- * API server, so of those too what is gone has to be said.
- */
-function mergePatch(current: JsonObject, next: JsonObject): JsonObject | undefined {
-  const set = Object.entries(next)
-    .filter(([key, value]) => !deepEqual(current[key], value))
-    .map(([key, value]): [string, JsonValue] => [key, changeOf(current[key], value)]);
-  const removed = Object.keys(current).filter((key) => next[key] === undefined);
-  if (set.length === 0 && removed.length === 0) return undefined;
-  return Object.fromEntries([...set, ...removed.map((key): [string, JsonValue] => [key, null])]);
-}
-
-function changeOf(current: JsonValue | undefined, next: JsonValue): JsonValue {
-  if (!isJsonObject(current) || !isJsonObject(next)) return next;
-  return mergePatch(current, next) ?? {};
 }
 
 /** Drops what is undefined. */

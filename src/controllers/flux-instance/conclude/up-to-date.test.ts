@@ -43,10 +43,18 @@ for (const { name, gate = paused, from = "2.8.0", parts = {}, want } of [
   },
   {
     name: "tells why nothing is changed",
-    parts: { obstacle: "no" },
+    parts: { obstacle: { kind: "unknown-release" } as const },
     want: [
       "UpgradePaused",
-      "The change of Flux from 2.8.0 to 2.8.1 waits until spec.upgrade.paused is removed; until then nothing is changed: no",
+      "The change of Flux from 2.8.0 to 2.8.1 waits until spec.upgrade.paused is removed; until then nothing is changed: this operator does not include Flux 2.8.0, so drift cannot be repaired",
+    ],
+  },
+  {
+    name: "tells why what runs cannot be built any more",
+    parts: { obstacle: { kind: "unbuildable", message: "no" } as const },
+    want: [
+      "UpgradePaused",
+      "The change of Flux from 2.8.0 to 2.8.1 waits until spec.upgrade.paused is removed; until then nothing is changed: with Flux 2.8.0 it cannot be built: no",
     ],
   },
   {

@@ -1,12 +1,13 @@
-import { conditionTypes, reasons } from "../../../api/reasons.ts";
+import type { Obstacle, HeldTarget, Return, Hold } from "../decision.ts";
+import { UnreachableError } from "../../../std/errors.ts";
+import { type Reason, conditionTypes, reasons } from "../../../api/reasons.ts";
+import { failedName, type ConditionChange, unpinnedText } from "./status-parts.ts";
 import type { Rendering } from "../../../render/rendering.ts";
 import { formatTime } from "../../../std/clock.ts";
-import type { Hold } from "../decision.ts";
-import { type ConditionChange, unpinnedText } from "./status-parts.ts";
 
 /** What else UpToDate has to say of a hold. */
 type Circumstances = {
-  readonly obstacle?: string;
+  readonly obstacle?: Obstacle;
   /** Why the API server would not take what waits. */
   readonly refusal?: string;
   /** What runs meanwhile. */
@@ -24,7 +25,7 @@ export function holdCondition(
     gate.kind === "paused"
       ? "waits until spec.upgrade.paused is removed"
       : `waits until ${formatTime(gate.opensMs)}, when the next window of spec.upgrade.windows opens`;
-  const meanwhile = obstacle === undefined ? "" : `; until then nothing is changed: ${obstacle}`;
+  const meanwhile = obstacle === undefined ? "" : `; until then nothing is changed: ${textOfObstacle(obstacle, from)}`;
   const trouble = refusal === undefined ? "" : `; as things are it will fail: ${refusal}`;
   return {
     type: conditionTypes.upToDate,
@@ -32,4 +33,49 @@ export function holdCondition(
     reason: gate.kind === "paused" ? reasons.upgradePaused : reasons.outsideWindow,
     message: `${what} ${until}${meanwhile}${trouble}${unpinnedText(rendering)}`,
   };
+}
+
+export function notUpToDate(to: Return): ConditionChange {
+  const trouble = to.problem === undefined ? "" : `; nothing newer can be used: ${to.problem.message}`;
+  const message = `${failedName(to)} failed: ${to.failed.message}; it is tried again when the spec, the artifact or the operator changes, or when it is forced${trouble}${unpinnedText(to.rendering)}`;
+  return { type: conditionTypes.upToDate, status: "False", reason: reasons.upgradeFailed, message };
+}
+
+/** What can keep a new artifact from being used; anything else is a matter of building it. */
+const problemReasons: readonly Reason[] = [reasons.artifactFailed, reasons.needsNewerOperator, reasons.preflightFailed];
+
+export function upToDate({ spec, rendering, latestVersion, problem }: HeldTarget): ConditionChange {
+  const unpinned = unpinnedText(rendering);
+  if (problem !== undefined) {
+    const reason = problemReasons.find((known) => known === problem.reason) ?? reasons.buildFailed;
+    return { type: conditionTypes.upToDate, status: "False", reason, message: problem.message + unpinned };
+  }
+  if (rendering.version === latestVersion) {
+    const message = `Version ${rendering.version} is the latest${unpinned}`;
+    return { type: conditionTypes.upToDate, status: "True", reason: reasons.upToDate, message };
+  }
+  const message = `Upgrade to latest version ${latestVersion} blocked by semver range ${spec.distribution.version}${unpinned}`;
+  return { type: conditionTypes.upToDate, status: "False", reason: reasons.newVersionAvailable, message };
+}
+
+/** The same spec that runs could not be built or begun: what runs stays, and nobody knows anything newer. */
+export function outdatedCondition({
+  reason,
+  message,
+}: {
+  readonly reason: Reason;
+  readonly message: string;
+}): ConditionChange {
+  return { type: conditionTypes.upToDate, status: "False", reason, message };
+}
+
+function textOfObstacle(obstacle: Obstacle, from: string): string {
+  switch (obstacle.kind) {
+    case "unknown-release":
+      return `this operator does not include Flux ${from}, so drift cannot be repaired`;
+    case "unbuildable":
+      return `with Flux ${from} it cannot be built: ${obstacle.message}`;
+    default:
+      throw new UnreachableError(obstacle);
+  }
 }

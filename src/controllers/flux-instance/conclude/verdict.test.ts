@@ -395,7 +395,7 @@ test("appliedStatus() of what is held says so in UpToDate, and that what runs is
 
 test("waitingStatus() leaves Ready as it is, and says why nothing is changed", () => {
   assert.ok(held.hold !== undefined);
-  const decision = { hold: held.hold, obstacle: "no" };
+  const decision = { hold: held.hold, obstacle: { kind: "unbuildable", message: "no" } } as const;
   assert.deepEqual(waitingStatus(worldWith(appliedRecord), decision, { plan, refusal: "never" }, now), {
     ...appliedRecord,
     observedGeneration: 2,
@@ -407,7 +407,7 @@ test("waitingStatus() leaves Ready as it is, and says why nothing is changed", (
           "UpToDate",
           "False",
           "UpgradePaused",
-          `${paused}; until then nothing is changed: no; as things are it will fail: never`,
+          `${paused}; until then nothing is changed: with Flux 2.9.0 it cannot be built: no; as things are it will fail: never`,
         ),
       ),
     ],

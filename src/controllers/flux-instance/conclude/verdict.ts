@@ -3,7 +3,7 @@ import type { InventoryEntry } from "../../../apply/inventory.ts";
 import { findCondition } from "../../../kube/conditions.ts";
 import type { Target } from "../../../render/target.ts";
 import type { WaitingPlan } from "../act/waiting-plan.ts";
-import type { HeldTarget, Hold } from "../decision.ts";
+import type { Obstacle, HeldTarget, Hold } from "../decision.ts";
 import { plannedImages } from "../plan.ts";
 import type { FluxInstanceStatus } from "../status.ts";
 import type { World } from "../world.ts";
@@ -11,7 +11,6 @@ import {
   digestOf,
   handled,
   shortRevision,
-  unpinnedText,
   warnings,
   withConditions,
   withHistory,
@@ -20,7 +19,7 @@ import {
   unattendedCondition,
 } from "./status-parts.ts";
 import type { SyncHealth } from "./sync-health.ts";
-import { holdCondition } from "./up-to-date.ts";
+import { outdatedCondition, upToDate, holdCondition } from "./up-to-date.ts";
 
 /** Before the first write: what is tried, and everything that may exist from now on. */
 export function intentStatus(
@@ -184,20 +183,17 @@ export function failedStatus(world: World, failure: Failure, moment: Moment): Fl
  * The same spec that runs now could not be built: the fault is not in the spec, so what runs stays Ready, UpToDate tells, and it is
  * tried again.
  */
-export function outdatedStatus(world: World, { reason, message }: Failure, moment: Moment): FluxInstanceStatus {
+export function outdatedStatus(world: World, failure: Failure, moment: Moment): FluxInstanceStatus {
   return {
     ...handled(world),
-    conditions: withConditions(world, moment.nowIso, [
-      { type: conditionTypes.upToDate, status: "False", reason, message },
-      warnings(world),
-    ]),
+    conditions: withConditions(world, moment.nowIso, [outdatedCondition(failure), warnings(world)]),
   };
 }
 
 /** The upgrade policy keeps an upgrade waiting, and `obstacle` keeps what runs from being looked after. */
 export function waitingStatus(
   world: World,
-  { hold, obstacle }: { readonly hold: Hold; readonly obstacle: string },
+  { hold, obstacle }: { readonly hold: Hold; readonly obstacle: Obstacle },
   { plan, ...refused }: WaitingPlan,
   nowIso: string,
 ): FluxInstanceStatus {
@@ -234,21 +230,4 @@ export function elsewhereStatus(world: World, nowIso: string): FluxInstanceStatu
       { type: conditionTypes.stalled, status: "True", reason: reasons.wrongNamespace, message },
     ]),
   };
-}
-
-/** What can keep a new artifact from being used; anything else is a matter of building it. */
-const problemReasons: readonly Reason[] = [reasons.artifactFailed, reasons.needsNewerOperator, reasons.preflightFailed];
-
-function upToDate({ spec, rendering, latestVersion, problem }: HeldTarget): ConditionChange {
-  const unpinned = unpinnedText(rendering);
-  if (problem !== undefined) {
-    const reason = problemReasons.find((known) => known === problem.reason) ?? reasons.buildFailed;
-    return { type: conditionTypes.upToDate, status: "False", reason, message: problem.message + unpinned };
-  }
-  if (rendering.version === latestVersion) {
-    const message = `Version ${rendering.version} is the latest${unpinned}`;
-    return { type: conditionTypes.upToDate, status: "True", reason: reasons.upToDate, message };
-  }
-  const message = `Upgrade to latest version ${latestVersion} blocked by semver range ${spec.distribution.version}${unpinned}`;
-  return { type: conditionTypes.upToDate, status: "False", reason: reasons.newVersionAvailable, message };
 }

@@ -43,7 +43,7 @@ function shortOf(decision: Decision): JsonObject {
   }
   if (decision.kind === "refuse")
     return { kind: decision.kind, reason: decision.error.reason, retry: decision.error.retry };
-  return decision.kind === "wait" ? { kind: decision.kind, obstacle: decision.obstacle } : decision;
+  return decision.kind === "wait" ? { kind: decision.kind, obstacle: decision.obstacle.kind } : decision;
 }
 
 const deleted = { deletionTimestamp: "2026-01-01T00:00:00Z" };

@@ -7,7 +7,7 @@ import type { JsonObject } from "../../../kube/object.ts";
 import { targetOf, type Target, type Catalogue } from "../../../render/target.ts";
 import { ReasonedError } from "../../../std/errors.ts";
 import { operatorVersion } from "../../../std/version.ts";
-import { modeOf, type Decision } from "../decision.ts";
+import { modeOf, type Decision, type Obstacle } from "../decision.ts";
 import type { Releases } from "../releases/releases.ts";
 import { worldOf, type World } from "../world.ts";
 import { dueIn, holdBack, releasesAtHand, stayDespite, type RunningRelease } from "./hold.ts";
@@ -49,13 +49,17 @@ function targetIn({ desired }: World, releases = catalogue): Target {
   return targetOf(desired, releases);
 }
 
+function formatObstacle(obstacle: Obstacle): string {
+  return obstacle.kind === "unbuildable" ? `unbuildable: ${obstacle.message}` : obstacle.kind;
+}
+
 /** What is made now, and what waits: "upgrade 2.8.0, then 2.8.1". */
 function shortOf(decision: Decision): string {
   if (!("hold" in decision) || decision.hold === undefined) {
     return "rendering" in decision ? `${decision.kind} ${decision.rendering.version}` : decision.kind;
   }
   const { version } = decision.hold.waiting.rendering;
-  if (decision.kind === "wait") return `wait: ${decision.obstacle}, then ${version}`;
+  if (decision.kind === "wait") return `wait: ${formatObstacle(decision.obstacle)}, then ${version}`;
   return `${decision.kind} ${decision.rendering.version}, then ${version}`;
 }
 
@@ -127,7 +131,7 @@ for (const { name, world, at = noon, known = running, want } of [
   {
     name: "changes nothing when nobody has what runs",
     world: worldWith({ upgrade: paused }, { ...applied, lastAppliedVersion: "2.7.5" }),
-    want: "wait: this operator does not have Flux 2.7.5, so that nothing can be repaired, then 2.8.1",
+    want: "wait: unknown-release, then 2.8.1",
   },
   {
     name: "configures a version that nobody else has any more",
@@ -138,7 +142,7 @@ for (const { name, world, at = noon, known = running, want } of [
   {
     name: "changes nothing when what runs cannot be what the spec says",
     world: worldWith({ upgrade: paused, components: ["source-controller", "kustomize-controller"] }),
-    want: "wait: with Flux 2.8.0 it cannot be built: Cannot build the instance: spec.components kustomize-controller is not part of Flux 2.8.0; remove the component or choose another spec.distribution.version, then 2.8.1",
+    want: "wait: unbuildable: Cannot build the instance: spec.components kustomize-controller is not part of Flux 2.8.0; remove the component or choose another spec.distribution.version, then 2.8.1",
   },
 ]) {
   test(`holdBack() ${name}`, () => assert.equal(shortOf(heldBack(world, at, known)), want));

@@ -38,14 +38,13 @@ export function holdBack(
   const { problem: _, ...waiting } = candidate;
   const hold: Hold = { gate, waiting, from };
   if (release !== undefined) return stayWith(release, hold, world);
-  const obstacle = `this operator does not have Flux ${from}, so that nothing can be repaired`;
-  return { kind: "wait", hold, obstacle };
+  return { kind: "wait", hold, obstacle: { kind: "unknown-release" } };
 }
 
 function stayWith(release: Release, hold: Hold, world: World): Decision {
   const rendering = attempt(() => renderInstance(hold.waiting.spec, release, world.key));
   if (rendering instanceof ReasonedError) {
-    return { kind: "wait", hold, obstacle: `with Flux ${hold.from} it cannot be built: ${rendering.message}` };
+    return { kind: "wait", hold, obstacle: { kind: "unbuildable", message: rendering.message } };
   }
   const { artifactRevision: _, ...waiting } = hold.waiting;
   const target: HeldTarget = { ...waiting, ...artifactOf(world), release, rendering, hold };

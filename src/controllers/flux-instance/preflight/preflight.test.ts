@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { releaseOf, specOf } from "../../../../test/support/small-release.ts";
 import { apiError } from "../../../../test/support/table-client.ts";
+import { installer } from "../../../api/installer.ts";
 import { Ledger } from "../../../apply/ledger.ts";
 import { PlanError } from "../../../apply/plan/plan-apply.ts";
 import { ConnectionError } from "../../../client/api-error.ts";
@@ -35,6 +36,7 @@ function depsOf({ gitVersion = "v1.36.0", lists, dryRun }: Server): PreflightDep
   const asked: string[] = [];
   return {
     asked,
+    installer,
     ledger: new Ledger(),
     client: {
       apply: async (wanted) => {

@@ -14,22 +14,22 @@ export class PreflightError extends ReasonedError {}
 
 export type PreflightDeps = PlanDeps & { readonly client: PlanDeps["client"] & PreflightClient };
 
-/** Told what there is to warn of, before the first write; an empty list takes older warnings back. */
-export type ReportWarnings = (warnings: readonly string[]) => void;
+/** `isChecked`: the checks have just been made, and are not repeated. */
+export type Checked = { readonly target: Target; readonly world: World; readonly isChecked?: boolean };
 
 /**
  * The plan, and before an install or upgrade a look at what the dry-run cannot tell. A settle is spared that, but for one that has
- * warnings to take back. Throws PreflightError, which comes before PlanError, since it may well be its cause.
+ * warnings to take back; `report` gets the warnings, of which an empty list takes older ones back. Throws PreflightError, which comes before PlanError, since it may well be its cause.
  */
 export async function planChecked(
-  { target, world }: { readonly target: Target; readonly world: World },
-  report: ReportWarnings,
+  { target, world, isChecked = false }: Checked,
+  report: (warnings: readonly string[]) => void,
   deps: PreflightDeps,
   signal: AbortSignal,
 ): Promise<readonly PlannedObject[]> {
   const plan = planApply(target.rendering, world.live, deps, signal);
   const begins = world.recorded.lastAppliedRevision !== target.rendering.revision;
-  if (!begins && world.recorded.warnings === undefined) return await plan;
+  if (isChecked || (!begins && world.recorded.warnings === undefined)) return await plan;
   const [outcome] = await Promise.allSettled([plan]);
   signal.throwIfAborted();
   const planned = outcome.status === "fulfilled" ? outcome.value : [];

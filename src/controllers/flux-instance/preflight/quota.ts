@@ -1,6 +1,7 @@
 import { fieldsOf, listOf, textOf } from "../../../kube/fields.ts";
-import type { JsonObject, KubeObject } from "../../../kube/object.ts";
 import { nameObject, objectIdOf, sameObject } from "../../../kube/object-id.ts";
+import type { JsonObject, KubeObject } from "../../../kube/object.ts";
+import { podSpecOf } from "../../../kube/pod-template.ts";
 import { quantityNanos } from "../../../kube/quantity.ts";
 import { deploymentsOf, refuse, type Finding, type Subject } from "./subject.ts";
 
@@ -51,7 +52,7 @@ function isShort(quota: KubeObject, resource: string, planned: Subject["planned"
 
 function demand(deployment: KubeObject, quota: KubeObject, measure: (pod: JsonObject) => bigint): bigint {
   const spec = fieldsOf(deployment["spec"]);
-  const pod = fieldsOf(fieldsOf(spec["template"])["spec"]);
+  const pod = podSpecOf(deployment);
   if (!counts(quota, pod)) return 0n;
   const replicas = typeof spec["replicas"] === "number" ? spec["replicas"] : 1;
   return measure(pod) * BigInt(replicas);

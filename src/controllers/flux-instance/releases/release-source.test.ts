@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { artifactFiles } from "../../../../test/support/artifact-of.ts";
 import { base as nextMinor } from "../../../../test/support/next-minor.ts";
 import { tarGzOf } from "../../../../test/support/tarball.ts";
+import { createTestLog } from "../../../../test/support/test-log.ts";
 import { canonicalInstance } from "../../../api/canonical.ts";
 import { parseStoredFluxInstance } from "../../../api/flux-instance.ts";
 import { fluxInstance, instanceAnnotations } from "../../../api/names.ts";
@@ -42,6 +43,8 @@ function worldWith({ distribution = {}, annotations = {} }: Spec = {}): World {
   return worldOf(instance, new Map(), key.namespace);
 }
 
+const { log } = createTestLog();
+
 /** A registry of one tag, and a source that reads it. */
 function sourceOf(content: { digest: string; tarball: Uint8Array | undefined }) {
   const registry = { ...content, failure: undefined as ReasonedError | undefined, opened: Promise.resolve() };
@@ -53,6 +56,7 @@ function sourceOf(content: { digest: string; tarball: Uint8Array | undefined }) 
   };
   const source = new ReleaseSource({
     embedded,
+    jitter: 0.05,
     registry: {
       resolve: async () => {
         const answered = answer("resolve");
@@ -73,7 +77,7 @@ function sourceOf(content: { digest: string; tarball: Uint8Array | undefined }) 
       },
       forget: () => undefined,
     },
-    random: () => 0,
+    random: () => 0.5,
     onChange: (_, moved) => void said.push(moved ? "moved" : "changed"),
   });
   return { registry, source, heard: () => said.splice(0) };
@@ -130,7 +134,7 @@ test("find() never asks for the digest of what is pinned by digest and held", as
   const distribution = { artifact: `oci://example.com/manifests@sha256:${"1".repeat(64)}` };
   await source.find(worldWith({ distribution }), never);
   assert.deepEqual(heard(), ["resolve", "fetch", "poll in 600000 ms"]);
-  await source.poll(key, never);
+  await source.poll(key, log, never);
   assert.deepEqual(heard(), []);
 });
 
@@ -179,10 +183,10 @@ test("poll() takes in another digest and wakes the instance", async () => {
   const { source, registry, heard } = sourceOf({ digest: "sha256:1", tarball: one });
   await source.find(worldWith(), never);
   heard();
-  assert.deepEqual(await source.poll(key, never), { kind: "settled", recheckMs: 600_000 });
+  assert.deepEqual(await source.poll(key, log, never), { kind: "settled", recheckMs: 600_000 });
   assert.deepEqual(heard(), ["resolve"]);
   Object.assign(registry, { digest: "sha256:2", tarball: two });
-  assert.deepEqual(await source.poll(key, never), { kind: "settled", recheckMs: 600_000 });
+  assert.deepEqual(await source.poll(key, log, never), { kind: "settled", recheckMs: 600_000 });
   assert.deepEqual(heard(), ["resolve", "fetch", "moved"]);
   assert.deepEqual(shortOf(await source.find(worldWith(), never)), {
     versions: ["2.10.0", "2.10.1"],
@@ -195,13 +199,13 @@ test("poll() keeps what it holds while the registry is away, and tells once that
   await source.find(worldWith(), never);
   heard();
   registry.failure = limited;
-  const failed = { kind: "failed", retry: "backoff", atLeastMs: 90_000, recheckMs: 600_000 } as const;
-  assert.deepEqual([await source.poll(key, never), await source.poll(key, never)], [failed, failed]);
+  const failed = { kind: "failed", retry: { kind: "backoff", atLeastMs: 90_000, atMostMs: 600_000 } } as const;
+  assert.deepEqual([await source.poll(key, log, never), await source.poll(key, log, never)], [failed, failed]);
   assert.deepEqual(heard(), ["resolve", "changed", "resolve"]);
   const held = { versions: ["2.10.0"], from: "sha256:1" };
   assert.deepEqual(shortOf(await source.find(worldWith(), never)), { ...held, problem: "ArtifactFailed" });
   registry.failure = undefined;
-  await source.poll(key, never);
+  await source.poll(key, log, never);
   assert.deepEqual(heard(), ["resolve", "changed"]);
   assert.deepEqual(shortOf(await source.find(worldWith(), never)), held);
 });
@@ -211,8 +215,8 @@ test("poll() pulls a broken artifact once, keeps what it holds, and takes in a r
   await source.find(worldWith(), never);
   heard();
   Object.assign(registry, { digest: "sha256:broken", tarball: broken });
-  await source.poll(key, never);
-  await source.poll(key, never);
+  await source.poll(key, log, never);
+  await source.poll(key, log, never);
   assert.deepEqual(heard(), ["resolve", "fetch", "changed", "resolve"]);
   const releases = await source.find(worldWith(), never);
   assert.deepEqual(shortOf(releases), { versions: ["2.10.0"], from: "sha256:1", problem: "ArtifactFailed" });
@@ -221,7 +225,7 @@ test("poll() pulls a broken artifact once, keeps what it holds, and takes in a r
     `Cannot read artifact ${reference} (sha256:broken): flux/v2.10.1/rbac.yaml is missing; push a whole artifact, or choose another one in spec.distribution.artifact`,
   );
   Object.assign(registry, { digest: "sha256:2", tarball: two });
-  await source.poll(key, never);
+  await source.poll(key, log, never);
   assert.deepEqual(heard(), ["resolve", "fetch", "moved"]);
 });
 
@@ -232,7 +236,7 @@ test("find() keeps what was applied last beside what came after it", async () =>
   assert.equal(first.kind, "found");
   source.applied(key, targetOf(canonicalInstance(parseStoredFluxInstance(world.instance)), first.catalogue));
   Object.assign(registry, { digest: "sha256:2", tarball: two });
-  await source.poll(key, never);
+  await source.poll(key, log, never);
   assert.deepEqual(shortOf(await source.find(world, never)), {
     versions: ["2.10.0", "2.10.1"],
     from: "sha256:2",
@@ -250,7 +254,7 @@ test("poll() that ends after the wish has changed takes nothing in", async () =>
   const gate = Promise.withResolvers<void>();
   Object.assign(registry, { digest: "sha256:1", tarball: one, opened: gate.promise });
   heard();
-  const late = source.poll(key, never);
+  const late = source.poll(key, log, never);
   for (const said = heard(); !said.includes("resolve"); said.push(...heard())) await othersRun();
   Object.assign(registry, { digest: "sha256:2", opened: Promise.resolve() });
   const changed = worldWith({ distribution: { version: "2.x" } });
@@ -272,7 +276,7 @@ test("poll() leaves alone what is suspended, deleted or embedded by now", async 
     await source.find(worldWith(), never);
     await source.find(worldWith(spec), never);
     heard();
-    assert.deepEqual(await source.poll(key, never), { kind: "settled" });
+    assert.deepEqual(await source.poll(key, log, never), { kind: "settled" });
     assert.deepEqual(heard(), []);
   }
 });

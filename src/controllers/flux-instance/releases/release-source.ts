@@ -3,8 +3,9 @@ import type { ObjectKey } from "../../../kube/object.ts";
 import { RegistryError } from "../../../oci/registry-error.ts";
 import type { Catalogue, Target } from "../../../render/target.ts";
 import type { Outcome } from "../../../runtime/controller.ts";
+import type { Logger } from "../../../runtime/log.ts";
 import type { WorkQueue } from "../../../runtime/work-queue.ts";
-import { withJitter, type Random } from "../../../std/backoff.ts";
+import { withSpread, type Random } from "../../../std/backoff.ts";
 import { ReasonedError } from "../../../std/errors.ts";
 import { canonicalJson } from "../../../std/json.ts";
 import type { World } from "../world.ts";
@@ -17,6 +18,8 @@ export type ReleaseSourceDeps = LookDeps & {
   /** Keys whose artifact is to be looked at; whoever works it calls `poll`. */
   readonly polls: Pick<WorkQueue, "addAfter" | "retry" | "forget">;
   readonly random: Random;
+  /** The time between two looks varies by this fraction of itself. */
+  readonly jitter: number;
   /** A poll found something else than the look before; `moved`: another digest. */
   readonly onChange: (key: ObjectKey, moved: boolean) => void;
 };
@@ -42,8 +45,6 @@ type State = {
   readonly active: boolean;
 };
 
-const jitter = 0.05;
-
 /**
  * Where the releases for an instance come from: embedded, or an artifact that is asked for its digest every now and then and pulled when
  * that is new. What was pulled stays in memory, so that a registry that is away holds up nothing: only the first look for a wish is waited
@@ -59,7 +60,7 @@ export class ReleaseSource {
 
   /** The releases for the instance as it is now. Throws the signal's reason, and what is a bug. */
   async find(world: World, signal: AbortSignal): Promise<Releases> {
-    const { embedded, polls, random } = this.#deps;
+    const { embedded, polls, random, jitter } = this.#deps;
     const wish = wishOf(world);
     if (wish === undefined) {
       this.rest(world.key);
@@ -75,7 +76,7 @@ export class ReleaseSource {
     this.#states.set(id, state);
     if (look.kind === "found") {
       polls.forget(world.key);
-      if (wish.everyMs !== undefined) polls.addAfter(world.key, withJitter(wish.everyMs, jitter, random));
+      if (wish.everyMs !== undefined) polls.addAfter(world.key, withSpread(wish.everyMs, jitter, random));
     } else if (look.problem.retry === "backoff") polls.retry(world.key, retryAfterMs(look.problem));
     return releasesOf(state, embedded);
   }
@@ -101,7 +102,7 @@ export class ReleaseSource {
   }
 
   /** Looks whether the artifact has another digest by now, and takes it in. */
-  async poll(key: ObjectKey, signal: AbortSignal): Promise<Outcome> {
+  async poll(key: ObjectKey, log: Logger, signal: AbortSignal): Promise<Outcome> {
     const before = this.#states.get(idOf(key));
     if (before?.active !== true) return { kind: "settled" };
     const { wish, appliedVersion } = before;
@@ -113,12 +114,33 @@ export class ReleaseSource {
     if (now?.active !== true || now.wish !== wish) return { kind: "settled" };
     this.#states.set(idOf(key), { ...now, look });
     const moved = look.artifact?.digest !== before.look.artifact?.digest;
-    if (moved || messageOf(look) !== messageOf(before.look)) this.#deps.onChange(key, moved);
-    const { everyMs } = wish;
-    const recheck = everyMs === undefined ? {} : { recheckMs: everyMs };
-    if (look.kind === "found") return { kind: "settled", ...recheck };
-    return { kind: "failed", retry: look.problem.retry, atLeastMs: retryAfterMs(look.problem), ...recheck };
+    const isNews = moved || messageOf(look) !== messageOf(before.look);
+    if (isNews) this.#deps.onChange(key, moved);
+    logLook(look, wish, isNews, log);
+    return outcomeOf(look, wish.everyMs);
   }
+}
+
+function logLook(look: Look, { distribution }: Wish, isNews: boolean, log: Logger): void {
+  const { artifact } = distribution;
+  if (look.kind === "found") {
+    const fields = { artifact, digest: look.artifact.digest };
+    if (isNews) log.info("Artifact changed", fields);
+    else log.debug("Artifact unchanged", fields);
+    return;
+  }
+  const fields = { artifact, reason: look.problem.reason, next: "retry", error: look.problem.message };
+  if (isNews) log.error("Artifact cannot be used", fields);
+  else log.debug("Artifact cannot be used", fields);
+}
+
+function outcomeOf(look: Look, everyMs: number | undefined): Outcome {
+  if (look.kind === "found") return { kind: "settled", ...(everyMs === undefined ? {} : { recheckMs: everyMs }) };
+  if (look.problem.retry === "on-change") {
+    return { kind: "failed", retry: everyMs === undefined ? { kind: "on-change" } : { kind: "after", ms: everyMs } };
+  }
+  const atMost = everyMs === undefined ? {} : { atMostMs: everyMs };
+  return { kind: "failed", retry: { kind: "backoff", atLeastMs: retryAfterMs(look.problem), ...atMost } };
 }
 
 /** The newest first. */

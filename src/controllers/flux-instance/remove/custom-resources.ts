@@ -1,4 +1,4 @@
-import { operatorName, ownerLabels } from "../../../api/names.ts";
+import { ownerLabels } from "../../../api/names.ts";
 import type { ManagedObject } from "../../../apply/inventory.ts";
 import { isOwned } from "../../../apply/ownership.ts";
 import { requestLimit } from "../../../apply/request.ts";
@@ -7,9 +7,11 @@ import { isConflict, isNotFound } from "../../../client/api-error.ts";
 import { listAll, pages } from "../../../client/pages.ts";
 import { type ServedKind, servedKind } from "../../../kube/definition.ts";
 import type { GroupVersionKind } from "../../../kube/gvk.ts";
+import { keyOf } from "../../../kube/object-id.ts";
 import type { KubeObject } from "../../../kube/object.ts";
 import { mapConcurrent } from "../../../std/concurrent.ts";
 import type { World } from "../world.ts";
+import { patchFinalizers } from "./finalizer.ts";
 
 export type CustomResourceDeps = { readonly client: Pick<ApiClient, "getOrUndefined" | "listPage" | "patch"> };
 
@@ -57,20 +59,18 @@ function isHeld({ metadata }: KubeObject): boolean {
   return metadata.finalizers?.includes(fluxFinalizer) === true;
 }
 
-/** The resourceVersion makes sure that no finalizer is lost that somebody adds at the same moment. */
 async function release(
   gvk: GroupVersionKind,
   seen: KubeObject,
   { client }: CustomResourceDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  const key = { namespace: seen.metadata.namespace ?? "", name: seen.metadata.name };
+  const key = keyOf(seen);
   let item: KubeObject | undefined = seen;
   while (item !== undefined && isHeld(item)) {
     const finalizers = (item.metadata.finalizers ?? []).filter((name) => name !== fluxFinalizer);
-    const value = { metadata: { resourceVersion: item.metadata.resourceVersion ?? "", finalizers } };
     try {
-      await client.patch({ gvk, key }, { kind: "merge", value }, { fieldManager: operatorName }, signal);
+      await patchFinalizers({ gvk, object: item }, finalizers, client, signal);
       return;
     } catch (error) {
       if (isNotFound(error)) return;

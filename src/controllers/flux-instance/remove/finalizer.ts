@@ -1,6 +1,7 @@
 import { finalizer, operatorName } from "../../../api/names.ts";
 import type { ApiClient } from "../../../client/api-client.ts";
-import { gvkOf } from "../../../kube/gvk.ts";
+import { gvkOf, type GroupVersionKind } from "../../../kube/gvk.ts";
+import { keyOf } from "../../../kube/object-id.ts";
 import type { KubeObject } from "../../../kube/object.ts";
 
 type FinalizerClient = Pick<ApiClient, "patch" | "getOrUndefined">;
@@ -15,7 +16,8 @@ export async function ensureFinalizer(
   signal: AbortSignal,
 ): Promise<void> {
   if (hasFinalizer(instance)) return;
-  await patchFinalizers(instance, [...(instance.metadata.finalizers ?? []), finalizer], client, signal);
+  const finalizers = [...(instance.metadata.finalizers ?? []), finalizer];
+  await patchFinalizers({ gvk: gvkOf(instance), object: instance }, finalizers, client, signal);
 }
 
 /** Lets the instance go. One that is gone, or was created anew since, is let be. */
@@ -24,22 +26,20 @@ export async function removeFinalizer(
   client: FinalizerClient,
   signal: AbortSignal,
 ): Promise<void> {
-  const key = { namespace: instance.metadata.namespace ?? "", name: instance.metadata.name };
-  const fresh = await client.getOrUndefined(gvkOf(instance), key, signal);
+  const fresh = await client.getOrUndefined(gvkOf(instance), keyOf(instance), signal);
   if (fresh === undefined || fresh.metadata.uid !== instance.metadata.uid) return;
   const others = (fresh.metadata.finalizers ?? []).filter((name) => name !== finalizer);
-  await patchFinalizers(fresh, others, client, signal);
+  await patchFinalizers({ gvk: gvkOf(fresh), object: fresh }, others, client, signal);
 }
 
-/** The resourceVersion makes sure that no finalizer is lost that somebody adds at the same moment. */
-async function patchFinalizers(
-  instance: KubeObject,
+/** The resourceVersion makes sure that no finalizer is lost that another client adds at the same moment. Throws as ApiClient. */
+export async function patchFinalizers(
+  { gvk, object }: { readonly gvk: GroupVersionKind; readonly object: KubeObject },
   finalizers: readonly string[],
-  client: FinalizerClient,
+  client: Pick<ApiClient, "patch">,
   signal: AbortSignal,
 ): Promise<void> {
-  const { namespace = "", name, resourceVersion = "" } = instance.metadata;
-  const ref = { gvk: gvkOf(instance), key: { namespace, name } };
+  const { resourceVersion = "" } = object.metadata;
   const value = { metadata: { resourceVersion, finalizers } };
-  await client.patch(ref, { kind: "merge", value }, { fieldManager: operatorName }, signal);
+  await client.patch({ gvk, key: keyOf(object) }, { kind: "merge", value }, { fieldManager: operatorName }, signal);
 }

@@ -1,5 +1,5 @@
 import { objectAnnotations, ownerLabels } from "../../../api/names.ts";
-import type { Change } from "../../../apply/change-set.ts";
+import type { Change, OnChange } from "../../../apply/change-set.ts";
 import type { ManagedObject } from "../../../apply/inventory.ts";
 import { prune, type PruneOptions } from "../../../apply/remove/prune.ts";
 import { stillThereError, waitUntilGone, type GoneOptions } from "../../../apply/remove/wait-until-gone.ts";
@@ -21,6 +21,7 @@ import { isKustomization, suspend } from "./suspension.ts";
 export type RemoveDeps = {
   readonly client: Pick<ApiClient, "getOrUndefined" | "list" | "listPage" | "patch" | "delete">;
   readonly clock: Clock;
+  readonly onChange?: OnChange | undefined;
   /** Who is told how far it is; nobody while pruning, where deletions are waited for as long as for health. */
   readonly progress?: RemovalProgress;
 };

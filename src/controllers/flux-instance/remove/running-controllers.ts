@@ -6,6 +6,7 @@ import { fieldsOf, listOf, textOf } from "../../../kube/fields.ts";
 import { podKind, deploymentKind } from "../../../kube/kinds.ts";
 import { nameObject } from "../../../kube/object-id.ts";
 import type { JsonValue, KubeObject, ObjectKey } from "../../../kube/object.ts";
+import { containersOf } from "../../../kube/pod-template.ts";
 import { formatSelector } from "../../../kube/selector.ts";
 
 export type RunningDeps = { readonly client: Pick<ApiClient, "list" | "listPage"> };
@@ -84,8 +85,7 @@ function hasEnded(pod: KubeObject): boolean {
 }
 
 function isController(deployment: KubeObject): boolean {
-  const pod = fieldsOf(fieldsOf(fieldsOf(deployment["spec"])["template"])["spec"]);
-  return listOf(pod["containers"]).some((container) => controllerImages.has(imageName(fieldsOf(container)["image"])));
+  return containersOf(deployment).some(({ image }) => controllerImages.has(imageName(image)));
 }
 
 /** "ghcr.io/fluxcd/helm-controller:v1.2.0@sha256:..." is "helm-controller". */

@@ -1,0 +1,38 @@
+import { settleStorage, type MigrateDeps } from "../../../apply/migrate/migrate.ts";
+import type { PlannedObject } from "../../../apply/planned-object.ts";
+import { isDefinition } from "../../../kube/definition.ts";
+import type { Target } from "../../../render/target.ts";
+import { errorMessage, ReasonedError } from "../../../std/errors.ts";
+import { isForced, type World } from "../world.ts";
+import { knownDefinitions } from "./migration.ts";
+
+type PlannedTarget = { readonly planned: readonly PlannedObject[]; readonly target: Target; readonly world: World };
+
+/**
+ * Brings stored objects to the storage version, and says what could not be. Only the next upgrade would need this, so its failure takes
+ * nothing from the success of this one.
+ */
+export async function tidyStorage(
+  { planned, target, world }: PlannedTarget,
+  deps: MigrateDeps,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  if (!movesStorage(target, world)) return [];
+  const all = target.rendering.objects.filter(isDefinition);
+  try {
+    await settleStorage(isForced(world) ? all : knownDefinitions(planned), deps, signal);
+    return [];
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof ReasonedError) && !(error instanceof AggregateError)) throw error;
+    return [errorMessage(error)];
+  }
+}
+
+/** Whether stored objects are to be moved; also on the way back from a version that was tried and never stood on record as applied. */
+export function movesStorage({ spec, rendering }: Target, world: World): boolean {
+  const { lastAppliedVersion, lastAttemptedRevision = "" } = world.recorded;
+  const isThere =
+    lastAppliedVersion === rendering.version && lastAttemptedRevision.startsWith(`v${lastAppliedVersion}@`);
+  return spec.migrateResources && (isForced(world) || !isThere);
+}
