@@ -144,7 +144,7 @@ for (const { name, files, found } of [
     name: "lets a folder stand between two files of the folder around it",
     files: [
       { path: "src/render/a.ts", text: 'import { b } from "./stages/b.ts";' },
-      { path: "src/render/stages/b.ts", text: 'import { c } from "../c.ts";' },
+      { path: "src/render/transforms/b.ts", text: 'import { c } from "../c.ts";' },
     ],
     found: [],
   },

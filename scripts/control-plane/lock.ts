@@ -30,7 +30,7 @@ async function take(path: string, { onWait, signal }: LockOptions): Promise<void
     const theirs = await readIfThere(path);
     if (theirs === undefined) continue;
     if (await isStale(theirs)) {
-      await removeStale(path, theirs);
+      await pruneStale(path, theirs);
       continue;
     }
     if (!told) onWait(Number(theirs.split(" ")[0]));
@@ -55,7 +55,7 @@ async function create(path: string, text: string): Promise<boolean> {
 }
 
 /** Moves the lock away first, so that of two who find it stale only one removes it; one that was new after all is put back. */
-async function removeStale(path: string, stale: string): Promise<void> {
+async function pruneStale(path: string, stale: string): Promise<void> {
   const aside = `${path}.${randomBytes(6).toString("hex")}`;
   try {
     await rename(path, aside);

@@ -153,7 +153,7 @@ const sync: readonly Rule[] = [
     at: "spec.sync",
     field: "provider",
     rule: "!has(self.provider) || self.provider != 'github' || self.kind == 'GitRepository'",
-    message: "sync.provider github goes with sync.kind GitRepository only: change the kind, or use another provider",
+    message: "sync.provider github works with sync.kind GitRepository only: change the kind, or use another provider",
   },
   {
     at: "spec.sync",

@@ -68,8 +68,8 @@ for (const { name, at, live, settled } of [
     settled: false,
   },
 ] satisfies readonly { name: string; at: ObjectMeta; live: ObjectMeta; settled: boolean }[]) {
-  test(`Ledger.isSettled() says ${settled} to an object ${name}`, () =>
-    assert.equal(ledgerOf(at).isSettled(desired, live), settled));
+  test(`Ledger.isUnchanged() says ${settled} to an object ${name}`, () =>
+    assert.equal(ledgerOf(at).isUnchanged(desired, live), settled));
   test(`Ledger.isDrift() says ${!settled} to an object ${name}`, () =>
     assert.equal(ledgerOf(at).isDrift(objectIdOf(desired), live), !settled));
 }
@@ -78,14 +78,14 @@ function withoutGeneration({ generation: _generation, ...rest }: ObjectMeta): Ob
   return rest;
 }
 
-test("Ledger.isSettled() does not vouch for a manifest that it was not given", () =>
-  assert.equal(ledgerOf(seen).isSettled({ ...desired, spec: { replicas: 2 } }, seen), false));
+test("Ledger.isUnchanged() does not vouch for a manifest that it was not given", () =>
+  assert.equal(ledgerOf(seen).isUnchanged({ ...desired, spec: { replicas: 2 } }, seen), false));
 
-test("Ledger.isSettled() vouches for an equal manifest", () =>
-  assert.equal(ledgerOf(seen).isSettled({ ...desired, spec: { replicas: 1 } }, seen), true));
+test("Ledger.isUnchanged() vouches for an equal manifest", () =>
+  assert.equal(ledgerOf(seen).isUnchanged({ ...desired, spec: { replicas: 1 } }, seen), true));
 
-test("Ledger.isSettled() does not vouch for an object that is not there", () =>
-  assert.equal(ledgerOf(seen).isSettled(desired, undefined), false));
+test("Ledger.isUnchanged() does not vouch for an object that is not there", () =>
+  assert.equal(ledgerOf(seen).isUnchanged(desired, undefined), false));
 
 test("Ledger.isDrift() says true to a deletion", () =>
   assert.equal(ledgerOf(seen).isDrift(objectIdOf(desired), undefined), true));
@@ -109,5 +109,5 @@ test("Ledger.forgetOthers() keeps only what is still wanted", () => {
 test("Ledger.clear() forgets all", () => {
   const ledger = ledgerOf(seen);
   ledger.clear();
-  assert.equal(ledger.isSettled(desired, seen), false);
+  assert.equal(ledger.isUnchanged(desired, seen), false);
 });

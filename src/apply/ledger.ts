@@ -16,7 +16,7 @@ export class Ledger {
   }
 
   /** Whether nothing can have changed since `record`: the same manifest is wanted, and nobody else wrote the live object. */
-  isSettled(desired: KubeObject, live: ObjectMeta | undefined): boolean {
+  isUnchanged(desired: KubeObject, live: ObjectMeta | undefined): boolean {
     const entry = this.#entries.get(formatObjectId(objectIdOf(desired)));
     if (entry === undefined || live === undefined) return false;
     return entry.desired === digestOf(desired) && isAsSeen(entry.seen, live);

@@ -41,7 +41,7 @@ export type LiveMetadata = ReadonlyMap<string, ObjectMeta>;
 export type IgnoredPaths = ReadonlyMap<string, readonly string[]>;
 
 /** What is to be applied. */
-export type Wanted = { readonly objects: readonly KubeObject[]; readonly ignoredPaths?: IgnoredPaths };
+export type Desired = { readonly objects: readonly KubeObject[]; readonly ignoredPaths?: IgnoredPaths };
 
 /** An adoption whose outcome the API server has confirmed. */
 export type PlannedAdoption = Adoption & {

@@ -4,7 +4,7 @@ import { inventoryOf, readInventory, staleObjects } from "../apply/inventory.ts"
 import { Ledger } from "../apply/ledger.ts";
 import { isKept, isOwned } from "../apply/ownership.ts";
 import { planApply, type PlanDeps } from "../apply/plan/plan-apply.ts";
-import { adoptionIn, type PlannedObject, type Wanted } from "../apply/planned-object.ts";
+import { adoptionIn, type PlannedObject, type Desired } from "../apply/planned-object.ts";
 import { requestLimit } from "../apply/request.ts";
 import type { ApiClient } from "../client/api-client.ts";
 import { parseApiVersion, type GroupVersionKind } from "../kube/gvk.ts";
@@ -35,7 +35,7 @@ type Client = Pick<ApiClient, "getOrUndefined" | "apply" | "patch">;
  * ApiClient throws.
  */
 export async function diffCluster(
-  wanted: Wanted,
+  wanted: Desired,
   key: ObjectKey,
   client: Client,
   signal: AbortSignal,
@@ -68,7 +68,7 @@ function finalOf(planned: PlannedObject, answer: KubeObject | undefined): KubeOb
 
 function noteOf(planned: PlannedObject): { readonly note?: string } {
   if (planned.action === "recreate")
-    return { note: "deleted and created anew: others made it, and it differs in what cannot be changed" };
+    return { note: "recreated: its immutable fields differ, and this instance has not created it" };
   const adoption = adoptionIn(planned);
   if (adoption === undefined || adoption.managers.length === 0) return {};
   const kept = adoption.refusal === undefined ? "" : `; fields of theirs stay: ${adoption.refusal}`;

@@ -163,6 +163,6 @@ function defined<Key extends string>(key: Key, value: string | undefined): { rea
 }
 
 /** 4xx about the object itself, as opposed to a server that is busy or a permission that we lack. */
-export function isVerdict(error: ApiError): boolean {
+export function isRefusal(error: ApiError): boolean {
   return error.status >= 400 && error.status < 500 && ![401, 403, 408, 429].includes(error.status);
 }

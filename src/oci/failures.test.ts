@@ -25,7 +25,7 @@ for (const { name, cause, began = false, want } of [
   {
     name: "a refused connection",
     cause: withCode("ECONNREFUSED"),
-    want: "unreachable, again: nobody listens at ghcr.io",
+    want: "unreachable, again: no server listens at ghcr.io",
   },
   {
     name: "a name that is not known",

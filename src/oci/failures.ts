@@ -74,7 +74,7 @@ export function networkFailure(
     return { error, transient: false };
   }
   if (code === "UND_ERR_HEADERS_OVERFLOW")
-    return { error: failed("too-large", `${host} sends more headers than anybody needs`), transient: false };
+    return { error: failed("too-large", `${host} sends too many headers`), transient: false };
   if (code === "EPROTO" || code === "ERR_SSL_WRONG_VERSION_NUMBER" || code === "ERR_SSL_PACKET_LENGTH_TOO_LONG") {
     const error = failed("unreachable", `${host} does not speak TLS; allow plain HTTP if that is meant`);
     return { error, transient: false };
@@ -84,7 +84,7 @@ export function networkFailure(
 }
 
 const unreachable: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "nobody listens at HOST",
+  ECONNREFUSED: "no server listens at HOST",
   ENOTFOUND: "the name of HOST cannot be resolved",
   EAI_AGAIN: "the name of HOST cannot be resolved now",
   EHOSTUNREACH: "there is no route to HOST",

@@ -157,7 +157,7 @@ async function readEntry(entry: Entry, reading: Reading): Promise<void> {
   const content = new Uint8Array(entry.header.size);
   reading.keptBytes += content.length;
   if (reading.keptBytes > reading.limits.keptBytes)
-    throw refuse(reading, `the files wanted of it are larger than ${reading.limits.keptBytes} bytes`);
+    throw refuse(reading, `the files needed from it are larger than ${reading.limits.keptBytes} bytes`);
   let at = 0;
   for await (const chunk of entry) {
     if (!(chunk instanceof Uint8Array)) throw new TypeError("tar-stream gave something else than bytes");

@@ -84,7 +84,7 @@ async function walkEntry(name: string, depth: number, walk: Walk): Promise<void>
   const content = await readBounded(real, { root, entry: name, maxBytes: limits.fileBytes, signal });
   walk.keptBytes += content.length;
   if (walk.keptBytes > limits.keptBytes)
-    throw new LayerError({ source: root, why: `the files wanted of it are larger than ${limits.keptBytes} bytes` });
+    throw new LayerError({ source: root, why: `the files needed from it are larger than ${limits.keptBytes} bytes` });
   walk.files.set(name, content);
 }
 

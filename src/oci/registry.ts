@@ -111,7 +111,7 @@ export class Registry {
   }
 
   async #within<T>(
-    { verb, reference, access }: Wish,
+    { verb, reference, access }: RegistryRequest,
     signal: AbortSignal,
     work: (session: Session) => Promise<T>,
   ): Promise<T> {
@@ -199,7 +199,11 @@ export class Registry {
   }
 }
 
-type Wish = { readonly verb: "pull" | "resolve"; readonly reference: string; readonly access: RegistryAccess };
+type RegistryRequest = {
+  readonly verb: "pull" | "resolve";
+  readonly reference: string;
+  readonly access: RegistryAccess;
+};
 type Ask = {
   readonly path: string;
   readonly accept: string;

@@ -11,7 +11,7 @@ import { LastGoodStore } from "../controllers/flux-instance/last-good-store.ts";
 import { fluxInstanceKind, reconcileFluxInstance } from "../controllers/flux-instance/reconcile.ts";
 import { ReleaseSource } from "../controllers/flux-instance/releases/release-source.ts";
 import { createFollowedKinds } from "../controllers/flux-instance/wake/followed-kinds.ts";
-import { Interrupts, wishOf } from "../controllers/flux-instance/wake/interrupts.ts";
+import { Interrupts, desiredTextOf } from "../controllers/flux-instance/wake/interrupts.ts";
 import {
   createLiveIndex,
   hasHealth,
@@ -116,7 +116,7 @@ function watchInstances({ client, log, metrics }: Parts, queue: WorkQueue, inter
   const keysOf = (change: ObjectChange): readonly ObjectKey[] => {
     const { metadata } = change.object;
     interrupts.notify(change.object);
-    const isNews = change.kind !== "updated" || wishOf(change.object) !== wishOf(change.previous);
+    const isNews = change.kind !== "updated" || desiredTextOf(change.object) !== desiredTextOf(change.previous);
     return isNews ? [{ namespace: metadata.namespace ?? "", name: metadata.name }] : [];
   };
   return createInformer({

@@ -7,9 +7,9 @@ import type { RenderContext } from "./draft.ts";
 import { readField } from "./edit.ts";
 import { notUnderstood, unknownShape } from "./errors.ts";
 import { parseImage } from "./images.ts";
-import { kindLists } from "./stages/know-operator-kinds.ts";
-import { officialNamespace } from "./stages/name-roles.ts";
-import { syncKinds } from "./stages/sync.ts";
+import { kindLists } from "./transforms/know-operator-kinds.ts";
+import { officialNamespace } from "./transforms/name-roles.ts";
+import { syncKinds } from "./transforms/sync.ts";
 
 /** What the stages know how to name, place and bind, by the file that brings it. Another kind could end in the wrong place. */
 const knownKinds = {

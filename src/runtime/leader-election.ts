@@ -245,7 +245,7 @@ class Election implements LeaderElection {
   #lost(): LeadershipLostError {
     const { lease } = this.#options;
     return new LeadershipLostError(
-      `Cannot go on without Lease/${lease.namespace}/${lease.name}: it was not renewed in time or somebody else holds it`,
+      `Cannot go on without Lease/${lease.namespace}/${lease.name}: it was not renewed in time, or another process holds it`,
     );
   }
 }

@@ -92,7 +92,7 @@ export class WorkQueue {
   }
 
   /**
-   * The next key, which must be given back with `done`; undefined once the queue is closed. A delayed wish for the key is dropped:
+   * The next key, which must be given back with `done`; undefined once the queue is closed. A delayed request for the key is dropped:
    * this run fulfils it.
    */
   async take(): Promise<ObjectKey | undefined> {
@@ -142,10 +142,10 @@ export class WorkQueue {
     return key;
   }
 
-  #startWaiting(id: string, wish: { readonly key: ObjectKey; readonly ms: number; readonly dueMs: number }): void {
-    const waiting = { dueMs: wish.dueMs, abort: new AbortController() };
+  #startWaiting(id: string, request: { readonly key: ObjectKey; readonly ms: number; readonly dueMs: number }): void {
+    const waiting = { dueMs: request.dueMs, abort: new AbortController() };
     this.#waiting.set(id, waiting);
-    const sleep = this.#addLater(id, wish, waiting);
+    const sleep = this.#addLater(id, request, waiting);
     this.#sleeps.add(sleep);
     void sleep.finally(() => this.#sleeps.delete(sleep));
   }

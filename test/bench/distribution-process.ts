@@ -46,9 +46,9 @@ const ways: Readonly<Record<string, Way>> = {
     };
   },
   held: async (version, place) => {
-    const [{ Registry }, { HeldArtifact }] = await Promise.all([
+    const [{ Registry }, { CachedArtifact }] = await Promise.all([
       import("../../src/oci/registry.ts"),
-      import("../../src/controllers/flux-instance/releases/held-artifact.ts"),
+      import("../../src/controllers/flux-instance/releases/cached-artifact.ts"),
     ]);
     return async () => {
       const registry = new Registry({ clock: systemClock, random: Math.random, userAgent: "flux-operator/bench" });
@@ -56,7 +56,7 @@ const ways: Readonly<Record<string, Way>> = {
       turns.enable();
       const [held] = await time(async () => {
         const fetched = await registry.fetch(place, { insecure: true }, signal);
-        const artifact = await HeldArtifact.open({ ...fetched, reference: place }, signal);
+        const artifact = await CachedArtifact.open({ ...fetched, reference: place }, signal);
         await artifact.prepare(version, signal);
       });
       await registry.close();

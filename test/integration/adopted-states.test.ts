@@ -280,7 +280,7 @@ describe("what the Go operator has left, with another wish", { concurrency: 1, s
   test("warns of a controller that the Go operator has forgotten, and leaves it alone", async () => {
     assert.match(
       condition(await cluster.instance(), "Warning") ?? "",
-      /neither wants nor remembers them: Deployment\/flux-system\/kustomize-controller-shard1; delete them/,
+      /neither in its spec nor in its inventory: Deployment\/flux-system\/kustomize-controller-shard1; delete them/,
     );
     assert.deepEqual(await present([forgotten]), [nameObject(forgotten)]);
   });

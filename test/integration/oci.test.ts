@@ -419,7 +419,7 @@ test("pull() from a dead host", async () => {
   await closed(server);
   await using registry = registryOf();
   const outcome = await outcomeOf(registry.pull(`oci://${host}/org/app:v1`, { insecure: true }, signal));
-  assert.equal(outcome, `unreachable, backoff: Cannot pull oci://${host}/org/app:v1: nobody listens at ${host}`);
+  assert.equal(outcome, `unreachable, backoff: Cannot pull oci://${host}/org/app:v1: no server listens at ${host}`);
 });
 
 test("a host that asked to be left alone is left alone by the next call", async () => {

@@ -198,7 +198,7 @@ const refusals: readonly Obstacle[] = [
     },
     take: () => change(source, { metadata: { finalizers: null } }),
     message:
-      "being deleted: GitRepository/flux-system/web; a controller that starts now would go on with that and remove what they manage, so take their finalizers off to keep it",
+      "being deleted: GitRepository/flux-system/web; once started, their controller would finish these deletions and remove what they manage; remove the finalizers first to keep it",
   },
   {
     name: "a quota without room for the pods",
@@ -291,8 +291,8 @@ const warned = {
     "could not check resource quotas: no quotas for you",
     "Secret/flux-system/login, named in spec.distribution.imagePullSecret, does not exist, so images are pulled without login; create it with type kubernetes.io/dockerconfigjson",
     "the Helm release flux2 installed controllers that this instance takes over; do not upgrade or uninstall it, but let Helm forget it by deleting its Secrets (label owner=helm)",
-    "another installation of Flux is there: Deployment/old/source-controller; remove it if nobody needs it",
-    "Kustomization/flux-system/flux-system has these objects in its source, too: Deployment/flux-system/source-controller; take them out of it, they will stay",
+    "another installation of Flux is there: Deployment/old/source-controller; remove it if it is not needed",
+    "Kustomization/flux-system/flux-system also applies Deployment/flux-system/source-controller; remove them from its source (they will not be deleted)",
     "there are objects that this operator leaves alone and does not reconcile: ResourceSet",
   ],
 };
@@ -339,7 +339,7 @@ describe("preflight", { concurrency: 1 }, () => {
     const refused = await cluster.instanceWhen("refused", isRefused);
     assert.equal(
       condition(refused, "Ready"),
-      "False/ReconciliationFailed: Cannot apply GitRepository/flux-system/flux-system: its definition in this version of Flux refuses it: " +
+      "False/ReconciliationFailed: Cannot apply GitRepository/flux-system/flux-system: its CRD in this version of Flux refuses it: " +
         'spec.interval must match pattern "^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"; nothing was changed',
     );
     await retried();

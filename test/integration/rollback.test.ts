@@ -227,10 +227,10 @@ describe("a configuration whose pods fail", { concurrency: 1 }, () => {
       const ready = condition(back, "Ready") ?? "";
       assert.match(
         ready,
-        /^False\/UpgradeFailed: A new configuration of Flux 2\.9\.4 \(revision [0-9a-f]{7}\) failed, and the configuration before/,
+        /^False\/UpgradeFailed: A new configuration of Flux 2\.9\.4 \(revision [0-9a-f]{7}\) failed and was rolled back to the configuration before/,
       );
       assert.match(ready, /Deployment\/flux-system\/source-controller: .*change the spec/);
-      assert.match(condition(back, "UpToDate") ?? "", /^False\/UpgradeFailed: .*it is tried again when/);
+      assert.match(condition(back, "UpToDate") ?? "", /^False\/UpgradeFailed: .*it is retried when/);
       assert.equal(condition(back, "Reconciling"), undefined);
       assert.equal(statusOf(back)["lastAppliedRevision"], lastAppliedRevision);
       assert.deepEqual(historyOf(back).slice(0, 2), ["v2.9.4 RolledBack", "v2.9.4 UpgradeFailed"]);
@@ -330,14 +330,14 @@ describe("a version whose pods fail", { concurrency: 1 }, () => {
 
   test("gives way to the old one over seven minors, also when the operator is killed on the way", async () => {
     const was = await templates();
-    const returning = when("on the way back", says("Reconciling", "True/Progressing: Putting Flux 2.2.3 back"));
+    const returning = when("on the way back", says("Reconciling", "True/Progressing: Rolling back to Flux 2.2.3"));
     await applyInstance(spec("2.9.4", [rolled, ill("crash-loop", newOnly)]));
     await returning;
     await cluster.restartOperator("SIGKILL");
     const back = await when("rolled back", isStalled);
     assert.match(
       condition(back, "Ready") ?? "",
-      /^False\/UpgradeFailed: Flux 2\.9\.4 failed, and Flux 2\.2\.3 runs again: /,
+      /^False\/UpgradeFailed: Flux 2\.9\.4 failed and was rolled back to Flux 2\.2\.3: /,
     );
     assert.equal(statusOf(back)["lastAppliedVersion"], "2.2.3");
     assert.deepEqual(historyOf(back).slice(0, 2), ["v2.2.3 RolledBack", "v2.9.4 UpgradeFailed"]);

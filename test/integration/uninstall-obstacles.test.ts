@@ -139,7 +139,7 @@ describe("an uninstall that is held up says by what, and goes on when that is ov
     });
     await uninstall();
     await heldUp(
-      /^Unknown\/Uninstalling: Waiting until all of Flux is gone: Cannot go on before these objects are gone: CustomResourceDefinition\/helmreleases\.helm\.toolkit\.fluxcd\.io \(held by HelmRelease\/default\/web with finalizer example\.com\/audit\)$/,
+      /^Unknown\/Uninstalling: Waiting until all of Flux is deleted: Waiting for these objects to be deleted: CustomResourceDefinition\/helmreleases\.helm\.toolkit\.fluxcd\.io \(held by HelmRelease\/default\/web with finalizer example\.com\/audit\)$/,
     );
     const told = await cluster.instance();
     await triedAgain();
@@ -170,7 +170,7 @@ describe("an uninstall that is held up says by what, and goes on when that is ov
     });
     await uninstall();
     await heldUp(
-      /^False\/UninstallFailed: Releasing custom resources from Flux's finalizer: Cannot remove Flux's definitions while Deployment\/other\/helm of another Flux runs: /,
+      /^False\/UninstallFailed: Removing Flux's finalizer from custom resources: Cannot delete Flux's CRDs while Deployment\/other\/helm of another Flux runs: /,
     );
     assert.equal(
       (await cluster.plane.rest.request("GET", `${definitions}/helmreleases.helm.toolkit.fluxcd.io`)).status,
@@ -208,7 +208,7 @@ describe("an uninstall that is held up says by what, and goes on when that is ov
       ],
     });
     await uninstall();
-    await heldUp(/^False\/UninstallFailed: Deleting Flux's definitions: .*guard\.example\.com/);
+    await heldUp(/^False\/UninstallFailed: Deleting Flux's CRDs: .*guard\.example\.com/);
     await cluster.plane.rest.delete(`${path}/guard`);
   });
 
@@ -218,7 +218,7 @@ describe("an uninstall that is held up says by what, and goes on when that is ov
     await cluster.plane.rest.patch(deployment, { metadata: { finalizers: ["example.com/audit"] } });
     await uninstall();
     await heldUp(
-      /^Unknown\/Uninstalling: Stopping Flux's controllers: Cannot go on before these objects are gone: Deployment\/flux-system\/helm-controller \(held by finalizer .*example\.com\/audit/,
+      /^Unknown\/Uninstalling: Stopping Flux's controllers: Waiting for these objects to be deleted: Deployment\/flux-system\/helm-controller \(held by finalizer .*example\.com\/audit/,
     );
     const granted = await cluster.plane.rest.get(admin);
     await cluster.plane.rest.delete(admin);

@@ -120,7 +120,7 @@ for (const { name, make, why, limits } of [
     name: "files that are too large together",
     make: { a: "12", b: "34" },
     limits: { keptBytes: 3 },
-    why: "the files wanted of it are larger than 3 bytes",
+    why: "the files needed from it are larger than 3 bytes",
   },
   {
     name: "too many entries",

@@ -149,7 +149,7 @@ export async function hostileTarballs(): Promise<readonly HostileTarball[]> {
     {
       name: "files that are too large together",
       tarball: rawTar([1, 2, 3].map((number) => ({ name: `${number}`, content: Buffer.alloc(50_000) }))),
-      why: "the files wanted of it are larger than 131072 bytes",
+      why: "the files needed from it are larger than 131072 bytes",
     },
     {
       name: "too many entries",

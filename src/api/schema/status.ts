@@ -3,7 +3,7 @@ import { choice, count, list, openFields, optional, text, textMap, type ValueOf 
 const time = (description: string) => text(description, { format: "date-time" });
 
 const condition = openFields("One aspect of the instance's state.", {
-  type: text("Ready, Reconciling, Stalled, UpToDate, Synced or Warning.", {
+  type: text("Ready, Reconciling, Stalled, UpToDate, Synced, Unattended or Warning.", {
     maxLength: 316,
     pattern:
       "^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$",
@@ -82,7 +82,7 @@ export const fluxInstanceStatusSchema = openFields("What Flux looks like now.", 
   lastAppliedImages: optional(list("Images that were last applied.", image)),
   lastAppliedRevision: optional(text("Revision that was last applied: version@digest.")),
   lastAttemptedRevision: optional(text("Revision that was last tried: version@digest.")),
-  lastArtifactRevision: optional(text("Digest of the artifact that was last pulled.")),
+  lastArtifactRevision: optional(text("Digest of the artifact from which the running Flux was built.")),
   lastHandledReconcileAt: optional(text("Value of the annotation requestedAt that was last acted on.")),
   lastHandledForceAt: optional(text("Value of the annotation forceAt that was last acted on.")),
   components: optional(list("Controllers as applied, after patches.", component)),

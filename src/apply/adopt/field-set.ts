@@ -62,13 +62,13 @@ export function isEmptySet(fields: FieldSet): boolean {
   return Object.keys(fields).length === 0;
 }
 
-export type Removal = { readonly value: JsonValue; readonly removed: readonly string[] };
+export type FieldRemoval = { readonly value: JsonValue; readonly removed: readonly string[] };
 
 /**
  * `value` without the fields of `given` that are in none of `kept`, as a server-side apply removes what its manager gives up. `removed`
  * are their paths: "spec.template.spec.containers[name=manager].env[name=X]".
  */
-export function removeFields(value: JsonValue, given: FieldSet, kept: readonly FieldSet[], path = ""): Removal {
+export function removeFields(value: JsonValue, given: FieldSet, kept: readonly FieldSet[], path = ""): FieldRemoval {
   let left = value;
   const removed: string[] = [];
   for (const [key, node] of Object.entries(given)) {

@@ -1,5 +1,5 @@
 import type { ApiClient } from "../../client/api-client.ts";
-import { ApiError, isConflict, isNotFound, isVerdict } from "../../client/api-error.ts";
+import { ApiError, isConflict, isNotFound, isRefusal } from "../../client/api-error.ts";
 import { gvkOf } from "../../kube/gvk.ts";
 import { nameObject, keyOf } from "../../kube/object-id.ts";
 import type { KubeObject } from "../../kube/object.ts";
@@ -18,7 +18,7 @@ export type TakeOverDeps = {
 };
 
 /** `shared`: fields of others stay with them, as they were told to, or because the API server refuses to give them up. */
-export type AdoptionPlan = { readonly adoption?: PlannedAdoption; readonly shared: boolean };
+export type ForeseenAdoption = { readonly adoption?: PlannedAdoption; readonly shared: boolean };
 
 type Seen = { readonly live: KubeObject; readonly answer: KubeObject; readonly shared: boolean };
 
@@ -26,7 +26,7 @@ type Seen = { readonly live: KubeObject; readonly answer: KubeObject; readonly s
  * What it takes to take `live` over, when `answer` is what the API server said to our dry-run. What goes with the fields of others is
  * dry-run too. Where the API server refuses that, as it does for what cannot be changed any more, they stay.
  */
-export async function planAdoption(seen: Seen, deps: TakeOverDeps, signal: AbortSignal): Promise<AdoptionPlan> {
+export async function planAdoption(seen: Seen, deps: TakeOverDeps, signal: AbortSignal): Promise<ForeseenAdoption> {
   const { live, shared } = seen;
   const { fieldManager } = deps.installer;
   const adoption = adopt(live, seen.answer, optionsOf(deps, shared));
@@ -41,7 +41,7 @@ export async function planAdoption(seen: Seen, deps: TakeOverDeps, signal: Abort
     const removed = adoption.removed.filter((path) => !still.has(path));
     return { adoption: { ...adoption, shared, after, removed }, shared };
   } catch (error) {
-    if (!(error instanceof ApiError) || !isVerdict(error)) throw error;
+    if (!(error instanceof ApiError) || !isRefusal(error)) throw error;
     const careful = adopt(seen.live, seen.answer, optionsOf(deps, true));
     if (careful === undefined) return { shared: true };
     return { adoption: { ...careful, shared, refusal: error.statusMessage }, shared: true };

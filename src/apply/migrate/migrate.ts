@@ -88,7 +88,7 @@ export async function rewriteStrays(
  * Brings objects that may still lie in another version than the storage version to that, and has `storedVersions` say so: nothing
  * that is needed now, but the next upgrade has it easier.
  */
-export async function settleStorage(
+export async function consolidateStorage(
   definitions: readonly KubeObject[],
   deps: MigrateDeps,
   signal: AbortSignal,
@@ -96,19 +96,19 @@ export async function settleStorage(
   const found = await mapConcurrent(definitions, requestLimit, (definition) =>
     deps.client.getOrUndefined(gvkOf(definition), keyOf(definition), signal),
   );
-  const unsettled = found.filter((live) => live !== undefined).filter((live) => !isSettled(definedKind(live)));
-  if (unsettled.length === 0) return;
-  for (const live of unsettled) await untilStoredIn(definedKind(live), deps, signal);
+  const scattered = found.filter((live) => live !== undefined).filter((live) => !isConsolidated(definedKind(live)));
+  if (scattered.length === 0) return;
+  for (const live of scattered) await untilStoredIn(definedKind(live), deps, signal);
   await deps.clock.sleep(spreadMs, signal);
   const interrupt = new AbortController().signal;
-  for (const live of unsettled) {
+  for (const live of scattered) {
     const kind = definedKind(live);
     await rewriteObjects(kind, { all: true, interrupt }, deps, signal);
     await trimStoredVersions(live, kind, deps, signal);
   }
 }
 
-function isSettled({ stored, storage }: DefinedKind): boolean {
+function isConsolidated({ stored, storage }: DefinedKind): boolean {
   return stored.every((version) => version === storage);
 }
 
@@ -121,7 +121,7 @@ async function untilStoredIn(kind: DefinedKind, { client, clock }: MigrateDeps, 
     const served = await client.discovery.find(gvk, signal);
     if (served !== undefined && (served.storageVersionHash ?? storageHash(gvk)) === storageHash(gvk)) return;
     if (clock.monotonicMs() - startMs >= effectiveWithinMs) {
-      throw failed(`store ${kind.kind} as ${storedAs(kind)}`, "the API server has not taken over the definition yet");
+      throw failed(`store ${kind.kind} as ${storedAs(kind)}`, "the API server does not serve the updated CRD yet");
     }
     await clock.sleep(pollMs, signal);
   }
@@ -176,7 +176,10 @@ async function rewrite(
       live = fresh;
     }
   }
-  throw failed(`store ${nameObject(item)} as ${storedAs(kind)}`, "somebody else writes it all the time");
+  throw failed(
+    `store ${nameObject(item)} as ${storedAs(kind)}`,
+    `gave up after ${maxConflicts} conflicts: another client keeps updating it`,
+  );
 }
 
 /** The resourceVersion makes sure that no managedFields are lost that somebody else writes at the same moment. */
@@ -210,7 +213,7 @@ async function trimStoredVersions(
     const live = await client.getOrUndefined(ref.gvk, ref.key, signal);
     if (live === undefined) return;
     if (definedKind(live).storage !== kind.storage) {
-      throw failed(`store ${kind.kind} as ${storedAs(kind)}`, `somebody else has changed ${nameObject(live)}`);
+      throw failed(`store ${kind.kind} as ${storedAs(kind)}`, `another client has changed ${nameObject(live)}`);
     }
     const { resourceVersion = "" } = live.metadata;
     const value = { metadata: { resourceVersion }, status: { storedVersions: [kind.storage] } };
@@ -226,7 +229,7 @@ async function trimStoredVersions(
 function notStored(object: KubeObject, kind: DefinedKind, error: ApiError): MigrationError {
   return failed(
     `store ${nameObject(object)} as ${storedAs(kind)}`,
-    `the API server refuses it: ${error.statusMessage || errorMessage(error)}; correct the object, then it goes on`,
+    `the API server refuses it: ${error.statusMessage || errorMessage(error)}; correct the object, then the upgrade continues`,
     error,
   );
 }

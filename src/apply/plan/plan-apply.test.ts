@@ -121,7 +121,7 @@ test("planApply() does not vouch for what it would change", async () => {
   const deps = depsOf({ live: [edited] });
   const object = wanted("x");
   await planApply({ objects: [object] }, metadataOf([edited]), deps, signal);
-  assert.equal(deps.ledger.isSettled(object, edited.metadata), false);
+  assert.equal(deps.ledger.isUnchanged(object, edited.metadata), false);
 });
 
 const invalid = apiError(422, "Invalid", "data: Invalid value");
@@ -229,7 +229,7 @@ test("planApply() holds what it is blind to to the definition that the plan brin
   await assert.rejects(plan([definesThing, custom], server, false), {
     name: "PlanError",
     message:
-      "Cannot apply Thing/a/x: its definition in this version of Flux refuses it: spec.b is no field of this version; nothing was changed",
+      "Cannot apply Thing/a/x: its CRD in this version of Flux refuses it: spec.b is no field of this version; nothing was changed",
   });
 });
 
@@ -251,7 +251,7 @@ for (const { name, planned = blind, answers, want } of [
   {
     name: "stops where the API server refuses one",
     answers: [apiError(422, "Invalid", "spec: wrong")],
-    want: "Cannot apply Thing/a/x: the API server refuses it: spec: wrong; only definitions were changed",
+    want: "Cannot apply Thing/a/x: the API server refuses it: spec: wrong; only CRDs were changed",
   },
 ]) {
   test(`planBlind() ${name}`, async () => {

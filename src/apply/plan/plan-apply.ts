@@ -1,4 +1,4 @@
-import { ApiError, NoSuchKindError, isVerdict } from "../../client/api-error.ts";
+import { ApiError, NoSuchKindError, isRefusal } from "../../client/api-error.ts";
 import { kindDefinedBy, isDefinition } from "../../kube/definition.ts";
 import { groupKindKey, gvkOf } from "../../kube/gvk.ts";
 import { formatObjectId, isBuiltInGroup, nameObject, objectIdOf, keyOf } from "../../kube/object-id.ts";
@@ -10,13 +10,13 @@ import { planAdoption, type TakeOverDeps } from "../adopt/take-over.ts";
 import { wouldChange } from "../compare.ts";
 import type { Ledger } from "../ledger.ts";
 import { migrationOf } from "../migrate/bridge.ts";
-import type { PlannedObject, LiveMetadata, Wanted } from "../planned-object.ts";
+import type { PlannedObject, LiveMetadata, Desired } from "../planned-object.ts";
 import { requestLimit } from "../request.ts";
 import { dryRunRecreation, mustRecreate } from "../write/recreate.ts";
 import { schemaProblems } from "./validate-blind.ts";
 import { isScaled, yieldFields } from "./yield-fields.ts";
 
-export type PlanDeps = TakeOverDeps & { readonly ledger: Pick<Ledger, "isSettled" | "record"> };
+export type PlanDeps = TakeOverDeps & { readonly ledger: Pick<Ledger, "isUnchanged" | "record"> };
 
 /** The API server refuses objects of the plan. Nothing has been written. */
 export class PlanError extends ReasonedError {}
@@ -29,7 +29,7 @@ export class LatePlanError extends ReasonedError {}
  * Throws PlanError when any object would be refused, naming the first of them and how many there are.
  */
 export async function planApply(
-  { objects, ignoredPaths }: Wanted,
+  { objects, ignoredPaths }: Desired,
   live: LiveMetadata,
   deps: PlanDeps,
   signal: AbortSignal,
@@ -39,7 +39,7 @@ export async function planApply(
   const planned = await mapConcurrent(objects, requestLimit, async (object): Promise<PlannedObject> => {
     const id = formatObjectId(objectIdOf(object));
     const meta = live.get(id);
-    if (deps.ledger.isSettled(object, meta)) return { object, action: "unchanged" };
+    if (deps.ledger.isUnchanged(object, meta)) return { object, action: "unchanged" };
     const question = { object, meta, paths: ignoredPaths?.get(id) ?? [], isBrought: brought(object) };
     const result = await dryRun(question, deps, signal);
     const verdict = "action" in result && result.action === "blind" ? againstSchema(object, objects) : result;
@@ -60,7 +60,7 @@ function againstSchema(object: KubeObject, objects: readonly KubeObject[]): Plan
   const definition = objects.find((one) => isDefinition(one) && groupKindKey(kindDefinedBy(one)) === key);
   const problems = definition === undefined ? [] : schemaProblems(object, definition);
   if (problems.length === 0) return { object, action: "blind" };
-  const words = `its definition in this version of Flux refuses it: ${problems.join(", ")}`;
+  const words = `its CRD in this version of Flux refuses it: ${problems.join(", ")}`;
   return { object, words };
 }
 
@@ -80,12 +80,12 @@ export async function planBlind(
       await whenServed(() => client.apply(object, { fieldManager, dryRun: true }, signal), clock, signal);
       return [];
     } catch (error) {
-      if (!(error instanceof ApiError) || !isVerdict(error)) throw error;
+      if (!(error instanceof ApiError) || !isRefusal(error)) throw error;
       return error.status === 404 ? [] : [refusedBy(object, error)];
     }
   });
   const refused = results.flat();
-  if (refused.length > 0) throw new LatePlanError(refusal(refused, "only definitions were changed"));
+  if (refused.length > 0) throw new LatePlanError(refusal(refused, "only CRDs were changed"));
 }
 
 const servedRecheckMs = 100;
@@ -143,7 +143,7 @@ async function dryRun(question: Question, deps: PlanDeps, signal: AbortSignal): 
     return { object, action: "unchanged", live };
   } catch (error) {
     if (error instanceof NoSuchKindError) return isBrought ? { object, action: "blind" } : refusedBy(object, error);
-    if (!(error instanceof ApiError) || !isVerdict(error)) throw error;
+    if (!(error instanceof ApiError) || !isRefusal(error)) throw error;
     if (error.status === 404 && isBrought) return { object, action: "blind" };
     if (isAboutStoredVersions(object, error)) return await dryRunBridge(object, deps, signal);
     return await planRecreation({ object, error }, deps, signal);
@@ -161,7 +161,7 @@ async function planRecreation(
     await dryRunRecreation(object, { client, installer }, signal);
     return { object, action: "recreate", live };
   } catch (refused) {
-    if (!(refused instanceof ApiError) || !isVerdict(refused)) throw refused;
+    if (!(refused instanceof ApiError) || !isRefusal(refused)) throw refused;
     return refusedBy(object, refused);
   }
 }
@@ -211,7 +211,7 @@ async function dryRunBridge(
     if (bridge !== undefined) await client.apply(bridge, { fieldManager, dryRun: true }, signal);
     return { object, action: "migrate", live };
   } catch (error) {
-    if (!(error instanceof ApiError) || !isVerdict(error)) throw error;
+    if (!(error instanceof ApiError) || !isRefusal(error)) throw error;
     return refusedBy(object, error);
   }
 }

@@ -122,7 +122,7 @@ function withField(object: JsonObject, key: string, value: JsonValue | undefined
   return value === undefined ? others : { ...object, [key]: value };
 }
 
-/** Paths that would take the name or the kind away are refused when they are read (`render/stages/ignore-drift.ts`). */
+/** Paths that would take the name or the kind away are refused when they are read (`render/transforms/ignore-drift.ts`). */
 function isKubeObject(fields: JsonObject): fields is KubeObject {
   const { apiVersion, kind, metadata } = fields;
   return typeof apiVersion === "string" && typeof kind === "string" && fieldsOf(metadata)["name"] !== undefined;

@@ -219,7 +219,7 @@ test("waitUntilGone() names what is still there and the finalizers that hold it,
       thrown instanceof StillThereError &&
       thrown.retry === "backoff" &&
       thrown.message ===
-        "Cannot go on before these objects are gone: Service/a/x (held by finalizer example.com/a, example.com/b), Service/a/z",
+        "Waiting for these objects to be deleted: Service/a/x (held by finalizer example.com/a, example.com/b), Service/a/z",
   );
   await clock.advance(2_000);
   await refused;

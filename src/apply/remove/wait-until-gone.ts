@@ -16,7 +16,7 @@ export class StillThereError extends ReasonedError {}
 
 /** `what` names the objects. */
 export function stillThereError(what: string): StillThereError {
-  const message = `Cannot go on before these objects are gone: ${what}`;
+  const message = `Waiting for these objects to be deleted: ${what}`;
   return new StillThereError({ reason: "ReconciliationFailed", retry: "backoff", message });
 }
 

@@ -107,7 +107,7 @@ test("applyStages() writes what is to change, and says what became of each objec
 test("applyStages() tells the ledger what the API server answered", async () => {
   const deps = depsOf();
   await applyStages([stage("one", [{ object: config, action: "create" }])], wait, deps, signal);
-  assert.equal(deps.ledger.isSettled(config, { ...config.metadata, uid: "1" }), true);
+  assert.equal(deps.ledger.isUnchanged(config, { ...config.metadata, uid: "1" }), true);
 });
 
 test("applyStages() writes namespaces, then roles and accounts, then all else, each after the answers to those before", async () => {

@@ -19,7 +19,7 @@ const immutableFields: { readonly [groupKind: string]: string } = {
 };
 
 /**
- * Whether an object that we have never applied can only become ours by being deleted and created anew. The other faults may come from
+ * Whether an object that we have never applied can only become ours by being recreated. The other faults may come from
  * the mixture of the two: what is wrong with ours alone, `dryRunRecreation` tells.
  */
 export function mustRecreate(
@@ -70,7 +70,7 @@ export async function deleteForRecreation(
   } catch (error) {
     // Another object has its name by now; the next plan looks at that.
     if (!isConflict(error)) throw error;
-    throw notRecreated(live, "somebody else has created it anew meanwhile", error);
+    throw notRecreated(live, "another client has recreated it meanwhile", error);
   }
   for (;;) {
     const left = await client.getOrUndefined(gvk, key, signal);

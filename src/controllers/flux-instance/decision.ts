@@ -11,15 +11,15 @@ export type Decision =
   | { readonly kind: "suspend" }
   | { readonly kind: "uninstall"; readonly policy: DeletionPolicy }
   | { readonly kind: "refuse"; readonly error: ReasonedError }
-  | ({ readonly kind: "install" | "upgrade" } & HeldTarget)
+  | ({ readonly kind: "install" | "upgrade" } & TargetWithNews)
   /** `isChecked`: the preflight has been made by an upgrade that it refused. */
-  | ({ readonly kind: "settle"; readonly isChecked?: boolean } & HeldTarget)
+  | ({ readonly kind: "settle"; readonly isChecked?: boolean } & TargetWithNews)
   /** The upgrade policy keeps an upgrade waiting, and `obstacle` says why nothing else can be done meanwhile. */
   | { readonly kind: "wait"; readonly hold: Hold; readonly obstacle: Obstacle }
-  | Return;
+  | Rollback;
 
 /** `problem`: why it is not something newer. `hold`: what it will become later, because the upgrade policy says so. */
-export type HeldTarget = Target & { readonly problem?: ReasonedError; readonly hold?: Hold };
+export type TargetWithNews = Target & { readonly problem?: ReasonedError; readonly hold?: Hold };
 
 /** A decision that `act` carries out. */
 export type Converging = Extract<Decision, { readonly kind: "install" | "upgrade" | "settle" | "rollback" }>;
@@ -47,7 +47,7 @@ export type Hold = {
 };
 
 /** The last good revision in the place of one that failed. */
-export type Return = {
+export type Rollback = {
   readonly kind: "rollback";
   readonly failed: FailedAttempt;
   /** Why there is nothing newer to be tried. */

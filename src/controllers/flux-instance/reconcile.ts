@@ -1,21 +1,20 @@
 import { fluxInstance } from "../../api/names.ts";
 import { reasons, type Reason } from "../../api/reasons.ts";
 import type { ApiClient } from "../../client/api-client.ts";
-import { parseApiVersion } from "../../kube/gvk.ts";
-import type { GroupVersionKind } from "../../kube/gvk.ts";
+import { parseApiVersion, type GroupVersionKind } from "../../kube/gvk.ts";
 import type { ObjectKey } from "../../kube/object.ts";
 import type { Outcome } from "../../runtime/controller.ts";
 import type { Logger } from "../../runtime/log.ts";
 import { UnreachableError, type ReasonedError } from "../../std/errors.ts";
-import { reasoned } from "../../std/reasoned.ts";
+import { firstReasonOf } from "../../std/first-reason.ts";
 import { DriftedError, InterruptedError } from "./act/act-error.ts";
 import { act, type ActDeps, type ActResult } from "./act/act.ts";
 import { planWaiting } from "./act/waiting-plan.ts";
 import { Conclusion, type ConcludeDeps } from "./conclude/conclude.ts";
-import { returnFailure } from "./conclude/rollback-status.ts";
+import { rollbackFailure } from "./conclude/rollback-status.ts";
 import { StatusWriter } from "./conclude/status-writer.ts";
 import { readSyncHealth, syncRecheckMs, type SyncHealth } from "./conclude/sync-health.ts";
-import { elsewhereStatus, suspendedStatus, type Failure } from "./conclude/verdict.ts";
+import { elsewhereStatus, suspendedStatus, type Failure } from "./conclude/instance-status.ts";
 import { decide, isAppliedSpec } from "./decide/decide.ts";
 import { dueIn, releasesAtHand, stayDespite } from "./decide/hold.ts";
 import type { Converging, Decision } from "./decision.ts";
@@ -26,7 +25,7 @@ import type { Releases } from "./releases/releases.ts";
 import { removeInstance } from "./remove-instance.ts";
 import { ensureFinalizer } from "./remove/finalizer.ts";
 import type { UninstallDeps } from "./remove/uninstall.ts";
-import { keepGood, recordFailure, wayFrom, type Way } from "./rollback.ts";
+import { keepGood, recordFailure, rollbackAfter, type AfterFailure } from "./rollback.ts";
 import type { FollowedKinds } from "./wake/followed-kinds.ts";
 import type { Interrupt, Interrupts } from "./wake/interrupts.ts";
 import type { LiveIndex } from "./wake/live-index.ts";
@@ -192,7 +191,7 @@ async function converge(decision: Converging, step: Step, deps: Deps, signal: Ab
     signal.throwIfAborted();
     const kept = begun ? undefined : keptDespite(decision, error, step);
     if (kept === undefined) return await concludeFailure(error, { ...step, decision }, deps, signal);
-    conclusion.log.ended({ kind: "failed", error: reasoned(error), next: "keep" });
+    conclusion.log.ended({ kind: "failed", error: firstReasonOf(error), next: "keep" });
     return { kind: "instead", decision: kept };
   }
 }
@@ -201,7 +200,7 @@ async function converge(decision: Converging, step: Step, deps: Deps, signal: Ab
 function keptDespite(decision: Converging, thrown: unknown, { world, releases }: Step): Converging | undefined {
   if (decision.kind !== "upgrade" || thrown instanceof InterruptedError || !isRunning(world)) return undefined;
   const { kind: _, ...wanted } = decision;
-  const kept = stayDespite(reasoned(thrown), wanted, world, releasesAtHand(world, releases));
+  const kept = stayDespite(firstReasonOf(thrown), wanted, world, releasesAtHand(world, releases));
   return kept === undefined ? undefined : { kind: "settle", ...kept, isChecked: true };
 }
 
@@ -215,7 +214,7 @@ async function concludeSuccess(
   const ending = { kind: "reconciled", version, revision } as const;
   if (decision.kind === "rollback") {
     const sync = await readSyncHealth(decision.rendering.objects, deps, signal);
-    await conclusion.returned(decision, result, sync, signal);
+    await conclusion.rolledBack(decision, result, sync, signal);
     conclusion.log.ended(ending);
     return sync;
   }
@@ -257,16 +256,17 @@ async function concludeFailure(
   { lastGood }: Pick<Deps, "lastGood">,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const error = reasoned(thrown);
+  const error = firstReasonOf(thrown);
   // Nothing has failed: the next reconcile, for which the drift has asked already, makes it anew.
   if (error instanceof DriftedError) {
     conclusion.log.ended({ kind: "restarted", message: error.message });
     return backoff;
   }
-  const found: Way = decision.kind === "upgrade" ? wayFrom(thrown, error, world, decision) : { kind: "stay" };
+  const found: AfterFailure =
+    decision.kind === "upgrade" ? rollbackAfter(thrown, error, world, decision) : { kind: "stay" };
   const way = await recordFailure(found, world, lastGood, signal);
-  if (way.kind === "return") {
-    await conclusion.returning(way.to, undefined, signal);
+  if (way.kind === "rollback") {
+    await conclusion.rollingBack(way.to, undefined, signal);
     conclusion.log.ended({ kind: "failed", error, next: "rollback" });
     return atOnce;
   }
@@ -285,10 +285,10 @@ async function concludeFailure(
   return backoff;
 }
 
-function failureOf(error: ReasonedError, decision: Converging, world: World, way: Way): Failure {
+function failureOf(error: ReasonedError, decision: Converging, world: World, way: AfterFailure): Failure {
   const { message } = error;
   if (decision.kind === "rollback" && !(error instanceof InterruptedError)) {
-    return returnFailure(world, decision, message);
+    return rollbackFailure(world, decision, message);
   }
   const because = way.kind === "stay" && way.because !== undefined ? `; not rolled back: ${way.because}` : "";
   const tried = decision.kind === "rollback" ? {} : { revision: decision.rendering.revision };

@@ -98,7 +98,7 @@ test("removeInstance() tells the start, each phase and the end, and lets the ins
         "info Object deleted Deployment/flux-system/source-controller",
         "info Deleting the rest of Flux",
         "info Object deleted Service/flux-system/source-controller",
-        "info Waiting until all of Flux is gone",
+        "info Waiting until all of Flux is deleted",
         "info Flux 2.9.4 is removed; workloads stay",
         "info Reconciled",
       ],
@@ -126,15 +126,15 @@ test("removeInstance() deletes nothing when Flux is orphaned", async () => {
   assert.deepEqual(outcome, { kind: "settled" });
   assert.deepEqual(client.objects()[0], service);
   assert.deepEqual(events, [
-    "Normal/Uninstalling: Letting go of Flux; it runs on, and nothing is deleted",
-    "Normal/Uninstalled: Flux is no longer managed; it runs on, and nothing is deleted",
+    "Normal/Uninstalling: Letting go of Flux; it keeps running, and nothing is deleted",
+    "Normal/Uninstalled: Flux is no longer managed; it keeps running, and nothing is deleted",
   ]);
 });
 
 test("removeInstance() says once what it waits for, and goes on when that is gone", async () => {
   const client = tableClient([held, deployment, instanceOf([deployment, service])]);
   const message =
-    "Waiting until all of Flux is gone: Cannot go on before these objects are gone: Service/flux-system/source-controller (held by finalizer example.com/x)";
+    "Waiting until all of Flux is deleted: Waiting for these objects to be deleted: Service/flux-system/source-controller (held by finalizer example.com/x)";
   const first = await tryOnce(client);
   const again = { outcome: { kind: "waiting", retryMs: 5_000 }, ready: `Unknown/Uninstalling: ${message}` };
   assert.deepEqual(first, {
@@ -146,8 +146,8 @@ test("removeInstance() says once what it waits for, and goes on when that is gon
       "info Object deleted Deployment/flux-system/source-controller",
       "info Deleting the rest of Flux",
       "info Object deleted Service/flux-system/source-controller",
-      "info Waiting until all of Flux is gone",
-      "info Waiting Cannot go on before these objects are gone: Service/flux-system/source-controller (held by finalizer example.com/x)",
+      "info Waiting until all of Flux is deleted",
+      "info Waiting Waiting for these objects to be deleted: Service/flux-system/source-controller (held by finalizer example.com/x)",
     ],
     told: 4,
   });

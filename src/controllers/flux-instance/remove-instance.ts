@@ -6,10 +6,10 @@ import type { ApiClient } from "../../client/api-client.ts";
 import { describeObject } from "../../kube/object-id.ts";
 import type { Outcome } from "../../runtime/controller.ts";
 import { errorMessage } from "../../std/errors.ts";
-import { reasoned } from "../../std/reasoned.ts";
+import { firstReasonOf } from "../../std/first-reason.ts";
 import { enumerate } from "../../std/shorten.ts";
 import type { Conclusion } from "./conclude/conclude.ts";
-import { indexOfPhase, removalMessage, removalStatus, toldOf, type Removal } from "./conclude/removal-status.ts";
+import { indexOfPhase, removalMessage, removalStatus, reportedSoFar, type Removal } from "./conclude/removal-status.ts";
 import type { LastGoodStore } from "./last-good-store.ts";
 import { hasFinalizer, removeFinalizer } from "./remove/finalizer.ts";
 import { namespaceTrouble } from "./remove/namespace-trouble.ts";
@@ -52,7 +52,7 @@ export async function removeInstance(
     return { kind: "settled" };
   } catch (thrown) {
     signal.throwIfAborted();
-    const error = reasoned(thrown);
+    const error = firstReasonOf(thrown);
     const trouble = await namespaceTrouble(world.key.namespace, deps.client, signal);
     const kind = error instanceof StillThereError ? "waiting" : "failed";
     await report.stopped(kind, `${error.message}${trouble === undefined ? "" : `; ${trouble}`}`);
@@ -60,7 +60,7 @@ export async function removeInstance(
   }
 }
 
-type Told = ReturnType<typeof toldOf>;
+type Told = ReturnType<typeof reportedSoFar>;
 
 /** Tells users how far a removal is, and nothing twice: what was told by an earlier try is no news. */
 class RemovalReport implements RemovalProgress {
@@ -77,7 +77,7 @@ class RemovalReport implements RemovalProgress {
     this.#world = world;
     this.#conclusion = conclusion;
     this.#signal = signal;
-    this.#before = toldOf(world);
+    this.#before = reportedSoFar(world);
   }
 
   started(policy: DeletionPolicy): void {
@@ -88,7 +88,7 @@ class RemovalReport implements RemovalProgress {
 
   async begin(phase: RemovalPhase): Promise<void> {
     this.#phase = phase;
-    const told = toldOf(this.#world)?.phaseIndex ?? -1;
+    const told = reportedSoFar(this.#world)?.phaseIndex ?? -1;
     if (indexOfPhase(phase) <= told) return;
     this.#conclusion.log.begun(removalPhases[phase]);
     await this.#tell({ kind: "working", phase });
@@ -97,7 +97,7 @@ class RemovalReport implements RemovalProgress {
   async waiting(message: string): Promise<void> {
     const removal = { kind: "waiting", phase: this.#phase, message } as const;
     // An earlier try may have told that and more.
-    if (toldOf(this.#world)?.message.startsWith(removalMessage(removal)) === true) return;
+    if (reportedSoFar(this.#world)?.message.startsWith(removalMessage(removal)) === true) return;
     this.#conclusion.log.waiting(message);
     await this.#tell(removal);
   }
@@ -146,6 +146,6 @@ class RemovalReport implements RemovalProgress {
 
 const staying = {
   Uninstall: "workloads stay",
-  KeepResources: "definitions, custom resources, claims and workloads stay",
-  Orphan: "it runs on, and nothing is deleted",
+  KeepResources: "CRDs, custom resources, claims and workloads stay",
+  Orphan: "it keeps running, and nothing is deleted",
 } satisfies { readonly [policy in DeletionPolicy]: string };

@@ -13,9 +13,9 @@ import { ReasonedError } from "../../std/errors.ts";
 import { operatorVersion } from "../../std/version.ts";
 import { HealthError, InterruptedError } from "./act/act-error.ts";
 import { decide } from "./decide/decide.ts";
-import { doubtOf, returnOf } from "./decide/return.ts";
+import { whyNotRetry, rollbackOf } from "./decide/failed-before.ts";
 import type { FailedAttempt, LastGood, LastGoodState } from "./last-good.ts";
-import { keepGood, recordFailure, wayFrom } from "./rollback.ts";
+import { keepGood, recordFailure, rollbackAfter } from "./rollback.ts";
 import { worldOf, type World } from "./world.ts";
 
 const signal = new AbortController().signal;
@@ -134,15 +134,15 @@ for (const { name, parts, target, want } of [
     want: "2.8.0",
   },
 ] satisfies readonly { name: string; parts: Parts; target?: Target; want: string | undefined }[]) {
-  test(`returnOf() ${name}`, () => {
-    const to = returnOf(worldWith(parts), target ?? wanted);
+  test(`rollbackOf() ${name}`, () => {
+    const to = rollbackOf(worldWith(parts), target ?? wanted);
     assert.equal(to?.rendering.version, want);
     assert.deepEqual(to?.failed.message, want === undefined ? undefined : failed.message);
   });
 }
 
-test("returnOf() stays back while nothing can be built", () => {
-  const to = returnOf(worldWith({ lastGood: afterFailure, status: returned }), undefined);
+test("rollbackOf() stays back while nothing can be built", () => {
+  const to = rollbackOf(worldWith({ lastGood: afterFailure, status: returned }), undefined);
   assert.equal(to?.rendering.version, "2.8.0");
 });
 
@@ -165,15 +165,15 @@ test("decide() refuses to try again what may have failed before, and takes a for
   );
 });
 
-test("doubtOf() says where the record should be that is gone", () => {
+test("whyNotRetry() says where the record should be that is gone", () => {
   assert.match(
-    doubtOf(worldWith({ status: returned }))?.message ?? "",
-    /^What failed is not tried again without a way back: ConfigMap flux-system\/flux-operator-last-good, .* is gone; /,
+    whyNotRetry(worldWith({ status: returned }))?.message ?? "",
+    /^The failed upgrade is not retried because it could not be rolled back \(ConfigMap flux-system\/flux-operator-last-good, .* is missing\); /,
   );
 });
 
-test("doubtOf() has none about an instance that was never rolled back", () => {
-  for (const parts of [{ lastGood: damaged }, {}]) assert.equal(doubtOf(worldWith(parts)), undefined);
+test("whyNotRetry() has none about an instance that was never rolled back", () => {
+  for (const parts of [{ lastGood: damaged }, {}]) assert.equal(whyNotRetry(worldWith(parts)), undefined);
 });
 
 const late = new LatePlanError({ reason: "ReconciliationFailed", retry: "backoff", message: "Cannot apply it" });
@@ -271,19 +271,19 @@ for (const { name, error, lastGood, target, want } of [
   target: Target;
   want: string | RegExp;
 }[]) {
-  test(`wayFrom() ${name}`, () => {
-    const reasoned = error instanceof ReasonedError ? error : refusedWith(403);
-    const way = wayFrom(error, reasoned, worldWith({ lastGood }), target);
-    const said = way.kind === "return" ? way.to.rendering.version : (way.because ?? "");
+  test(`rollbackAfter() ${name}`, () => {
+    const firstReasonOf = error instanceof ReasonedError ? error : refusedWith(403);
+    const way = rollbackAfter(error, firstReasonOf, worldWith({ lastGood }), target);
+    const said = way.kind === "rollback" ? way.to.rendering.version : (way.because ?? "");
     if (want instanceof RegExp) assert.match(said, want);
     else assert.equal(said, want);
   });
 }
 
-test("wayFrom() keeps what the next reconcile needs to see that it is the same", () => {
+test("rollbackAfter() keeps what the next reconcile needs to see that it is the same", () => {
   const target = { ...wanted, artifactRevision: "sha256:a" };
-  const way = wayFrom(unhealthy, unhealthy, worldWith({ lastGood: known }), target);
-  assert.deepEqual(way.kind === "return" ? way.to.failed : undefined, { ...failed, artifactRevision: "sha256:a" });
+  const way = rollbackAfter(unhealthy, unhealthy, worldWith({ lastGood: known }), target);
+  assert.deepEqual(way.kind === "rollback" ? way.to.failed : undefined, { ...failed, artifactRevision: "sha256:a" });
 });
 
 /** A store that answers with `refusal`, and the records that it was given. */
@@ -302,14 +302,14 @@ function storeOf(refusal?: Error) {
 test("recordFailure() keeps the last good revision beside the failure", async () => {
   const store = storeOf();
   const world = worldWith({ lastGood: known });
-  const way = wayFrom(unhealthy, unhealthy, world, wanted);
-  assert.equal((await recordFailure(way, world, store, signal)).kind, "return");
+  const way = rollbackAfter(unhealthy, unhealthy, world, wanted);
+  assert.equal((await recordFailure(way, world, store, signal)).kind, "rollback");
   assert.deepEqual(store.records, [{ good, failed }]);
 });
 
 test("recordFailure() stays when there is nowhere to put it", async () => {
   const world = worldWith({ lastGood: known });
-  const way = wayFrom(unhealthy, unhealthy, world, wanted);
+  const way = rollbackAfter(unhealthy, unhealthy, world, wanted);
   const refusal = apiError(403, "Forbidden");
   assert.deepEqual(await recordFailure(way, world, storeOf(refusal), signal), {
     kind: "stay",

@@ -7,19 +7,19 @@ import { attemptAsync } from "../../std/attempt.ts";
 import { ReasonedError } from "../../std/errors.ts";
 import { operatorVersion } from "../../std/version.ts";
 import { HealthError } from "./act/act-error.ts";
-import { goodTarget } from "./decide/return.ts";
-import type { Return } from "./decision.ts";
+import { goodTarget } from "./decide/failed-before.ts";
+import type { Rollback } from "./decision.ts";
 import type { LastGoodStore } from "./last-good-store.ts";
 import type { FailedAttempt, LastGood, LastGoodState } from "./last-good.ts";
 import type { World } from "./world.ts";
 
 /** What follows from the failure of an upgrade. */
-export type Way =
+export type AfterFailure =
   | { readonly kind: "stay"; readonly because?: string }
-  | { readonly kind: "return"; readonly to: Return };
+  | { readonly kind: "rollback"; readonly to: Rollback };
 
 /** Whether there is a way back from `thrown`, which ended the upgrade to `target`. Pure. */
-export function wayFrom(thrown: unknown, error: ReasonedError, world: World, target: Target): Way {
+export function rollbackAfter(thrown: unknown, error: ReasonedError, world: World, target: Target): AfterFailure {
   const { upgrade, wait } = target.spec;
   if (!upgrade.rollback || !wait || !endsUpgrade(thrown)) return { kind: "stay" };
   const { lastGood } = world;
@@ -28,10 +28,10 @@ export function wayFrom(thrown: unknown, error: ReasonedError, world: World, tar
   const good = goodTarget(world, lastGood.good, target.latestVersion);
   if (good instanceof ReasonedError) return stay(good.message);
   if (good.rendering.revision === target.rendering.revision) return stay("what was healthy before was the same");
-  return { kind: "return", to: { kind: "rollback", failed: attemptOf(error, world, target), ...good } };
+  return { kind: "rollback", to: { kind: "rollback", failed: attemptOf(error, world, target), ...good } };
 }
 
-function stay(because: string): Way {
+function stay(because: string): AfterFailure {
   return { kind: "stay", because };
 }
 
@@ -54,11 +54,11 @@ function attemptOf({ reason, message }: ReasonedError, { generation }: World, ta
 
 /** Puts on record what a return comes from, so that every reconcile goes on with it. Without that there is no way back. */
 export async function recordFailure(
-  way: Way,
+  way: AfterFailure,
   { instance, lastGood }: World,
   store: Pick<LastGoodStore, "write">,
   signal: AbortSignal,
-): Promise<Way> {
+): Promise<AfterFailure> {
   if (way.kind === "stay" || lastGood.kind !== "known") return way;
   const record = { good: lastGood.good, failed: way.to.failed };
   const error = await attemptAsync(() => store.write(instance, record, lastGood, signal), signal);
@@ -72,12 +72,12 @@ export async function keepGood(
   store: Pick<LastGoodStore, "write">,
   signal: AbortSignal,
 ): Promise<LastGoodState> {
-  const good = goodOf(world, target);
+  const good = lastGoodOf(world, target);
   const error = await attemptAsync(() => store.write(world.instance, { good }, world.lastGood, signal), signal);
   return error === undefined ? { kind: "known", good } : { kind: "damaged", message: error.message };
 }
 
-function goodOf({ instance, generation }: World, { release, rendering, artifactRevision }: Target): LastGood {
+function lastGoodOf({ instance, generation }: World, { release, rendering, artifactRevision }: Target): LastGood {
   const { version, revision } = rendering;
   const origin = artifactRevision === undefined ? {} : { artifactRevision };
   return { spec: fieldsOf(instance["spec"]), release, version, revision, generation, ...origin };

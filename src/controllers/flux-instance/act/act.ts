@@ -22,7 +22,7 @@ import { mapConcurrent } from "../../../std/concurrent.ts";
 import { planOf } from "../plan.ts";
 import { planChecked } from "../preflight/preflight.ts";
 import { goneOptions } from "../remove/remove.ts";
-import { removeStale, sortStale } from "../remove/stale.ts";
+import { pruneStale, sortStale } from "../remove/stale.ts";
 import { isSuspendedByUs, resume } from "../remove/suspension.ts";
 import type { Reporter } from "../reporter.ts";
 import { runningVersion } from "../status.ts";
@@ -38,7 +38,7 @@ import { parkOverlapping } from "./overlap.ts";
 import { stagesOf } from "./stages.ts";
 import { movesStorage, tidyStorage } from "./storage.ts";
 import { remainderNotes, takeoverNotes } from "./takeover-notes.ts";
-import { mayHaveStrays, readUnattended } from "./unattended.ts";
+import { mayHaveUnattended, readUnattended } from "./unattended.ts";
 
 export type ActDeps = ApplyDeps & {
   readonly client: Pick<
@@ -110,8 +110,8 @@ async function look(work: Work, signal: AbortSignal): Promise<ActPlan> {
   reporter.planned(planOf(target.rendering, runningVersion(world.recorded), { planned, stale: going, ...outlook }));
   const migrations = agreedMigrations(outlook, target, world);
   await resumeWanted(planned, deps, signal);
-  const isSettled = planned.every(({ action }) => action === "unchanged") && endingOf(planned).length === 0;
-  return { planned, migrations, inventory, stale, retained, isDone: going.length === 0 && isSettled };
+  const isUnchanged = planned.every(({ action }) => action === "unchanged") && endingOf(planned).length === 0;
+  return { planned, migrations, inventory, stale, retained, isDone: going.length === 0 && isUnchanged };
 }
 
 /** Records all that may exist from now on, so that a crash leaves no orphan, and tells whose objects are taken over. */
@@ -154,7 +154,7 @@ async function applyAndWait(
 
 /** Deletes what is no longer wanted, only now that all else is healthy: what failed leaves something to return to. */
 async function prune({ stale }: ActPlan, { target, world, deps }: Work, signal: AbortSignal): Promise<Pruned> {
-  const pruned = await removeStale(stale, world, deps, signal);
+  const pruned = await pruneStale(stale, world, deps, signal);
   deps.ledger.forgetOthers(target.rendering.objects);
   return pruned;
 }
@@ -170,7 +170,7 @@ async function resultOf(
 ): Promise<ActResult> {
   const warnings = await tidyStorage({ planned, target, world }, deps, signal);
   const inventory = unionInventory(entriesOf(retained), wanted);
-  const strays = mayHaveStrays(stale, world);
+  const strays = mayHaveUnattended(stale, world);
   const unattended = await readUnattended({ target, retained, strays }, world, deps, signal);
   return { changes, warnings, inventory, unattended };
 }

@@ -70,7 +70,7 @@ function wouldLose(losses: readonly Loss[], { rendering }: Target): MigrationErr
   const lost = losses.map(({ object, fields }) => `${object} (${fields.join(", ")})`);
   return refusal(
     rendering.version,
-    `objects would lose fields that it does not have: ${enumerate(lost, shownLosses)}; remove these fields, or accept the loss with the annotations ${instanceAnnotations.forceAt} and ${instanceAnnotations.requestedAt} set to one new value`,
+    `objects would lose fields that it does not have: ${enumerate(lost, shownLosses)}; remove these fields, or accept the loss with the annotations ${instanceAnnotations.forceAt} and ${instanceAnnotations.requestedAt} set to the same new value`,
   );
 }
 

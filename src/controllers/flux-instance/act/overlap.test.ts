@@ -141,7 +141,7 @@ test("parkOverlapping() says which pods do not end", async () => {
   const planned = [wanted(controller("source-controller-x", `${key}=a`))];
   await assert.rejects(
     parkOverlapping([managed("source-controller-a")], { planned, owner, timeoutMs: 0 }, { client, clock }, signal),
-    /^StillThereError: Cannot go on before these objects are gone: Pod\/flux-system\/source-controller-a-5d7c-x$/,
+    /^StillThereError: Waiting for these objects to be deleted: Pod\/flux-system\/source-controller-a-5d7c-x$/,
   );
 });
 

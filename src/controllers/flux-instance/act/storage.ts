@@ -1,4 +1,4 @@
-import { settleStorage, type MigrateDeps } from "../../../apply/migrate/migrate.ts";
+import { consolidateStorage, type MigrateDeps } from "../../../apply/migrate/migrate.ts";
 import type { PlannedObject } from "../../../apply/planned-object.ts";
 import { isDefinition } from "../../../kube/definition.ts";
 import type { Target } from "../../../render/target.ts";
@@ -20,7 +20,7 @@ export async function tidyStorage(
   if (!movesStorage(target, world)) return [];
   const all = target.rendering.objects.filter(isDefinition);
   try {
-    await settleStorage(isForced(world) ? all : knownDefinitions(planned), deps, signal);
+    await consolidateStorage(isForced(world) ? all : knownDefinitions(planned), deps, signal);
     return [];
   } catch (error) {
     signal.throwIfAborted();

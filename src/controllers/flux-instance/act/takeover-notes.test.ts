@@ -41,7 +41,7 @@ test("takeoverNotes() tells whose objects are taken, what goes, what stays and w
       {
         type: "Warning",
         reason: "TakenOver",
-        message: "Fields that only previous owners have set go: ServiceAccount/a/z (metadata.labels.old, spec.b)",
+        message: "Removing fields that only previous owners had set: ServiceAccount/a/z (metadata.labels.old, spec.b)",
       },
       {
         type: "Warning",
@@ -52,8 +52,7 @@ test("takeoverNotes() tells whose objects are taken, what goes, what stays and w
       {
         type: "Warning",
         reason: "TakenOver",
-        message:
-          "Objects of previous owners differ in what cannot be changed; deleting and creating anew: ServiceAccount/a/x",
+        message: "Recreating objects whose immutable fields differ: ServiceAccount/a/x",
       },
     ],
   ));

@@ -19,13 +19,9 @@ export function takeoverNotes(planned: readonly PlannedObject[]): readonly Event
   const recreated = planned.filter(({ action }) => action === "recreate").map(({ object }) => nameObject(object));
   return [
     ...noteOf("Normal", taken.length === 0 ? [] : [takenText(taken.length, [...managers])]),
-    ...noteOf("Warning", removed, "Fields that only previous owners have set go"),
+    ...noteOf("Warning", removed, "Removing fields that only previous owners had set"),
     ...noteOf("Warning", kept, "Fields of previous owners stay, since the API server refuses to remove them"),
-    ...noteOf(
-      "Warning",
-      recreated,
-      "Objects of previous owners differ in what cannot be changed; deleting and creating anew",
-    ),
+    ...noteOf("Warning", recreated, "Recreating objects whose immutable fields differ"),
   ];
 }
 

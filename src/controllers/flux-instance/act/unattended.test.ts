@@ -12,7 +12,7 @@ import { gvkOf } from "../../../kube/gvk.ts";
 import type { JsonObject, KubeObject } from "../../../kube/object.ts";
 import { targetOf } from "../../../render/target.ts";
 import { worldOf, type World } from "../world.ts";
-import { mayHaveStrays, readUnattended } from "./unattended.ts";
+import { mayHaveUnattended, readUnattended } from "./unattended.ts";
 
 const signal = new AbortController().signal;
 const key = { namespace: "flux-system", name: "flux" };
@@ -103,5 +103,5 @@ for (const { name, stale, status, want } of [
   { name: "while the last status tells of them", stale: [], status: told, want: true },
   { name: "not otherwise", stale: [managed], status: {}, want: false },
 ]) {
-  test(`mayHaveStrays() ${name}`, () => assert.equal(mayHaveStrays(stale, worldWith(status)), want));
+  test(`mayHaveUnattended() ${name}`, () => assert.equal(mayHaveUnattended(stale, worldWith(status)), want));
 }

@@ -15,7 +15,7 @@ import type { World } from "../world.ts";
 const namedAtMost = 5;
 
 /** Whether there is reason to look for resources of shards that do not exist: a shard may just have gone, or it was so the last time. */
-export function mayHaveStrays(stale: readonly ManagedObject[], { recorded }: World): boolean {
+export function mayHaveUnattended(stale: readonly ManagedObject[], { recorded }: World): boolean {
   const known = findCondition(recorded.conditions, conditionTypes.unattended) !== undefined;
   return known || stale.some(({ kind }) => kind === "Deployment");
 }

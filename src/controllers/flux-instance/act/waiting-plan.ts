@@ -40,5 +40,5 @@ export async function planWaiting(
 
 /** What waits is not what is wanted now: the ledger must not take it for that. */
 function readOnly(ledger: PlanDeps["ledger"]): PlanDeps["ledger"] {
-  return { isSettled: (desired, live) => ledger.isSettled(desired, live), record: () => undefined };
+  return { isUnchanged: (desired, live) => ledger.isUnchanged(desired, live), record: () => undefined };
 }

@@ -9,7 +9,7 @@ import type { JsonObject, KubeObject } from "../../../kube/object.ts";
 import type { EventRecorder } from "../../../runtime/events.ts";
 import { systemClock } from "../../../std/clock.ts";
 import { ReasonedError } from "../../../std/errors.ts";
-import type { HeldTarget } from "../decision.ts";
+import type { TargetWithNews } from "../decision.ts";
 import { worldOf } from "../world.ts";
 import { Conclusion } from "./conclude.ts";
 import { StatusWriter } from "./status-writer.ts";
@@ -17,7 +17,7 @@ import { StatusWriter } from "./status-writer.ts";
 const signal = new AbortController().signal;
 
 /** The reasons of the events that follow when each of `targets` has been applied after the one before it. */
-async function eventsOf(targets: readonly HeldTarget[]): Promise<readonly (readonly string[])[]> {
+async function eventsOf(targets: readonly TargetWithNews[]): Promise<readonly (readonly string[])[]> {
   const told: string[][] = [];
   let status: JsonObject = {};
   for (const target of targets) {
@@ -55,7 +55,7 @@ async function eventsOf(targets: readonly HeldTarget[]): Promise<readonly (reado
   return told;
 }
 
-const loose: HeldTarget = {
+const loose: TargetWithNews = {
   spec: specOf(),
   release: releaseOf("2.8.0"),
   latestVersion: "2.8.0",

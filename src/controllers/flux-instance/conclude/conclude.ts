@@ -9,15 +9,15 @@ import type { Logger } from "../../../runtime/log.ts";
 import { type Clock, timestamp } from "../../../std/clock.ts";
 import type { ActResult } from "../act/act.ts";
 import type { WaitingPlan } from "../act/waiting-plan.ts";
-import type { Converging, Decision, HeldTarget, Return } from "../decision.ts";
+import type { Converging, Decision, TargetWithNews, Rollback } from "../decision.ts";
 import type { LastGoodState } from "../last-good.ts";
 import { followingPlan, type Plan } from "../plan.ts";
 import type { Reporter } from "../reporter.ts";
 import type { FluxInstanceStatus } from "../status.ts";
 import type { World } from "../world.ts";
 import { ReconcileLog } from "./reconcile-log.ts";
-import { returnedStatus, returningStatus, returnIntentStatus } from "./rollback-status.ts";
-import { unpinnedText, type Moment } from "./status-parts.ts";
+import { rolledBackStatus, rollingBackStatus, rollbackIntentStatus } from "./rollback-status.ts";
+import { unpinnedText, type ReconcileTime } from "./status-parts.ts";
 import type { StatusWriter } from "./status-writer.ts";
 import type { SyncHealth } from "./sync-health.ts";
 import {
@@ -30,7 +30,7 @@ import {
   waitingStatus,
   type Applied,
   type Failure,
-} from "./verdict.ts";
+} from "./instance-status.ts";
 
 export type ConcludeDeps = {
   readonly events: EventRecorder;
@@ -74,7 +74,7 @@ export class Conclusion {
       planned: (plan) => this.#planned(decision, plan),
       begun: async (inventory) =>
         decision.kind === "rollback"
-          ? await this.returning(decision, inventory, signal)
+          ? await this.rollingBack(decision, inventory, signal)
           : await this.#begun(decision, inventory, signal),
       announced: (notes) => notes.forEach((note) => this.#tell(note)),
       progressed: (message) => this.#progressed(message, signal),
@@ -106,7 +106,7 @@ export class Conclusion {
   }
 
   async #begun(
-    target: Exclude<Converging, Return>,
+    target: Exclude<Converging, Rollback>,
     inventory: readonly InventoryEntry[],
     signal: AbortSignal,
   ): Promise<void> {
@@ -131,11 +131,15 @@ export class Conclusion {
   }
 
   /** An upgrade has failed, and the last good revision is being put back; with `inventory`, right before a write for that. */
-  async returning(to: Return, inventory: readonly InventoryEntry[] | undefined, signal: AbortSignal): Promise<void> {
+  async rollingBack(
+    to: Rollback,
+    inventory: readonly InventoryEntry[] | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
     const status =
       inventory === undefined
-        ? returningStatus(this.#current, to, this.#moment())
-        : returnIntentStatus(this.#current, to, inventory, this.nowIso);
+        ? rollingBackStatus(this.#current, to, this.#moment())
+        : rollbackIntentStatus(this.#current, to, inventory, this.nowIso);
     await this.#writer.write(status, signal);
     if (inventory !== undefined) this.log.begun(rollbackMessage(to), { revision: to.rendering.revision });
     this.#current = { ...this.#current, recorded: status };
@@ -143,13 +147,13 @@ export class Conclusion {
   }
 
   /** The last good revision is back, or still there. */
-  async returned(to: Return, result: ActResult, sync: SyncHealth | undefined, signal: AbortSignal): Promise<void> {
+  async rolledBack(to: Rollback, result: ActResult, sync: SyncHealth | undefined, signal: AbortSignal): Promise<void> {
     const changed = effectiveChanges(result.changes).length > 0;
     const { inventory, unattended } = result;
-    const status = returnedStatus(this.#current, to, { inventory, unattended, changed, sync }, this.#moment());
+    const status = rolledBackStatus(this.#current, to, { inventory, unattended, changed, sync }, this.#moment());
     await this.#writer.write(status, signal);
     this.#warnUpgradeFailed(status);
-    if (changed) this.#event(returnNote(to, result.changes));
+    if (changed) this.#event(rollbackNote(to, result.changes));
     this.#tellUnattended(status);
     for (const message of result.warnings) {
       this.#tell({ type: "Warning", reason: eventReasons.migrationFailed, message });
@@ -162,7 +166,7 @@ export class Conclusion {
   }
 
   async applied(
-    target: HeldTarget,
+    target: TargetWithNews,
     result: ActResult,
     found: Pick<Applied, "sync" | "waiting">,
     signal: AbortSignal,
@@ -213,7 +217,7 @@ export class Conclusion {
     this.#event(note);
   }
 
-  #moment(): Moment {
+  #moment(): ReconcileTime {
     return { nowIso: this.nowIso, durationMs: this.#deps.clock.monotonicMs() - this.#startedMs };
   }
 
@@ -224,7 +228,7 @@ export class Conclusion {
     this.#tell({ type: "Warning", reason: found.reason, message: found.message });
   }
 
-  #tellUpToDate(status: FluxInstanceStatus, { problem, rendering }: Partial<HeldTarget> = {}): void {
+  #tellUpToDate(status: FluxInstanceStatus, { problem, rendering }: Partial<TargetWithNews> = {}): void {
     const before = findCondition(this.#world.recorded.conditions, conditionTypes.upToDate);
     const after = findCondition(status.conditions, conditionTypes.upToDate);
     if (after === undefined || before?.message === after.message) return;
@@ -288,15 +292,15 @@ function changeNote({ rendering, artifactRevision }: Target, changes: readonly C
   };
 }
 
-function rollbackMessage({ rendering, failed }: Return): string {
+function rollbackMessage({ rendering, failed }: Rollback): string {
   return `Rolling back to Flux ${rendering.version} after Flux ${failed.version} has failed`;
 }
 
-function returnNote({ rendering, failed }: Return, changes: readonly Change[]): EventNote {
+function rollbackNote({ rendering, failed }: Rollback, changes: readonly Change[]): EventNote {
   return {
     type: "Normal",
     reason: reasons.rolledBack,
-    message: `Flux ${rendering.version} put back after Flux ${failed.version} had failed\n${formatChanges(changes)}`,
+    message: `Flux ${rendering.version} restored after Flux ${failed.version} failed\n${formatChanges(changes)}`,
     annotations: { [objectAnnotations.revision]: rendering.revision },
   };
 }

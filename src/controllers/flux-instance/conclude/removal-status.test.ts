@@ -6,11 +6,11 @@ import type { Condition } from "../../../kube/conditions.ts";
 import { removalPhases } from "../remove/removal-phase.ts";
 import type { FluxInstanceStatus } from "../status.ts";
 import { worldOf, type World } from "../world.ts";
-import { removalStatus, toldOf, type Removal } from "./removal-status.ts";
+import { removalStatus, reportedSoFar, type Removal } from "./removal-status.ts";
 
 const now = "2026-01-02T00:00:00Z";
 const entries = [{ id: "flux-system_source-controller_apps_Deployment", v: "v1" }];
-const obstacle = "Cannot go on before these objects are gone: Pod/flux-system/x";
+const obstacle = "Waiting for these objects to be deleted: Pod/flux-system/x";
 
 function condition(type: string, status: Condition["status"], reason: string, message: string): Condition {
   return { type, status, reason, message, lastTransitionTime: now, observedGeneration: 2 };
@@ -65,13 +65,13 @@ for (const { name, removal, status, reason, message } of [
     assert.deepEqual(conditionFaults(written.conditions), []);
   });
 
-  test(`toldOf() knows the phase of a status that ${name}`, () => {
+  test(`reportedSoFar() knows the phase of a status that ${name}`, () => {
     const phaseIndex = Object.keys(removalPhases).indexOf(removal.phase);
-    assert.deepEqual(toldOf(worldWith(removalStatus(world, removal, now))), { message, phaseIndex });
+    assert.deepEqual(reportedSoFar(worldWith(removalStatus(world, removal, now))), { message, phaseIndex });
   });
 }
 
-test("toldOf() is undefined before a removal has begun", () => assert.equal(toldOf(world), undefined));
+test("reportedSoFar() is undefined before a removal has begun", () => assert.equal(reportedSoFar(world), undefined));
 
 test("every phase begins with words of its own", () => {
   const words = Object.values(removalPhases);

@@ -36,7 +36,9 @@ export function removalMessage(removal: Removal): string {
  * What the status says of a removal so far; undefined before its start. A removal that is tried again goes through what it has done already,
  * which is no news.
  */
-export function toldOf({ recorded }: World): { readonly message: string; readonly phaseIndex: number } | undefined {
+export function reportedSoFar({
+  recorded,
+}: World): { readonly message: string; readonly phaseIndex: number } | undefined {
   const reconciling = findCondition(recorded.conditions, conditionTypes.reconciling);
   if (reconciling?.reason !== reasons.uninstalling) return undefined;
   const { message } = reconciling;

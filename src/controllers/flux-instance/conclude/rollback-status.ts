@@ -1,4 +1,4 @@
-import { notUpToDate } from "./up-to-date.ts";
+import { failedUpgradeCondition } from "./up-to-date.ts";
 import {
   failedName,
   goodName,
@@ -9,7 +9,7 @@ import {
   withConditions,
   withHistory,
   type ConditionChange,
-  type Moment,
+  type ReconcileTime,
   unattendedCondition,
 } from "./status-parts.ts";
 import { instanceAnnotations } from "../../../api/names.ts";
@@ -17,13 +17,13 @@ import { conditionTypes, reasons } from "../../../api/reasons.ts";
 import type { InventoryEntry } from "../../../apply/inventory.ts";
 import { findCondition } from "../../../kube/conditions.ts";
 import { deepEqual } from "../../../std/json.ts";
-import type { Return } from "../decision.ts";
+import type { Rollback } from "../decision.ts";
 import type { FluxInstanceStatus } from "../status.ts";
 import type { World } from "../world.ts";
-import { appliedFields, type Applied, type Failure } from "./verdict.ts";
+import { appliedFields, type Applied, type Failure } from "./instance-status.ts";
 
 /** An upgrade has failed, and the last good revision is being put back. */
-export function returningStatus(world: World, to: Return, moment: Moment): FluxInstanceStatus {
+export function rollingBackStatus(world: World, to: Rollback, moment: ReconcileTime): FluxInstanceStatus {
   const { failed } = to;
   return {
     ...handled(world),
@@ -39,36 +39,41 @@ export function returningStatus(world: World, to: Return, moment: Moment): FluxI
         type: conditionTypes.ready,
         status: "False",
         reason: reasons.upgradeFailed,
-        message: `${failedName(to)} failed, and ${goodName(to)} is put back: ${failed.message}`,
+        message: `${failedName(to)} failed, and is rolled back to ${goodName(to)}: ${failed.message}`,
       },
       {
         type: conditionTypes.reconciling,
         status: "True",
         reason: reasons.progressing,
-        message: `Putting ${goodName(to)} back`,
+        message: `Rolling back to ${goodName(to)}`,
       },
       { type: conditionTypes.stalled },
-      notUpToDate(to),
+      failedUpgradeCondition(to),
       warnings(world),
     ]),
   };
 }
 
 /** Before a write on the way back. What stands there already stays: that it is back, or why it cannot be. */
-export function returnIntentStatus(
+export function rollbackIntentStatus(
   world: World,
-  to: Return,
+  to: Rollback,
   inventory: readonly InventoryEntry[],
   nowIso: string,
 ): FluxInstanceStatus {
   const reconciling = findCondition(world.recorded.conditions, conditionTypes.reconciling);
-  const isTold = isReturned(world, to) || reconciling?.reason === reasons.progressingWithRetry;
-  const status = isTold ? world.recorded : returningStatus(world, to, { nowIso, durationMs: 0 });
+  const isTold = isRolledBack(world, to) || reconciling?.reason === reasons.progressingWithRetry;
+  const status = isTold ? world.recorded : rollingBackStatus(world, to, { nowIso, durationMs: 0 });
   return { ...status, inventory: { entries: inventory } };
 }
 
 /** The last good revision runs again. It is Ready where the spec has been the same all the time; else the spec asks for something else. */
-export function returnedStatus(world: World, to: Return, applied: Applied, moment: Moment): FluxInstanceStatus {
+export function rolledBackStatus(
+  world: World,
+  to: Rollback,
+  applied: Applied,
+  moment: ReconcileTime,
+): FluxInstanceStatus {
   return {
     ...appliedFields(world, to, applied),
     history: withHistory(world, moment, {
@@ -80,7 +85,7 @@ export function returnedStatus(world: World, to: Return, applied: Applied, momen
     conditions: withConditions(world, moment.nowIso, [
       ...(isAsked(world) ? readyAgain(to) : stalled(to)),
       { type: conditionTypes.reconciling },
-      notUpToDate(to),
+      failedUpgradeCondition(to),
       applied.sync ?? { type: conditionTypes.synced },
       unattendedCondition(applied.unattended),
       warnings(world),
@@ -89,10 +94,10 @@ export function returnedStatus(world: World, to: Return, applied: Applied, momen
 }
 
 /** The way back is barred, or what was put back is ill: both causes are told. */
-export function returnFailure(world: World, to: Return, message: string): Failure {
-  const isBack = isReturned(world, to);
+export function rollbackFailure(world: World, to: Rollback, message: string): Failure {
+  const isBack = isRolledBack(world, to);
   const then = isBack
-    ? `${goodName(to)}, which runs in its place, is ill`
+    ? `${goodName(to)} was restored but is not healthy`
     : `it cannot be rolled back to ${goodName(to)}`;
   return {
     reason: reasons.upgradeFailed,
@@ -101,7 +106,7 @@ export function returnFailure(world: World, to: Return, message: string): Failur
   };
 }
 
-export function isReturned({ recorded }: World, { rendering }: Return): boolean {
+export function isRolledBack({ recorded }: World, { rendering }: Rollback): boolean {
   return recorded.lastAttemptedRevision === rendering.revision;
 }
 
@@ -110,7 +115,7 @@ function isAsked({ instance, lastGood }: World): boolean {
   return lastGood.kind === "known" && deepEqual(instance["spec"], lastGood.good.spec);
 }
 
-function readyAgain(to: Return): readonly ConditionChange[] {
+function readyAgain(to: Rollback): readonly ConditionChange[] {
   const { version, revision } = to.rendering;
   const applied = `Applied version ${version} revision ${shortRevision(revision)}`;
   const message = `${applied}; ${failedName(to)} failed and was rolled back: ${to.failed.message}`;
@@ -120,12 +125,12 @@ function readyAgain(to: Return): readonly ConditionChange[] {
   ];
 }
 
-function stalled(to: Return): readonly ConditionChange[] {
-  const message = `${failedName(to)} failed, and ${goodName(to)} runs again: ${to.failed.message}; ${remedy}`;
+function stalled(to: Rollback): readonly ConditionChange[] {
+  const message = `${failedName(to)} failed and was rolled back to ${goodName(to)}: ${to.failed.message}; ${remedy}`;
   return [
     { type: conditionTypes.ready, status: "False", reason: reasons.upgradeFailed, message },
     { type: conditionTypes.stalled, status: "True", reason: reasons.upgradeFailed, message },
   ];
 }
 
-const remedy = `change the spec, or set the annotations ${instanceAnnotations.forceAt} and ${instanceAnnotations.requestedAt} to one new value to try the same again`;
+const remedy = `change the spec, or set the annotations ${instanceAnnotations.forceAt} and ${instanceAnnotations.requestedAt} to the same new value to retry it`;

@@ -1,4 +1,4 @@
-import type { Return } from "../decision.ts";
+import type { Rollback } from "../decision.ts";
 import { conditionTypes, reasons } from "../../../api/reasons.ts";
 import { removeCondition, setCondition, type Condition, type NextCondition } from "../../../kube/conditions.ts";
 import type { Rendering } from "../../../render/rendering.ts";
@@ -7,7 +7,7 @@ import type { FluxInstanceStatus, HistoryEntry } from "../status.ts";
 import type { World } from "../world.ts";
 
 /** When the reconcile ended, and how long it took. */
-export type Moment = { readonly nowIso: string; readonly durationMs: number };
+export type ReconcileTime = { readonly nowIso: string; readonly durationMs: number };
 
 const historyLimit = 5;
 
@@ -66,7 +66,7 @@ export type Attempt = {
 };
 
 /** Newest first. The same outcome again counts only when something was written for it. */
-export function withHistory({ recorded }: World, moment: Moment, attempt: Attempt): readonly HistoryEntry[] {
+export function withHistory({ recorded }: World, moment: ReconcileTime, attempt: Attempt): readonly HistoryEntry[] {
   const history = recorded.history ?? [];
   const same = history.find(
     (entry) => entry.digest === attempt.digest && entry.lastReconciledStatus === attempt.status,
@@ -100,12 +100,12 @@ export function unattendedCondition(unattended: readonly string[]): ConditionCha
 }
 
 /** Versions tell two releases apart; of one release, only the revisions do. */
-export function failedName({ failed, rendering }: Return): string {
+export function failedName({ failed, rendering }: Rollback): string {
   if (failed.version !== rendering.version) return `Flux ${failed.version}`;
   return `A new configuration of Flux ${failed.version} (revision ${shortRevision(failed.revision)})`;
 }
 
-export function goodName({ failed, rendering }: Return): string {
+export function goodName({ failed, rendering }: Rollback): string {
   if (failed.version !== rendering.version) return `Flux ${rendering.version}`;
   return `the configuration before (revision ${shortRevision(rendering.revision)})`;
 }

@@ -40,9 +40,9 @@ export async function readSyncHealth(
 
 const severity: readonly Reason[] = [reasons.syncFailed, reasons.syncSuspended, reasons.syncProgressing];
 
-type Verdict = { readonly reason: Reason; readonly text: string };
+type SyncState = { readonly reason: Reason; readonly text: string };
 
-function judge(wanted: KubeObject, live: KubeObject | undefined): Verdict {
+function judge(wanted: KubeObject, live: KubeObject | undefined): SyncState {
   const name = nameObject(wanted);
   if (live === undefined) return { reason: reasons.syncFailed, text: `${name} is missing` };
   if (fieldsOf(live["spec"])["suspend"] === true)

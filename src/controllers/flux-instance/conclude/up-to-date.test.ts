@@ -38,7 +38,7 @@ for (const { name, gate = paused, from = "2.8.0", parts = {}, want } of [
     parts: { refusal: "Cannot apply Service/flux-system/a" },
     want: [
       "UpgradePaused",
-      "Flux 2.8.1 in its new edition waits until spec.upgrade.paused is removed; as things are it will fail: Cannot apply Service/flux-system/a",
+      "A rebuilt Flux 2.8.1 (same version, other images) waits until spec.upgrade.paused is removed; the API server would reject it: Cannot apply Service/flux-system/a",
     ],
   },
   {

@@ -1,4 +1,4 @@
-import type { Obstacle, HeldTarget, Return, Hold } from "../decision.ts";
+import type { Obstacle, TargetWithNews, Rollback, Hold } from "../decision.ts";
 import { UnreachableError } from "../../../std/errors.ts";
 import { type Reason, conditionTypes, reasons } from "../../../api/reasons.ts";
 import { failedName, type ConditionChange, unpinnedText } from "./status-parts.ts";
@@ -20,13 +20,14 @@ export function holdCondition(
   { obstacle, refusal, rendering = {} }: Circumstances = {},
 ): ConditionChange {
   const to = waiting.rendering.version;
-  const what = from === to ? `Flux ${to} in its new edition` : `The change of Flux from ${from} to ${to}`;
+  const what =
+    from === to ? `A rebuilt Flux ${to} (same version, other images)` : `The change of Flux from ${from} to ${to}`;
   const until =
     gate.kind === "paused"
       ? "waits until spec.upgrade.paused is removed"
       : `waits until ${formatTime(gate.opensMs)}, when the next window of spec.upgrade.windows opens`;
   const meanwhile = obstacle === undefined ? "" : `; until then nothing is changed: ${textOfObstacle(obstacle, from)}`;
-  const trouble = refusal === undefined ? "" : `; as things are it will fail: ${refusal}`;
+  const trouble = refusal === undefined ? "" : `; the API server would reject it: ${refusal}`;
   return {
     type: conditionTypes.upToDate,
     status: "False",
@@ -35,16 +36,16 @@ export function holdCondition(
   };
 }
 
-export function notUpToDate(to: Return): ConditionChange {
-  const trouble = to.problem === undefined ? "" : `; nothing newer can be used: ${to.problem.message}`;
-  const message = `${failedName(to)} failed: ${to.failed.message}; it is tried again when the spec, the artifact or the operator changes, or when it is forced${trouble}${unpinnedText(to.rendering)}`;
+export function failedUpgradeCondition(to: Rollback): ConditionChange {
+  const trouble = to.problem === undefined ? "" : `; no newer release can be used: ${to.problem.message}`;
+  const message = `${failedName(to)} failed: ${to.failed.message}; it is retried when the spec, the artifact or the operator changes, or when it is forced${trouble}${unpinnedText(to.rendering)}`;
   return { type: conditionTypes.upToDate, status: "False", reason: reasons.upgradeFailed, message };
 }
 
 /** What can keep a new artifact from being used; anything else is a matter of building it. */
 const problemReasons: readonly Reason[] = [reasons.artifactFailed, reasons.needsNewerOperator, reasons.preflightFailed];
 
-export function upToDate({ spec, rendering, latestVersion, problem }: HeldTarget): ConditionChange {
+export function upToDate({ spec, rendering, latestVersion, problem }: TargetWithNews): ConditionChange {
   const unpinned = unpinnedText(rendering);
   if (problem !== undefined) {
     const reason = problemReasons.find((known) => known === problem.reason) ?? reasons.buildFailed;

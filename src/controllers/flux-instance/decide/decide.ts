@@ -7,11 +7,11 @@ import { targetOf, type Catalogue, type Target } from "../../../render/target.ts
 import { attempt } from "../../../std/attempt.ts";
 import { ReasonedError } from "../../../std/errors.ts";
 import { deepEqual } from "../../../std/json.ts";
-import { modeOf, type Decision, type HeldTarget } from "../decision.ts";
+import { modeOf, type Decision, type TargetWithNews } from "../decision.ts";
 import type { Releases } from "../releases/releases.ts";
 import type { World } from "../world.ts";
 import { holdBack, releasesAtHand } from "./hold.ts";
-import { doubtOf, returnOf } from "./return.ts";
+import { whyNotRetry, rollbackOf } from "./failed-before.ts";
 
 /** What a decision is made from. */
 type Question = {
@@ -61,14 +61,14 @@ function isDisabled({ world: { settings } }: Question): Decision | undefined {
 }
 
 function mayHaveFailedBefore({ world }: Question): Decision | undefined {
-  const error = doubtOf(world);
+  const error = whyNotRetry(world);
   return error === undefined ? undefined : { kind: "refuse", error };
 }
 
 /** The last good revision stays in the place of one that has failed. */
 function hasFailedBefore({ world, releases, wanted }: Question): Decision | undefined {
   const target = wanted();
-  const back = returnOf(world, target instanceof ReasonedError ? undefined : target);
+  const back = rollbackOf(world, target instanceof ReasonedError ? undefined : target);
   return back === undefined ? undefined : { ...back, ...newsOf(target, releases) };
 }
 
@@ -91,16 +91,16 @@ function isWanted(question: Question): Decision | undefined {
 }
 
 /** What the spec asks for or, where that cannot be built although it was applied, what the last success chose from. */
-function candidateOf({ world, releases, wanted }: Question): HeldTarget | ReasonedError {
+function candidateOf({ world, releases, wanted }: Question): TargetWithNews | ReasonedError {
   const target = wanted();
   if (!(target instanceof ReasonedError)) return { ...target, ...newsOf(target, releases) };
-  const good = goodOf(world, releases);
+  const good = lastGoodCatalogue(world, releases);
   const kept = good !== undefined && isAppliedSpec(world) ? tryTargetOf(world, good) : target;
   return kept instanceof ReasonedError ? target : { ...kept, ...latestOf(world, releases), problem: target };
 }
 
 /** What the last success chose from: still held, or kept in the cluster since before a restart, where that was this spec. */
-function goodOf({ instance, lastGood }: World, releases: Releases): Catalogue | undefined {
+function lastGoodCatalogue({ instance, lastGood }: World, releases: Releases): Catalogue | undefined {
   if (releases.good !== undefined) return releases.good;
   if (lastGood.kind !== "known" || !deepEqual(lastGood.good.spec, fieldsOf(instance["spec"]))) return undefined;
   const { release, version, artifactRevision } = lastGood.good;

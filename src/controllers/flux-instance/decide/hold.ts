@@ -5,12 +5,12 @@ import { renderInstance } from "../../../render/render-instance.ts";
 import type { Target } from "../../../render/target.ts";
 import { attempt } from "../../../std/attempt.ts";
 import { ReasonedError } from "../../../std/errors.ts";
-import { type Hold, modeOf, type Decision, type HeldTarget } from "../decision.ts";
+import { type Hold, modeOf, type Decision, type TargetWithNews } from "../decision.ts";
 import { hasBegun } from "../plan.ts";
 import type { Releases } from "../releases/releases.ts";
 import { runningVersion } from "../status.ts";
 import type { World } from "../world.ts";
-import { returnOf } from "./return.ts";
+import { rollbackOf } from "./failed-before.ts";
 
 /** The release of that version as it was installed; undefined where nobody knows it any more. */
 export type RunningRelease = (version: string) => Release | undefined;
@@ -21,7 +21,7 @@ export type RunningRelease = (version: string) => Release | undefined;
  * it. What has begun is finished, and nothing keeps an installation waiting. Pure.
  */
 export function holdBack(
-  candidate: HeldTarget,
+  candidate: TargetWithNews,
   world: World,
   nowMs: number,
   running: RunningRelease,
@@ -47,8 +47,8 @@ function stayWith(release: Release, hold: Hold, world: World): Decision {
     return { kind: "wait", hold, obstacle: { kind: "unbuildable", message: rendering.message } };
   }
   const { artifactRevision: _, ...waiting } = hold.waiting;
-  const target: HeldTarget = { ...waiting, ...artifactOf(world), release, rendering, hold };
-  return returnOf(world, target) ?? { kind: modeOf(world, target), ...target };
+  const target: TargetWithNews = { ...waiting, ...artifactOf(world), release, rendering, hold };
+  return rollbackOf(world, target) ?? { kind: modeOf(world, target), ...target };
 }
 
 /**
@@ -60,7 +60,7 @@ export function stayDespite(
   wanted: Target,
   world: World,
   running: RunningRelease,
-): HeldTarget | undefined {
+): TargetWithNews | undefined {
   const from = runningVersion(world.recorded);
   const release = from === undefined ? undefined : running(from);
   if (release === undefined) return undefined;

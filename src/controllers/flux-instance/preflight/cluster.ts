@@ -16,7 +16,7 @@ export function judgeKubernetes({ gitVersion, major, minor }: ServerVersion, { t
   const running = kubernetesMinor(gitVersion) ?? kubernetesMinor(`${major}.${minor}`);
   if (running === undefined) {
     return [
-      warn(`the Kubernetes version ${gitVersion} cannot be read, so nobody has checked that Flux ${flux} runs on it`),
+      warn(`the Kubernetes version ${gitVersion} cannot be read, so it was not checked that Flux ${flux} runs on it`),
     ];
   }
   const minimum = minimumKubernetesFor(flux);
@@ -38,7 +38,7 @@ export function judgeKubernetes({ gitVersion, major, minor }: ServerVersion, { t
 export function judgeNamespace(namespace: KubeObject | undefined, { world }: Subject): readonly Finding[] {
   if (namespace !== undefined && !isBeingDeleted(namespace)) return [];
   const state = namespace === undefined ? "does not exist any more" : "is being deleted";
-  const remedy = "create it and the FluxInstance again when it is gone";
+  const remedy = "create it and the FluxInstance again once it is deleted";
   return [refuse(`Namespace/${world.key.namespace} ${state}, and nothing new can be created in it; ${remedy}`)];
 }
 

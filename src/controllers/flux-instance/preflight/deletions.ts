@@ -53,8 +53,8 @@ export function judgeWaitingDeletions(objects: readonly KubeObject[]): readonly 
   if (going.length === 0) return [];
   return [
     refuse(
-      `being deleted: ${enumerateSorted(going)}; a controller that starts now would go on with that and remove what they manage, so ` +
-        `take their finalizers off to keep it`,
+      `being deleted: ${enumerateSorted(going)}; once started, their controller would finish these deletions and remove what they manage; ` +
+        `remove the finalizers first to keep it`,
     ),
   ];
 }

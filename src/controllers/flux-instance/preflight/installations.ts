@@ -41,7 +41,7 @@ function judgeForgotten(found: readonly KubeObject[], { planned, world }: Subjec
   if (planned.length === 0 || forgotten.length === 0) return [];
   return [
     warn(
-      `these controllers carry the labels of this instance, but it neither wants nor remembers them: ${enumerateSorted(forgotten.map(nameObject))}; delete them, for they run on and hold up its removal`,
+      `these controllers carry the labels of this instance, but are neither in its spec nor in its inventory: ${enumerateSorted(forgotten.map(nameObject))}; delete them, they keep running and would block its deletion`,
     ),
   ];
 }
@@ -52,7 +52,7 @@ function judgeOther(found: readonly KubeObject[], { planned }: Subject): readonl
   if (rivals.length === 0) {
     return [
       warn(
-        `another installation of Flux is there: ${enumerateSorted(found.map(described))}; remove it if nobody needs it`,
+        `another installation of Flux is there: ${enumerateSorted(found.map(described))}; remove it if it is not needed`,
       ),
     ];
   }
@@ -121,7 +121,7 @@ export function judgeKustomizations(kustomizations: readonly KubeObject[], { pla
     const names = enumerateSorted(shared.map(nameObject));
     return [
       warn(
-        `${nameObject(kustomization)} has these objects in its source, too: ${names}; take them out of it, they will stay`,
+        `${nameObject(kustomization)} also applies ${names}; remove them from its source (they will not be deleted)`,
       ),
     ];
   });

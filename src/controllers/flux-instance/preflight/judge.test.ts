@@ -105,7 +105,7 @@ for (const { name, given, flux = "2.9.4", want } of [
   {
     name: "warns of a version that cannot be read",
     given: version("homemade"),
-    want: ["warn: the Kubernetes version homemade cannot be read, so nobody has checked that Flux 2.9.4 runs on it"],
+    want: ["warn: the Kubernetes version homemade cannot be read, so it was not checked that Flux 2.9.4 runs on it"],
   },
 ] as const) {
   test(`judgeKubernetes() ${name}`, () => {
@@ -121,7 +121,7 @@ for (const { name, namespace, want } of [
     name: "refuses one that goes",
     namespace: object("v1", `Namespace/${own}`, { metadata: going }),
     want: [
-      "refuse: Namespace/flux-system is being deleted, and nothing new can be created in it; create it and the FluxInstance again when it is gone",
+      "refuse: Namespace/flux-system is being deleted, and nothing new can be created in it; create it and the FluxInstance again once it is deleted",
     ],
   },
 ]) {
@@ -227,7 +227,7 @@ test("judgeWaitingDeletions() names what goes, sorted and bounded", () => {
   const kept = object("a/v1", "Kustomization/apps/kept");
   const listed = ["a", "b", "c", "d", "e"].map((name) => `Kustomization/apps/${name}`).join(", ");
   assert.deepEqual(said(judgeWaitingDeletions([kept, ...objects])), [
-    `refuse: being deleted: ${listed} and 2 more; a controller that starts now would go on with that and remove what they manage, so take their finalizers off to keep it`,
+    `refuse: being deleted: ${listed} and 2 more; once started, their controller would finish these deletions and remove what they manage; remove the finalizers first to keep it`,
   ]);
   assert.deepEqual(judgeWaitingDeletions([kept]), []);
 });
@@ -289,7 +289,7 @@ const ours = create(controller("helm-controller", { args: ["--watch-all-namespac
 const rival =
   "refuse: another installation of Flux reconciles the same objects: Deployment/old/helm-controller; remove it, or scale it to 0";
 const leftover =
-  "warn: another installation of Flux is there: Deployment/old/helm-controller; remove it if nobody needs it";
+  "warn: another installation of Flux is there: Deployment/old/helm-controller; remove it if it is not needed";
 const ownOnly = ["--watch-all-namespaces=false"];
 for (const { name, found, planned = ours, want } of [
   { name: "takes a cluster without another Flux", found: [], want: [] },
@@ -319,7 +319,7 @@ for (const { name, found, planned = ours, want } of [
   {
     name: "warns of another controller",
     found: [controller("source-watcher", other)],
-    want: ["warn: another installation of Flux is there: Deployment/old/source-watcher; remove it if nobody needs it"],
+    want: ["warn: another installation of Flux is there: Deployment/old/source-watcher; remove it if it is not needed"],
   },
   {
     name: "warns of a shard that ours leaves alone",
@@ -338,7 +338,7 @@ for (const { name, found, planned = ours, want } of [
     name: "warns of one that carries our labels and is not remembered",
     found: [controller("source-watcher", { metadata: { labels: ownerLabels({ namespace: own, name: "flux" }) } })],
     want: [
-      "warn: these controllers carry the labels of this instance, but it neither wants nor remembers them: Deployment/flux-system/source-watcher; delete them, for they run on and hold up its removal",
+      "warn: these controllers carry the labels of this instance, but are neither in its spec nor in its inventory: Deployment/flux-system/source-watcher; delete them, they keep running and would block its deletion",
     ],
   },
   {
@@ -375,7 +375,7 @@ test("kustomizationsOf() names who has applied objects of the plan", () => {
 });
 test("judgeKustomizations() warns of one that still has them", () =>
   assert.deepEqual(said(judgeKustomizations([kustomization([{ id: idOf(helm), v: "v1" }])], taken)), [
-    "warn: Kustomization/flux-system/flux-system has these objects in its source, too: Deployment/flux-system/helm-controller; take them out of it, they will stay",
+    "warn: Kustomization/flux-system/flux-system also applies Deployment/flux-system/helm-controller; remove them from its source (they will not be deleted)",
   ]));
 test("judgeKustomizations() takes one that has let them go", () =>
   assert.deepEqual(judgeKustomizations([kustomization([])], taken), []));

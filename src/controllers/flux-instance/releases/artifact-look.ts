@@ -9,7 +9,7 @@ import { RegistryError, type RegistryErrorKind } from "../../../oci/registry-err
 import type { Registry, RegistryAccess } from "../../../oci/registry.ts";
 import { ReasonedError } from "../../../std/errors.ts";
 import { readArtifactAccess } from "./artifact-access.ts";
-import { HeldArtifact } from "./held-artifact.ts";
+import { CachedArtifact } from "./cached-artifact.ts";
 
 export type LookDeps = {
   readonly registry: Pick<Registry, "resolve" | "fetch">;
@@ -22,7 +22,7 @@ export type LookFor = {
   readonly distribution: CanonicalSpec["distribution"] & { readonly artifact: string };
   /** The release that runs: it is read beside the one that the range takes, for whoever wants to stay with it. */
   readonly appliedVersion: string | undefined;
-  readonly held: readonly HeldArtifact[];
+  readonly cached: readonly CachedArtifact[];
   readonly rejected?: Rejected;
 };
 
@@ -30,48 +30,48 @@ export type LookFor = {
 export type Rejected = { readonly digest: string; readonly error: ReasonedError };
 
 /** `artifact` is the newest that can be used, `problem` why it is not what the registry has now. */
-export type Look =
-  | { readonly kind: "found"; readonly artifact: HeldArtifact }
+export type ArtifactLook =
+  | { readonly kind: "found"; readonly artifact: CachedArtifact }
   | {
       readonly kind: "failed";
       readonly problem: ReasonedError;
-      readonly artifact?: HeldArtifact;
+      readonly artifact?: CachedArtifact;
       readonly rejected?: Rejected;
     };
 
 const timeoutMs = 30_000;
 
 /**
- * Asks the registry for the artifact's digest, and pulls what is not held yet. Never rejects for what is wrong with the artifact or the
+ * Asks the registry for the artifact's digest, and pulls what is not cached yet. Never rejects for what is wrong with the artifact or the
  * way to it; throws the signal's reason, and what is a bug.
  */
-export async function lookAtArtifact(wanted: LookFor, deps: LookDeps, signal: AbortSignal): Promise<Look> {
+export async function lookAtArtifact(wanted: LookFor, deps: LookDeps, signal: AbortSignal): Promise<ArtifactLook> {
   const { artifact: reference } = wanted.distribution;
-  const held = wanted.held.filter((artifact) => artifact.reference === reference);
+  const cached = wanted.cached.filter((artifact) => artifact.reference === reference);
   let digest: string | undefined;
   try {
     const { key, distribution } = wanted;
     const access = { ...(await readArtifactAccess(distribution, key.namespace, deps, signal)), timeoutMs };
-    digest = await digestOf({ ...wanted, held }, access, deps, signal);
+    digest = await digestOf({ ...wanted, cached }, access, deps, signal);
     if (wanted.rejected?.digest === digest) throw wanted.rejected.error;
     const artifact =
-      held.find((candidate) => candidate.digest === digest) ?? (await pull(reference, access, deps, signal));
+      cached.find((candidate) => candidate.digest === digest) ?? (await pull(reference, access, deps, signal));
     await prepare(artifact, wanted, signal);
     return { kind: "found", artifact };
   } catch (thrown) {
     const problem = problemOf(thrown, signal);
     const rejected = digest !== undefined && isContent(problem) ? { rejected: { digest, error: problem } } : {};
-    return { kind: "failed", problem, ...rejected, ...(await useHeld(held, wanted, signal)) };
+    return { kind: "failed", problem, ...rejected, ...(await useHeld(cached, wanted, signal)) };
   }
 }
 
-/** The first of the held artifacts with which the wish can be fulfilled. */
+/** The first of the cached artifacts with which the wish can be fulfilled. */
 async function useHeld(
-  held: readonly HeldArtifact[],
+  cached: readonly CachedArtifact[],
   wanted: LookFor,
   signal: AbortSignal,
-): Promise<{ readonly artifact?: HeldArtifact }> {
-  for (const artifact of held) {
+): Promise<{ readonly artifact?: CachedArtifact }> {
+  for (const artifact of cached) {
     try {
       await prepare(artifact, wanted, signal);
       return { artifact };
@@ -83,13 +83,13 @@ async function useHeld(
 }
 
 async function digestOf(
-  { distribution, held }: LookFor,
+  { distribution, cached }: LookFor,
   access: RegistryAccess,
   { registry }: LookDeps,
   signal: AbortSignal,
 ): Promise<string> {
   const { target } = parseReference(distribution.artifact);
-  if (target.kind === "digest" && held.some(({ digest }) => digest === target.digest)) return target.digest;
+  if (target.kind === "digest" && cached.some(({ digest }) => digest === target.digest)) return target.digest;
   return (await registry.resolve(distribution.artifact, access, signal)).digest;
 }
 
@@ -98,14 +98,14 @@ async function pull(
   access: RegistryAccess,
   { registry }: LookDeps,
   signal: AbortSignal,
-): Promise<HeldArtifact> {
+): Promise<CachedArtifact> {
   const { digest, tarball } = await registry.fetch(reference, access, signal);
-  return await HeldArtifact.open({ digest, tarball, reference }, signal);
+  return await CachedArtifact.open({ digest, tarball, reference }, signal);
 }
 
 /** A range that takes no release is for `decide` to refuse. */
 async function prepare(
-  artifact: HeldArtifact,
+  artifact: CachedArtifact,
   { distribution, appliedVersion }: LookFor,
   signal: AbortSignal,
 ): Promise<void> {

@@ -9,8 +9,8 @@ import { withSpread, type Random } from "../../../std/backoff.ts";
 import { ReasonedError } from "../../../std/errors.ts";
 import { canonicalJson } from "../../../std/json.ts";
 import type { World } from "../world.ts";
-import { lookAtArtifact, type Look, type LookDeps } from "./artifact-look.ts";
-import type { HeldArtifact } from "./held-artifact.ts";
+import { lookAtArtifact, type ArtifactLook, type LookDeps } from "./artifact-look.ts";
+import type { CachedArtifact } from "./cached-artifact.ts";
 import type { Releases } from "./releases.ts";
 
 export type ReleaseSourceDeps = LookDeps & {
@@ -26,8 +26,8 @@ export type ReleaseSourceDeps = LookDeps & {
 
 type ArtifactSpec = CanonicalSpec["distribution"] & { readonly artifact: string };
 
-/** What is asked of the source. An equal wish is answered from what the last look found. */
-type Wish = {
+/** What is asked of the source. An equal request is answered from what the last look found. */
+type ArtifactRequest = {
   readonly key: ObjectKey;
   readonly distribution: ArtifactSpec;
   /** Undefined: the artifact is not polled. */
@@ -36,10 +36,10 @@ type Wish = {
 };
 
 type State = {
-  readonly wish: Wish;
-  readonly look: Look;
+  readonly request: ArtifactRequest;
+  readonly look: ArtifactLook;
   /** What the last successful reconcile chose from, and the version. */
-  readonly good?: HeldArtifact;
+  readonly good?: CachedArtifact;
   readonly appliedVersion: string | undefined;
   /** Whether it is polled. */
   readonly active: boolean;
@@ -47,7 +47,7 @@ type State = {
 
 /**
  * Where the releases for an instance come from: embedded, or an artifact that is asked for its digest every now and then and pulled when
- * that is new. What was pulled stays in memory, so that a registry that is away holds up nothing: only the first look for a wish is waited
+ * that is new. What was pulled stays in memory, so that a registry that is away holds up nothing: only the first look for a request is waited
  * for, all others are made by `poll`. Bounded by the instances that exist.
  */
 export class ReleaseSource {
@@ -61,22 +61,22 @@ export class ReleaseSource {
   /** The releases for the instance as it is now. Throws the signal's reason, and what is a bug. */
   async find(world: World, signal: AbortSignal): Promise<Releases> {
     const { embedded, polls, random, jitter } = this.#deps;
-    const wish = wishOf(world);
-    if (wish === undefined) {
+    const request = requestOf(world);
+    if (request === undefined) {
       this.rest(world.key);
       return { kind: "found", catalogue: embedded };
     }
     const id = idOf(world.key);
     const before = this.#states.get(id);
-    if (before?.active === true && sameWish(before.wish, wish)) return releasesOf(before, embedded);
+    if (before?.active === true && sameRequest(before.request, request)) return releasesOf(before, embedded);
     const appliedVersion = world.recorded.lastAppliedVersion;
-    const held = before === undefined ? [] : heldBy(before);
-    const look = await lookAtArtifact({ ...wish, appliedVersion, held }, this.#deps, signal);
-    const state = { ...before, wish, look, appliedVersion, active: true };
+    const cached = before === undefined ? [] : cachedOf(before);
+    const look = await lookAtArtifact({ ...request, appliedVersion, cached }, this.#deps, signal);
+    const state = { ...before, request, look, appliedVersion, active: true };
     this.#states.set(id, state);
     if (look.kind === "found") {
       polls.forget(world.key);
-      if (wish.everyMs !== undefined) polls.addAfter(world.key, withSpread(wish.everyMs, jitter, random));
+      if (request.everyMs !== undefined) polls.addAfter(world.key, withSpread(request.everyMs, jitter, random));
     } else if (look.problem.retry === "backoff") polls.retry(world.key, retryAfterMs(look.problem));
     return releasesOf(state, embedded);
   }
@@ -86,7 +86,7 @@ export class ReleaseSource {
     const state = this.#states.get(idOf(key));
     if (state === undefined) return;
     if (artifactRevision === undefined) return this.forget(key);
-    const good = heldBy(state).find(({ digest }) => digest === artifactRevision);
+    const good = cachedOf(state).find(({ digest }) => digest === artifactRevision);
     const appliedVersion = rendering.version;
     this.#states.set(idOf(key), { ...state, appliedVersion, ...(good === undefined ? {} : { good }) });
   }
@@ -105,23 +105,28 @@ export class ReleaseSource {
   async poll(key: ObjectKey, log: Logger, signal: AbortSignal): Promise<Outcome> {
     const before = this.#states.get(idOf(key));
     if (before?.active !== true) return { kind: "settled" };
-    const { wish, appliedVersion } = before;
+    const { request, appliedVersion } = before;
     const rejected = before.look.kind === "failed" ? before.look.rejected : undefined;
-    const wanted = { ...wish, appliedVersion, held: heldBy(before), ...(rejected === undefined ? {} : { rejected }) };
+    const wanted = {
+      ...request,
+      appliedVersion,
+      cached: cachedOf(before),
+      ...(rejected === undefined ? {} : { rejected }),
+    };
     const look = await lookAtArtifact(wanted, this.#deps, signal);
     const now = this.#states.get(idOf(key));
-    // Somebody has wished for something else meanwhile, and looked.
-    if (now?.active !== true || now.wish !== wish) return { kind: "settled" };
+    // Somebody has asked for something else meanwhile, and looked.
+    if (now?.active !== true || now.request !== request) return { kind: "settled" };
     this.#states.set(idOf(key), { ...now, look });
     const moved = look.artifact?.digest !== before.look.artifact?.digest;
     const isNews = moved || messageOf(look) !== messageOf(before.look);
     if (isNews) this.#deps.onChange(key, moved);
-    logLook(look, wish, isNews, log);
-    return outcomeOf(look, wish.everyMs);
+    logLook(look, request, isNews, log);
+    return outcomeOf(look, request.everyMs);
   }
 }
 
-function logLook(look: Look, { distribution }: Wish, isNews: boolean, log: Logger): void {
+function logLook(look: ArtifactLook, { distribution }: ArtifactRequest, isNews: boolean, log: Logger): void {
   const { artifact } = distribution;
   if (look.kind === "found") {
     const fields = { artifact, digest: look.artifact.digest };
@@ -134,7 +139,7 @@ function logLook(look: Look, { distribution }: Wish, isNews: boolean, log: Logge
   else log.debug("Artifact cannot be used", fields);
 }
 
-function outcomeOf(look: Look, everyMs: number | undefined): Outcome {
+function outcomeOf(look: ArtifactLook, everyMs: number | undefined): Outcome {
   if (look.kind === "found") return { kind: "settled", ...(everyMs === undefined ? {} : { recheckMs: everyMs }) };
   if (look.problem.retry === "on-change") {
     return { kind: "failed", retry: everyMs === undefined ? { kind: "on-change" } : { kind: "after", ms: everyMs } };
@@ -144,7 +149,7 @@ function outcomeOf(look: Look, everyMs: number | undefined): Outcome {
 }
 
 /** The newest first. */
-function heldBy({ look, good }: State): readonly HeldArtifact[] {
+function cachedOf({ look, good }: State): readonly CachedArtifact[] {
   return [look?.artifact, good].filter((artifact) => artifact !== undefined);
 }
 
@@ -157,7 +162,7 @@ function releasesOf({ look, good }: State, { versions: known }: Catalogue): Rele
 }
 
 /** Undefined for an instance that uses no artifact, or is not to be built: nothing is asked for it. */
-function wishOf({ key, instance, settings, desired, ownNamespace }: World): Wish | undefined {
+function requestOf({ key, instance, settings, desired, ownNamespace }: World): ArtifactRequest | undefined {
   if (key.namespace !== ownNamespace || settings.reconcile === "disabled") return undefined;
   if (instance.metadata.deletionTimestamp !== undefined) return undefined;
   // What is wrong with the spec is for decide to say.
@@ -169,15 +174,15 @@ function wishOf({ key, instance, settings, desired, ownNamespace }: World): Wish
   return { key, distribution: { ...distribution, artifact }, everyMs, requestedAt: settings.requestedAt };
 }
 
-function sameWish(left: Wish, right: Wish): boolean {
+function sameRequest(left: ArtifactRequest, right: ArtifactRequest): boolean {
   return textOf(left) === textOf(right);
 }
 
-function textOf({ distribution, everyMs = 0, requestedAt = "" }: Wish): string {
+function textOf({ distribution, everyMs = 0, requestedAt = "" }: ArtifactRequest): string {
   return canonicalJson({ distribution: JSON.stringify(distribution), everyMs, requestedAt });
 }
 
-function messageOf(look: Look): string | undefined {
+function messageOf(look: ArtifactLook): string | undefined {
   return look.kind === "found" ? undefined : look.problem.message;
 }
 

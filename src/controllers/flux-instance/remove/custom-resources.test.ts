@@ -10,7 +10,7 @@ import {
 } from "../../../../test/support/removable.ts";
 import { apiError, tableClient, type TableClient } from "../../../../test/support/table-client.ts";
 import type { KubeObject } from "../../../kube/object.ts";
-import { releaseResources } from "./custom-resources.ts";
+import { removeFluxFinalizers } from "./custom-resources.ts";
 
 const signal = new AbortController().signal;
 
@@ -38,9 +38,9 @@ for (const { name, crd, items, want } of [
     want: { a: [fluxFinalizer] },
   },
 ]) {
-  test(`releaseResources() ${name}`, async () => {
+  test(`removeFluxFinalizers() ${name}`, async () => {
     const client = tableClient([...(crd === undefined ? [] : [crd]), ...items]);
-    await releaseResources(managed(definition()), world, { client }, signal);
+    await removeFluxFinalizers(managed(definition()), world, { client }, signal);
     assert.deepEqual(finalizersOf(client), want);
   });
 }
@@ -64,7 +64,7 @@ for (const { name, versions, want } of [
   },
   { name: "nothing where no version is served", versions: [{ name: "v1", served: false, storage: true }], want: [] },
 ]) {
-  test(`releaseResources() asks for ${name}`, async () => {
+  test(`removeFluxFinalizers() asks for ${name}`, async () => {
     const crd: KubeObject = {
       ...definition(),
       spec: { group: "source.toolkit.fluxcd.io", names: { kind: "GitRepository" }, versions },
@@ -75,12 +75,12 @@ for (const { name, versions, want } of [
       asked.push(gvk.version);
       return client.listPage(gvk, options, listSignal);
     };
-    await releaseResources(managed(crd), world, { client: { ...client, listPage } }, signal);
+    await removeFluxFinalizers(managed(crd), world, { client: { ...client, listPage } }, signal);
     assert.deepEqual(asked, want);
   });
 }
 
-test("releaseResources() reads a resource anew that somebody else wrote at the same moment", async () => {
+test("removeFluxFinalizers() reads a resource anew that somebody else wrote at the same moment", async () => {
   const seen = repository("a", [fluxFinalizer]);
   const fresh = repository("a", [fluxFinalizer, "example.com/new"], "2");
   const answers = [apiError(409, "Conflict")];
@@ -88,24 +88,24 @@ test("releaseResources() reads a resource anew that somebody else wrote at the s
     refuse: (verb) => (verb === "patch" ? answers.shift() : undefined),
   });
   const listPage: TableClient["listPage"] = async () => ({ items: [seen], resourceVersion: "1", next: undefined });
-  await releaseResources(managed(definition()), world, { client: { ...client, listPage } }, signal);
+  await removeFluxFinalizers(managed(definition()), world, { client: { ...client, listPage } }, signal);
   assert.deepEqual(client.writes, [
     'patch GitRepository/apps/a {"metadata":{"resourceVersion":"2","finalizers":["example.com/new"]}}',
   ]);
 });
 
-test("releaseResources() takes a resource that goes meanwhile for released", async () => {
+test("removeFluxFinalizers() takes a resource that goes meanwhile for released", async () => {
   const client = tableClient([definition(), repository("a", [fluxFinalizer])], {
     refuse: (verb) => (verb === "patch" ? apiError(404, "NotFound") : undefined),
   });
-  await releaseResources(managed(definition()), world, { client }, signal);
+  await removeFluxFinalizers(managed(definition()), world, { client }, signal);
   assert.deepEqual(client.writes, []);
 });
 
-test("releaseResources() throws when it may not take off a finalizer", async () => {
+test("removeFluxFinalizers() throws when it may not take off a finalizer", async () => {
   const forbidden = apiError(403, "Forbidden");
   const client = tableClient([definition(), repository("a", [fluxFinalizer])], {
     refuse: (verb) => (verb === "patch" ? forbidden : undefined),
   });
-  await assert.rejects(releaseResources(managed(definition()), world, { client }, signal), forbidden);
+  await assert.rejects(removeFluxFinalizers(managed(definition()), world, { client }, signal), forbidden);
 });

@@ -41,7 +41,7 @@ export async function resourcesOf(
 }
 
 /** Takes Flux's finalizer off every resource of a definition of ours; finalizers of others stay. */
-export async function releaseResources(
+export async function removeFluxFinalizers(
   definition: ManagedObject,
   world: World,
   deps: CustomResourceDeps,
@@ -50,16 +50,16 @@ export async function releaseResources(
   const kind = await kindOfDefinition(definition, world, deps, signal);
   if (kind === undefined) return;
   for await (const { items } of pages(kind.gvk, { metadataOnly: true }, deps.client, signal)) {
-    const held = items.filter(isHeld);
-    await mapConcurrent(held, requestLimit, (item) => release(kind.gvk, item, deps, signal));
+    const finalized = items.filter(hasFluxFinalizer);
+    await mapConcurrent(finalized, requestLimit, (item) => removeFluxFinalizer(kind.gvk, item, deps, signal));
   }
 }
 
-function isHeld({ metadata }: KubeObject): boolean {
+function hasFluxFinalizer({ metadata }: KubeObject): boolean {
   return metadata.finalizers?.includes(fluxFinalizer) === true;
 }
 
-async function release(
+async function removeFluxFinalizer(
   gvk: GroupVersionKind,
   seen: KubeObject,
   { client }: CustomResourceDeps,
@@ -67,7 +67,7 @@ async function release(
 ): Promise<void> {
   const key = keyOf(seen);
   let item: KubeObject | undefined = seen;
-  while (item !== undefined && isHeld(item)) {
+  while (item !== undefined && hasFluxFinalizer(item)) {
     const finalizers = (item.metadata.finalizers ?? []).filter((name) => name !== fluxFinalizer);
     try {
       await patchFinalizers({ gvk, object: item }, finalizers, client, signal);

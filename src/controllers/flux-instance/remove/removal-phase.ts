@@ -2,10 +2,10 @@
 export const removalPhases = {
   suspend: "Suspending Flux's sync",
   stop: "Stopping Flux's controllers",
-  release: "Releasing custom resources from Flux's finalizer",
-  definitions: "Deleting Flux's definitions",
+  release: "Removing Flux's finalizer from custom resources",
+  definitions: "Deleting Flux's CRDs",
   rest: "Deleting the rest of Flux",
-  gone: "Waiting until all of Flux is gone",
+  gone: "Waiting until all of Flux is deleted",
 } as const;
 
 export type RemovalPhase = keyof typeof removalPhases;

@@ -63,7 +63,7 @@ test("removeObjects() touches nothing else while a controller is still there, an
   const removal = removeObjects([held, service, definition()].map(managed), world, { client, clock }, signal);
   const refused = assert.rejects(removal, {
     message:
-      "Cannot go on before these objects are gone: Deployment/flux-system/source-controller (held by finalizer foregroundDeletion)",
+      "Waiting for these objects to be deleted: Deployment/flux-system/source-controller (held by finalizer foregroundDeletion)",
   });
   await clock.advance(world.settings.reconcileTimeoutMs + 1_000);
   await refused;
@@ -81,7 +81,7 @@ test("removeObjects() leaves definitions and their resources while a pod of a co
   const objects = [controller, definition()].map(managed);
   await assert.rejects(removeObjects(objects, world, { client, clock: new TestClock() }, signal), {
     name: "StillThereError",
-    message: "Cannot go on before these objects are gone: Pod/flux-system/source-controller-5d7c-x",
+    message: "Waiting for these objects to be deleted: Pod/flux-system/source-controller-5d7c-x",
   });
   assert.deepEqual(finalizersOf(client), { a: [fluxFinalizer] });
 });
@@ -96,10 +96,7 @@ for (const { name, kept } of [
   test(`removeObjects() leaves definitions and their resources while a controller is ${name}`, async () => {
     const client = tableClient([kept, definition(), repository("a", [fluxFinalizer])]);
     const removal = removeObjects([kept, definition()].map(managed), world, { client, clock: new TestClock() }, signal);
-    await assert.rejects(
-      removal,
-      /^RemovalError: Cannot remove Flux's definitions while Deployment\/flux-system\/x may/,
-    );
+    await assert.rejects(removal, /^RemovalError: Cannot delete Flux's CRDs while Deployment\/flux-system\/x may/);
     assert.deepEqual(client.writes, []);
   });
 
@@ -132,7 +129,7 @@ test("removeObjects() leaves definitions while one of ours runs that the invento
   const removal = removeObjects([managed(definition())], leaving, { client, clock: new TestClock() }, signal);
   await assert.rejects(removal, {
     message:
-      "Cannot remove Flux's definitions while Deployment/flux-system/shard, which the inventory does not list, runs: it would take workloads along, or crash; delete it",
+      "Cannot delete Flux's CRDs while Deployment/flux-system/shard carries this instance's labels but is not in its inventory, and still running; without the CRDs it would delete the workloads that it manages, or crash; delete it",
   });
   assert.deepEqual(client.writes, []);
 });

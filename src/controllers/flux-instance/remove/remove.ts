@@ -13,7 +13,7 @@ import { mapConcurrent } from "../../../std/concurrent.ts";
 import { ReasonedError } from "../../../std/errors.ts";
 import { enumerate } from "../../../std/shorten.ts";
 import type { World } from "../world.ts";
-import { kindOfDefinition, releaseResources, resourcesOf } from "./custom-resources.ts";
+import { kindOfDefinition, removeFluxFinalizers, resourcesOf } from "./custom-resources.ts";
 import type { RemovalProgress } from "./removal-phase.ts";
 import { findControllerPods, findForeignControllers, findOwnControllers } from "./running-controllers.ts";
 import { isKustomization, suspend } from "./suspension.ts";
@@ -40,19 +40,19 @@ export async function removeObjects(
 ): Promise<readonly Change[]> {
   const { controllers = [], definitions = [], resources = [], rest = [] } = Object.groupBy(objects, partOf);
   const begin: RemovalProgress["begin"] = async (phase) => await deps.progress?.begin(phase);
-  const removal = { world, deps, begin };
-  const stopped = await stopControllers({ controllers, resources }, removal, signal);
-  const undefinedNow = await removeDefinitions({ definitions, resources, stopped }, removal, signal);
-  if (rest.length > 0) await removal.begin("rest");
+  const context = { world, deps, begin };
+  const stopped = await stopControllers({ controllers, resources }, context, signal);
+  const undefinedNow = await removeDefinitions({ definitions, resources, stopped }, context, signal);
+  if (rest.length > 0) await context.begin("rest");
   return [...stopped, ...undefinedNow, ...(await prune(rest, pruneOptions(world), deps, signal))];
 }
 
-type Removal = { readonly world: World; readonly deps: RemoveDeps; readonly begin: RemovalProgress["begin"] };
+type RemoveContext = { readonly world: World; readonly deps: RemoveDeps; readonly begin: RemovalProgress["begin"] };
 type Objects = readonly ManagedObject[];
 
 async function stopControllers(
   { controllers, resources }: { readonly controllers: Objects; readonly resources: Objects },
-  { world, deps, begin }: Removal,
+  { world, deps, begin }: RemoveContext,
   signal: AbortSignal,
 ): Promise<readonly Change[]> {
   const kustomizations = resources.filter(isKustomization);
@@ -67,14 +67,14 @@ async function stopControllers(
 /** Definitions, with all of their resources. Those whose resources are to stay stay too. */
 async function removeDefinitions(
   going: { readonly definitions: Objects; readonly resources: Objects; readonly stopped: readonly Change[] },
-  { world, deps, begin }: Removal,
+  { world, deps, begin }: RemoveContext,
   signal: AbortSignal,
 ): Promise<readonly Change[]> {
   const { definitions, resources, stopped } = going;
   if (definitions.length === 0) return await prune(resources, pruneOptions(world), deps, signal);
   await begin("release");
   await refuseWhileWatched(stopped, world, deps, signal);
-  await mapConcurrent(definitions, requestLimit, (definition) => releaseResources(definition, world, deps, signal));
+  await mapConcurrent(definitions, requestLimit, (definition) => removeFluxFinalizers(definition, world, deps, signal));
   await begin("definitions");
   const withdrawn = await prune(resources, pruneOptions(world), deps, signal);
   const needed = await definitionsOf(keptOf(withdrawn), definitions, { world, deps }, signal);
@@ -116,13 +116,13 @@ async function refuseWhileWatched(
   const unlisted = isLast ? await findOwnControllers(ownerLabels(world.key), deps, signal) : [];
   if (unlisted.length > 0) {
     throw refusal(
-      `${unlisted.join(", ")}, which the inventory does not list, ${runOrRuns(unlisted)}: it would take workloads along, or crash; delete it`,
+      `${unlisted.join(", ")} ${verb(unlisted, "carries", "carry")} this instance's labels but ${verb(unlisted, "is", "are")} not in its inventory, and still running; without the CRDs it would delete the workloads that it manages, or crash; delete it`,
     );
   }
   const foreign = await findForeignControllers(ownerLabels(world.key), deps, signal);
   if (foreign.length === 0) return;
   throw refusal(
-    `${foreign.join(", ")} of another Flux ${runOrRuns(foreign)}: it would take workloads along, or crash; remove it first, or keep the definitions by spec.deletionPolicy KeepResources`,
+    `${foreign.join(", ")} ${verb(foreign, "belongs", "belong")} to another Flux installation and ${verb(foreign, "is", "are")} still running; without the CRDs it would delete the workloads that it manages, or crash; remove it first, or keep the CRDs with spec.deletionPolicy KeepResources`,
   );
 }
 
@@ -133,12 +133,12 @@ export async function waitForPods(stopped: readonly Change[], deps: RemoveDeps, 
   if (pods.length > 0) throw stillThereError(enumerate(pods, 10));
 }
 
-function runOrRuns({ length }: readonly string[]): string {
-  return length === 1 ? "runs" : "run";
+function verb({ length }: readonly string[], one: string, several: string): string {
+  return length === 1 ? one : several;
 }
 
 function refusal(why: string): RemovalError {
-  const message = `Cannot remove Flux's definitions while ${why}`;
+  const message = `Cannot delete Flux's CRDs while ${why}`;
   return new RemovalError({ reason: "ReconciliationFailed", retry: "backoff", message });
 }
 
@@ -156,7 +156,7 @@ export function keptOf(changes: readonly Change[]): readonly Change["id"][] {
 async function definitionsOf(
   kept: readonly Change["id"][],
   definitions: readonly ManagedObject[],
-  { world, deps }: Pick<Removal, "world" | "deps">,
+  { world, deps }: Pick<RemoveContext, "world" | "deps">,
   signal: AbortSignal,
 ): Promise<ReadonlySet<ManagedObject>> {
   const kinds = new Set(kept.map(groupKindKey));
@@ -169,7 +169,7 @@ async function definitionsOf(
   return needed;
 }
 
-/** How deletions of this removal are waited for. */
+/** How deletions of this context are waited for. */
 export function goneOptions(world: World, deps: RemoveDeps, signal: AbortSignal): GoneOptions {
   const { progress } = deps;
   return {

@@ -6,7 +6,7 @@ import { TestClock } from "../../../../test/support/test-clock.ts";
 import { labels } from "../../../api/names.ts";
 import { nameObject } from "../../../kube/object-id.ts";
 import type { KubeObject } from "../../../kube/object.ts";
-import { removeStale } from "./stale.ts";
+import { pruneStale } from "./stale.ts";
 
 const signal = new AbortController().signal;
 
@@ -59,10 +59,10 @@ for (const { name, live, left } of [
     left: [tests, foreign],
   },
 ]) {
-  test(`removeStale() ${name}`, async () => {
+  test(`pruneStale() ${name}`, async () => {
     const client = tableClient(live);
     const stale = [controller, own, releases, tests].map(managed);
-    const { retained } = await removeStale(stale, world, { client, clock: new TestClock() }, signal);
+    const { retained } = await pruneStale(stale, world, { client, clock: new TestClock() }, signal);
     assert.deepEqual(client.objects(), left);
     const definitions = left.filter(({ kind }) => kind === "CustomResourceDefinition");
     assert.deepEqual(

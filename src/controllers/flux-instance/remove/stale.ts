@@ -6,7 +6,7 @@ import { pages } from "../../../client/pages.ts";
 import { formatObjectId, objectIdOf } from "../../../kube/object-id.ts";
 import { mapConcurrent } from "../../../std/concurrent.ts";
 import type { World } from "../world.ts";
-import { kindOfDefinition, releaseResources } from "./custom-resources.ts";
+import { kindOfDefinition, removeFluxFinalizers } from "./custom-resources.ts";
 import { keptOf, removeObjects, type RemoveDeps } from "./remove.ts";
 import { findForeignControllers } from "./running-controllers.ts";
 
@@ -58,7 +58,7 @@ async function useOf(
 }
 
 /** Removes what is no longer wanted, and gives the resources that lose their controller free to be deleted. */
-export async function removeStale(
+export async function pruneStale(
   stale: readonly ManagedObject[],
   world: World,
   deps: RemoveDeps,
@@ -69,7 +69,7 @@ export async function removeStale(
   const controllers = changes.filter(({ id }) => id.kind === "Deployment");
   if (keptOf(controllers).length === 0) {
     await mapConcurrent(sorted.retained, requestLimit, (definition) =>
-      releaseResources(definition, world, deps, signal),
+      removeFluxFinalizers(definition, world, deps, signal),
     );
   }
   return { ...sorted, changes };

@@ -56,7 +56,7 @@ for (const { policy, left, forgets } of [
     ledger.record(service, service);
     await uninstall(policy, world, { client, clock: new TestClock(), ledger }, signal);
     assert.deepEqual(
-      { left: client.objects(), forgets: !ledger.isSettled(service, service.metadata) },
+      { left: client.objects(), forgets: !ledger.isUnchanged(service, service.metadata) },
       { left, forgets },
     );
   });
@@ -69,7 +69,7 @@ test("uninstall() waits until what it has deleted is gone", async () => {
   const removal = uninstall("Uninstall", world, { client, clock, ledger: new Ledger() }, signal);
   const refused = assert.rejects(removal, {
     message:
-      "Cannot go on before these objects are gone: Service/flux-system/source-controller (held by finalizer example.com/x)",
+      "Waiting for these objects to be deleted: Service/flux-system/source-controller (held by finalizer example.com/x)",
   });
   await clock.advance(world.settings.reconcileTimeoutMs + 1_000);
   await refused;

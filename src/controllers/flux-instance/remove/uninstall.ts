@@ -10,7 +10,7 @@ import { formatApiVersion } from "../../../kube/gvk.ts";
 import { isBuiltInGroup } from "../../../kube/object-id.ts";
 import { mapConcurrent } from "../../../std/concurrent.ts";
 import type { World } from "../world.ts";
-import { releaseResources } from "./custom-resources.ts";
+import { removeFluxFinalizers } from "./custom-resources.ts";
 import { deletedOf, goneOptions, keptOf, removeObjects, waitForPods, type RemoveDeps } from "./remove.ts";
 import { isKustomization, resume } from "./suspension.ts";
 
@@ -64,7 +64,7 @@ async function releaseKept(
   if (definitions.length === 0 || keptOf(controllers).length > 0) return;
   await deps.progress?.begin("release");
   await waitForPods(controllers, deps, signal);
-  await mapConcurrent(definitions, requestLimit, (definition) => releaseResources(definition, world, deps, signal));
+  await mapConcurrent(definitions, requestLimit, (definition) => removeFluxFinalizers(definition, world, deps, signal));
 }
 
 /** An earlier try, under a policy that removes it, may have suspended it. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fluxInstance, instanceAnnotations } from "../../../api/names.ts";
 import type { JsonObject, KubeObject } from "../../../kube/object.ts";
-import { Interrupts, wishOf } from "./interrupts.ts";
+import { Interrupts, desiredTextOf } from "./interrupts.ts";
 
 const key = { namespace: "flux-system", name: "flux" };
 
@@ -37,8 +37,8 @@ for (const { name, next, isNew } of [
     isNew: true,
   })),
 ]) {
-  test(`wishOf() ${isNew ? "changes with" : "stays the same with"} ${name}`, () =>
-    assert.equal(wishOf(next) !== wishOf(instanceOf()), isNew));
+  test(`desiredTextOf() ${isNew ? "changes with" : "stays the same with"} ${name}`, () =>
+    assert.equal(desiredTextOf(next) !== desiredTextOf(instanceOf()), isNew));
   test(`Interrupts.notify() ${isNew ? "ends" : "does not end"} a wait for ${name}`, () => {
     const interrupts = new Interrupts();
     const { signal, expect } = interrupts.begin(key);

@@ -49,7 +49,7 @@ type Entry = { readonly abort: AbortController; expected: KubeObject | undefined
 
 function abortIfOutdated({ abort, expected, latest }: Entry): void {
   if (expected === undefined || latest === undefined || !isNewer(latest, expected)) return;
-  if (wishOf(expected) !== wishOf(latest)) abort.abort(new Error("something newer is wanted"));
+  if (desiredTextOf(expected) !== desiredTextOf(latest)) abort.abort(new Error("something newer is wanted"));
 }
 
 /** A watch may tell late what has been read since. Resource versions are numbers that grow (KEP-5504; before it, in fact). */
@@ -58,7 +58,7 @@ function isNewer({ metadata: left }: KubeObject, { metadata: right }: KubeObject
 }
 
 /** Everything about an instance that can make a reconcile necessary, as one text. Status is not part of it. */
-export function wishOf(instance: KubeObject): string {
+export function desiredTextOf(instance: KubeObject): string {
   const { uid = "", generation = 0, deletionTimestamp = "", annotations = {} } = instance.metadata;
   const read = Object.values(instanceAnnotations).map((name) => annotations[name] ?? "");
   return JSON.stringify([fluxInstance.kind, uid, generation, deletionTimestamp, ...read]);

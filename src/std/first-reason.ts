@@ -1,7 +1,7 @@
 import { ReasonedError } from "./errors.ts";
 
 /** Several objects failed at once: the first tells enough, and says how many there are. Anything without a reason is a bug and goes up. */
-export function reasoned(thrown: unknown): ReasonedError {
+export function firstReasonOf(thrown: unknown): ReasonedError {
   if (thrown instanceof ReasonedError) return thrown;
   if (!(thrown instanceof AggregateError)) throw thrown;
   const errors = thrown.errors.filter((error): error is ReasonedError => error instanceof ReasonedError);

@@ -19,7 +19,7 @@ const keptReleases = 2;
  * An artifact as it was pulled. Only the tarball is held (the official one has 1 MB), and the releases that were asked for last: all
  * that it unpacks to are 16 MB, and ten times that once it is read.
  */
-export class HeldArtifact {
+export class CachedArtifact {
   readonly digest: string;
   readonly reference: string;
   /** Oldest first. */
@@ -35,7 +35,7 @@ export class HeldArtifact {
   }
 
   /** Throws LayerError or ArtifactError when there is no release in it. */
-  static async open(pulled: Tarball, signal: AbortSignal): Promise<HeldArtifact> {
+  static async open(pulled: Tarball, signal: AbortSignal): Promise<CachedArtifact> {
     const paths: string[] = [];
     const source = nameOf(pulled);
     const keep = (path: string): boolean => {
@@ -43,7 +43,7 @@ export class HeldArtifact {
       return false;
     };
     await untar(pulled.tarball, { source, keep }, signal);
-    return new HeldArtifact(
+    return new CachedArtifact(
       pulled,
       placed(pulled, () => releasesAt(paths)),
     );

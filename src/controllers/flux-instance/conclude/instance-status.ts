@@ -3,7 +3,7 @@ import type { InventoryEntry } from "../../../apply/inventory.ts";
 import { findCondition } from "../../../kube/conditions.ts";
 import type { Target } from "../../../render/target.ts";
 import type { WaitingPlan } from "../act/waiting-plan.ts";
-import type { Obstacle, HeldTarget, Hold } from "../decision.ts";
+import type { Obstacle, TargetWithNews, Hold } from "../decision.ts";
 import { plannedImages } from "../plan.ts";
 import type { FluxInstanceStatus } from "../status.ts";
 import type { World } from "../world.ts";
@@ -15,7 +15,7 @@ import {
   withConditions,
   withHistory,
   type ConditionChange,
-  type Moment,
+  type ReconcileTime,
   unattendedCondition,
 } from "./status-parts.ts";
 import type { SyncHealth } from "./sync-health.ts";
@@ -96,7 +96,12 @@ export type Applied = {
 };
 
 /** All is applied, healthy and pruned. */
-export function appliedStatus(world: World, target: HeldTarget, applied: Applied, moment: Moment): FluxInstanceStatus {
+export function appliedStatus(
+  world: World,
+  target: TargetWithNews,
+  applied: Applied,
+  moment: ReconcileTime,
+): FluxInstanceStatus {
   const { rendering } = target;
   const message = `Applied version ${rendering.version} revision ${shortRevision(rendering.revision)}`;
   return {
@@ -148,7 +153,7 @@ export type Failure = {
 };
 
 /** What was wanted could not be done. What had been applied before stays on record. */
-export function failedStatus(world: World, failure: Failure, moment: Moment): FluxInstanceStatus {
+export function failedStatus(world: World, failure: Failure, moment: ReconcileTime): FluxInstanceStatus {
   const { reason, message } = failure;
   const retrying: ConditionChange[] = [
     { type: conditionTypes.reconciling, status: "True", reason: reasons.progressingWithRetry, message },
@@ -183,7 +188,7 @@ export function failedStatus(world: World, failure: Failure, moment: Moment): Fl
  * The same spec that runs now could not be built: the fault is not in the spec, so what runs stays Ready, UpToDate tells, and it is
  * tried again.
  */
-export function outdatedStatus(world: World, failure: Failure, moment: Moment): FluxInstanceStatus {
+export function outdatedStatus(world: World, failure: Failure, moment: ReconcileTime): FluxInstanceStatus {
   return {
     ...handled(world),
     conditions: withConditions(world, moment.nowIso, [outdatedCondition(failure), warnings(world)]),

@@ -1,13 +1,13 @@
 import { canonicalInstance } from "../../../api/canonical.ts";
 import { parseStoredFluxInstance } from "../../../api/flux-instance.ts";
-import { lastGoodName } from "../../../api/names.ts";
+import { instanceAnnotations, lastGoodName } from "../../../api/names.ts";
 import { conditionTypes, reasons } from "../../../api/reasons.ts";
 import { findCondition } from "../../../kube/conditions.ts";
 import { type Target, targetOfRelease } from "../../../render/target.ts";
 import { attempt } from "../../../std/attempt.ts";
 import { ReasonedError } from "../../../std/errors.ts";
 import { operatorVersion } from "../../../std/version.ts";
-import type { Return } from "../decision.ts";
+import type { Rollback } from "../decision.ts";
 import type { FailedAttempt, LastGood } from "../last-good.ts";
 import { type World, isForced } from "../world.ts";
 
@@ -16,11 +16,11 @@ import { type World, isForced } from "../world.ts";
  * somebody forces it. An undefined `wanted` cannot be built at the moment. The same decision puts the last good revision back, looks
  * after it from then on, and goes on after a crash. Pure.
  */
-export function returnOf(world: World, wanted: Target | undefined): Return | undefined {
+export function rollbackOf(world: World, wanted: Target | undefined): Rollback | undefined {
   const { lastGood } = world;
   if (lastGood.kind !== "known" || lastGood.failed === undefined) return undefined;
   const { good, failed } = lastGood;
-  if (!isSame(failed, world, wanted) || (isForced(world) && !isReturning(world, failed))) return undefined;
+  if (!isSame(failed, world, wanted) || (isForced(world) && !isRollingBack(world, failed))) return undefined;
   const target = goodTarget(world, good, wanted?.latestVersion);
   return target instanceof ReasonedError ? undefined : { kind: "rollback", failed, ...target };
 }
@@ -34,7 +34,7 @@ function isSame(failed: FailedAttempt, { generation }: World, wanted: Target | u
 }
 
 /** On the way back, but not there: then a force means that it may cost fields, as the message of its refusal says. */
-function isReturning({ recorded }: World, failed: FailedAttempt): boolean {
+function isRollingBack({ recorded }: World, failed: FailedAttempt): boolean {
   const ready = findCondition(recorded.conditions, conditionTypes.ready);
   return ready?.reason === reasons.upgradeFailed && recorded.lastAttemptedRevision === failed.revision;
 }
@@ -51,7 +51,7 @@ export function goodTarget(world: World, good: LastGood, latestVersion = good.ve
  * Why it cannot be told whether the wanted revision has failed before: the record is damaged or gone, and the status says that something was
  * rolled back. Undefined where there is no doubt.
  */
-export function doubtOf(world: World): ReasonedError | undefined {
+export function whyNotRetry(world: World): ReasonedError | undefined {
   const { lastGood, recorded, generation, key } = world;
   const upToDate = findCondition(recorded.conditions, conditionTypes.upToDate);
   const wasReturned = upToDate?.reason === reasons.upgradeFailed && upToDate.observedGeneration === generation;
@@ -59,10 +59,10 @@ export function doubtOf(world: World): ReasonedError | undefined {
   const why =
     lastGood.kind === "damaged"
       ? lastGood.message
-      : `ConfigMap ${key.namespace}/${lastGoodName}, which keeps what was last healthy, is gone`;
+      : `ConfigMap ${key.namespace}/${lastGoodName}, which records what was last healthy, is missing`;
   return new ReasonedError({
     reason: reasons.upgradeFailed,
     retry: "backoff",
-    message: `What failed is not tried again without a way back: ${why}; change the spec to what runs now, or set the annotations forceAt and requestedAt to one new value to try it again`,
+    message: `The failed upgrade is not retried because it could not be rolled back (${why}); change the spec to what runs now, or set ${instanceAnnotations.forceAt} and ${instanceAnnotations.requestedAt} to the same new value to retry it`,
   });
 }

@@ -8,14 +8,14 @@ import { buildFailed, notUnderstood } from "../errors.ts";
 import { type ImageReference, parseImage, replaceImages } from "../images.ts";
 import type { Unpinned } from "../rendering.ts";
 
-export type ImagePlan = {
+export type ImageChoice = {
   /** By the repository that the official manifests name, such as "fluxcd/source-controller". */
   readonly images: ReadonlyMap<string, ImageReference>;
   readonly unpinned?: Unpinned;
 };
 
 /** The images of the wanted components. Throws BuildFailed for one without a digest where the spec requires digests. */
-export function planImages(context: RenderContext): ImagePlan {
+export function planImages(context: RenderContext): ImageChoice {
   const { registry, variant, requireDigests } = context.spec.distribution;
   const known = imagesFor(context.release, { registry, variant });
   const planned = context.spec.components.map((component) => {
@@ -29,7 +29,7 @@ export function planImages(context: RenderContext): ImagePlan {
   return { images, unpinned };
 }
 
-export function pinImages(objects: readonly KubeObject[], { images }: ImagePlan): readonly KubeObject[] {
+export function pinImages(objects: readonly KubeObject[], { images }: ImageChoice): readonly KubeObject[] {
   return objects.map((object) => replaceImages(object, images));
 }
 

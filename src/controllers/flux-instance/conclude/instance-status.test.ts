@@ -7,7 +7,7 @@ import type { Condition } from "../../../kube/conditions.ts";
 import type { JsonObject } from "../../../kube/object.ts";
 import type { Target } from "../../../render/target.ts";
 import { ReasonedError } from "../../../std/errors.ts";
-import type { HeldTarget } from "../decision.ts";
+import type { TargetWithNews } from "../decision.ts";
 import type { Plan } from "../plan.ts";
 import type { FluxInstanceStatus, HistoryEntry } from "../status.ts";
 import { worldOf, type World } from "../world.ts";
@@ -22,7 +22,7 @@ import {
   suspendedStatus,
   waitingStatus,
   type Failure,
-} from "./verdict.ts";
+} from "./instance-status.ts";
 
 const now = "2026-02-02T00:00:00Z";
 const before = "2026-01-01T00:00:00Z";
@@ -379,7 +379,7 @@ test("appliedStatus() takes the plan away that was carried out, and keeps one th
   assert.deepEqual(appliedStatus(world, targetOf("upgrade"), { ...applied, waiting: { plan } }, moment).plan, plan);
 });
 
-const held: HeldTarget = {
+const held: TargetWithNews = {
   ...targetOf("settle"),
   hold: { gate: { kind: "paused" }, from: "2.9.0", waiting: targetOf("upgrade", { version: "2.9.1" }) },
 };
@@ -407,7 +407,7 @@ test("waitingStatus() leaves Ready as it is, and says why nothing is changed", (
           "UpToDate",
           "False",
           "UpgradePaused",
-          `${paused}; until then nothing is changed: with Flux 2.9.0 it cannot be built: no; as things are it will fail: never`,
+          `${paused}; until then nothing is changed: with Flux 2.9.0 it cannot be built: no; the API server would reject it: never`,
         ),
       ),
     ],
