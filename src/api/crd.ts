@@ -4,11 +4,15 @@ import { fluxInstance } from "./names.ts";
 import { rules, type Rule } from "./rules.ts";
 import { fluxInstanceDescription, fluxInstanceSchema } from "./schema/instance.ts";
 
+/** Those of the Go operator keep their names and their order; with `priority` 1 they are shown by `-o wide` only. */
 const printerColumns: readonly JsonObject[] = [
   { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
   { name: "Ready", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
+  { name: "Version", type: "string", jsonPath: ".status.lastAppliedVersion" },
   { name: "Status", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].message' },
-  { name: "Revision", type: "string", jsonPath: ".status.lastAttemptedRevision" },
+  { name: "UpToDate", type: "string", jsonPath: '.status.conditions[?(@.type=="UpToDate")].status', priority: 1 },
+  { name: "Latest", type: "string", jsonPath: ".status.latestVersion", priority: 1 },
+  { name: "Revision", type: "string", jsonPath: ".status.lastAttemptedRevision", priority: 1 },
 ];
 
 /** The CustomResourceDefinition of FluxInstance: one schema with the rules in it, served as v1 (stored) and v1alpha1. */

@@ -1,8 +1,9 @@
 import { isAbortOf, withDeadline } from "../client/abort.ts";
 import type { ApiClient } from "../client/api-client.ts";
 import { isForbidden, isNotFound } from "../client/api-error.ts";
-import type { KubeObject } from "../kube/object.ts";
+import { eventKind } from "../kube/kinds.ts";
 import { nameObject } from "../kube/object-id.ts";
+import type { KubeObject } from "../kube/object.ts";
 import { backoffMs } from "../std/backoff.ts";
 import type { Random } from "../std/backoff.ts";
 import { timestamp } from "../std/clock.ts";
@@ -46,7 +47,6 @@ type Written = {
   readonly writtenMs: number;
 };
 
-const eventKind = { group: "", version: "v1", kind: "Event" };
 const maxPending = 500;
 const maxWritten = 500;
 /** The API server forgets events after an hour; so an equal one is a new one after this time. */

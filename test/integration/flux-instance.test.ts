@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
 import type { AuditEvent } from "../../scripts/control-plane/audit.ts";
 import { conditionFaults } from "../../src/api/reasons.ts";
 import { readStatus } from "../../src/controllers/flux-instance/status.ts";
@@ -86,6 +88,22 @@ async function restore(): Promise<void> {
   });
 }
 
+const execFileAsync = promisify(execFile);
+
+async function kubectl(...args: readonly string[]): Promise<string> {
+  const { binaries, kubeconfigPath } = cluster.plane;
+  const command = ["--kubeconfig", kubeconfigPath, "-n", namespace, ...args];
+  return (await execFileAsync(binaries.kubectl, command)).stdout;
+}
+
+function columns(table: string): readonly string[] {
+  return (table.split("\n")[0] ?? "").split(/ {2,}/).map((name) => name.trim());
+}
+
+function indentOf(line = ""): number {
+  return line.search(/\S|$/);
+}
+
 describe("FluxInstance, from the RFC's example to its deletion", { concurrency: 1 }, () => {
   const foreign = new Map<string, string>();
 
@@ -147,6 +165,18 @@ describe("FluxInstance, from the RFC's example to its deletion", { concurrency: 
       })),
     );
     assert.deepEqual(instance.metadata.finalizers, ["fluxcd.controlplane.io/finalizer"]);
+  });
+
+  test("tells kubectl at a glance how it is, more with -o wide, and shows no field without a value", async () => {
+    const table = await kubectl("get", "fluxinstance");
+    assert.deepEqual(columns(table), ["NAME", "AGE", "READY", "VERSION", "STATUS"]);
+    assert.match(table, /\nflux +\d+s +True +2\.2\.3 +Applied version 2\.2\.3 revision [0-9a-f]{7}\n$/);
+    const wide = await kubectl("get", "fluxinstance", "-o", "wide");
+    assert.deepEqual(columns(wide), ["NAME", "AGE", "READY", "VERSION", "STATUS", "UPTODATE", "LATEST", "REVISION"]);
+    assert.match(wide, / +False +2\.9\.4 +v2\.2\.3@sha256:[0-9a-f]{64}\n$/);
+    const lines = (await kubectl("describe", "fluxinstance", "flux")).split("\nEvents:")[0]?.split("\n") ?? [];
+    const empty = lines.filter((line, index) => /:\s*$/.test(line) && indentOf(lines[index + 1]) <= indentOf(line));
+    assert.deepEqual(empty, []);
   });
 
   test("runs each sharded component and its shards, all available", async () => {

@@ -1,20 +1,22 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
+import type { AuditEvent } from "../../scripts/control-plane/audit.ts";
 import { startOperator, type OperatorProcess } from "../../scripts/quickstart/operator-process.ts";
 import { fluxInstanceCrd } from "../../src/api/crd.ts";
 import { createApiClient, type OwnedApiClient } from "../../src/client/create-client.ts";
 import { loadConnection } from "../../src/client/load-connection.ts";
 import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
 import type { GroupVersionKind } from "../../src/kube/gvk.ts";
-import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { nameObject } from "../../src/kube/object-id.ts";
+import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { isJsonObject } from "../../src/std/json.ts";
 import { parseKubeYaml } from "../../src/std/yaml.ts";
-import { statusFaults } from "./status-faults.ts";
 import { startControlPlane, type ControlPlane } from "./control-plane.ts";
-import type { AuditEvent } from "../../scripts/control-plane/audit.ts";
+import { changesOf, recordObjects } from "./record-objects.ts";
+import { recordSecrets } from "./secret-leaks.ts";
+import { statusFaults } from "./status-faults.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 export const namespace = "flux-system";
@@ -64,8 +66,10 @@ export async function startFluxCluster(options: FluxClusterOptions = {}): Promis
   const kubeconfigPath = (await options.kubeconfig?.(plane)) ?? plane.kubeconfigPath;
   const start = (): OperatorProcess => startOperator({ kubeconfigPath, folder: plane.folder });
   let operator = start();
+  const operators = [operator];
   const never = new AbortController().signal;
-  const statuses = recordStatuses(client);
+  const instances = recordObjects(client, instanceKind);
+  const secrets = recordSecrets(client);
 
   const objectWhen: FluxCluster["objectWhen"] = async (gvk, what, wanted) => {
     const deadline = AbortSignal.timeout(patienceMs);
@@ -90,6 +94,7 @@ export async function startFluxCluster(options: FluxClusterOptions = {}): Promis
     restartOperator: async (signal) => {
       await operator.stop(signal);
       operator = start();
+      operators.push(operator);
     },
     apply: async (object) => {
       const typed = object as KubeObject;
@@ -121,10 +126,15 @@ export async function startFluxCluster(options: FluxClusterOptions = {}): Promis
     writes: async () => (await plane.auditEvents()).filter(isWriteOfOurs),
     [Symbol.asyncDispose]: async () => {
       await operator.stop("SIGKILL");
-      const faults = await statuses.stop();
+      const seen = await instances.stop();
+      const leaks = await secrets.stop([
+        ...operators.map((one) => ({ where: basename(one.logPath), text: one.log().join("\n") })),
+        ...seen.map(({ status }) => ({ where: "status", text: JSON.stringify(status ?? {}) })),
+      ]);
       await client.close();
       await plane.stop();
-      assert.deepEqual(faults, [], "every status that was seen is legal");
+      assert.deepEqual(statusFaults(seen), [], "every status that was seen is legal");
+      assert.deepEqual(leaks, [], "no value of a Secret stands in the log, in an event or in a status");
     },
   };
   return cluster;
@@ -162,46 +172,14 @@ export type StatusRecord = { stop(): Promise<readonly string[]> };
 
 /** Watches every status that an instance gets until `stop`, which answers what was wrong with any of them. */
 export function recordStatuses(client: OwnedApiClient): StatusRecord {
-  const stop = new AbortController();
-  const seen: KubeObject[] = [];
-  const watch = async (): Promise<void> => {
-    for await (const object of changesOf(client, instanceKind, stop.signal)) seen.push(object);
-  };
-  const watchOn = async (): Promise<void> => {
-    while (!stop.signal.aborted) {
-      // What is done to the API server is not what is looked at here.
-      await watch().catch(() => undefined);
-      await systemClock.sleep(100, stop.signal).catch(() => undefined);
-    }
-  };
-  const watching = watchOn();
-  return {
-    stop: async () => {
-      stop.abort(new Error("the test is over"));
-      await watching;
-      return statusFaults(seen);
-    },
-  };
+  const record = recordObjects(client, instanceKind);
+  return { stop: async () => statusFaults(await record.stop()) };
 }
 
 /** A definition is served a moment after it was created. */
 export async function untilServed(client: OwnedApiClient): Promise<void> {
   const deadline = AbortSignal.timeout(patienceMs);
   while ((await client.discovery.find(instanceKind, deadline)) === undefined) await systemClock.sleep(50, deadline);
-}
-
-async function* changesOf(
-  client: OwnedApiClient,
-  gvk: GroupVersionKind,
-  signal: AbortSignal,
-): AsyncGenerator<KubeObject, void, undefined> {
-  while (!signal.aborted) {
-    const { items, resourceVersion } = await client.list(gvk, {}, signal);
-    yield* items;
-    for await (const event of client.watch(gvk, { resourceVersion, timeoutMs: 60_000, idleMs: 120_000 }, signal)) {
-      if (event.kind === "added" || event.kind === "modified") yield event.object;
-    }
-  }
 }
 
 /** Kinds that change without anybody's doing. */

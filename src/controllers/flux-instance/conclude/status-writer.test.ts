@@ -100,3 +100,12 @@ test("StatusWriter.write() writes again what could not be written", async () => 
   await assert.rejects(writer.write(recorded, signal), conflict);
   assert.equal(await writer.write(recorded, signal), true);
 });
+
+test("StatusWriter.write() leaves out lists that say nothing", async () => {
+  const instance = instanceOf({});
+  const client = tableClient([instance]);
+  const plan = { to: "2.9.0", revision: "v2.9.0@sha256:1", images: [], added: 1, changed: 0, removed: 0 };
+  const next = { conditions: [], patches: [], plan: { ...plan, droppedVersions: [], objectsLosingFields: [] } };
+  await new StatusWriter(instance, client).write(next, signal);
+  assert.deepEqual(client.objects()[0]?.["status"], { conditions: [], plan });
+});

@@ -3,6 +3,7 @@ import type { ApiClient } from "../../../client/api-client.ts";
 import { fieldsOf } from "../../../kube/fields.ts";
 import { gvkOf } from "../../../kube/gvk.ts";
 import type { JsonObject, JsonValue, KubeObject, ObjectKey } from "../../../kube/object.ts";
+import { isJsonObject } from "../../../std/json.ts";
 import { mergePatchOf } from "../../../std/merge-patch.ts";
 import type { FluxInstanceStatus } from "../status.ts";
 
@@ -36,8 +37,20 @@ export class StatusWriter {
   }
 }
 
-/** Drops what is undefined. */
+/** Lists that say nothing when they are empty: `kubectl describe` would show a field with nothing behind it. */
+const optionalLists: ReadonlySet<string> = new Set(["patches", "droppedVersions", "objectsLosingFields"]);
+
+/** Without what is undefined or empty. */
 function toJson(status: FluxInstanceStatus): JsonObject {
-  const entries: [string, JsonValue | undefined][] = Object.entries(status);
-  return Object.fromEntries(entries.flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])));
+  return withoutEmpty(Object.entries(status));
+}
+
+function withoutEmpty(entries: readonly (readonly [string, JsonValue | undefined])[]): JsonObject {
+  return Object.fromEntries(
+    entries.flatMap(([key, value]): [string, JsonValue][] => {
+      if (value === undefined) return [];
+      if (Array.isArray(value)) return value.length === 0 && optionalLists.has(key) ? [] : [[key, value]];
+      return [[key, isJsonObject(value) ? withoutEmpty(Object.entries(value)) : value]];
+    }),
+  );
 }

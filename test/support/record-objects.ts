@@ -1,0 +1,45 @@
+import type { OwnedApiClient } from "../../src/client/create-client.ts";
+import type { GroupVersionKind } from "../../src/kube/gvk.ts";
+import type { KubeObject } from "../../src/kube/object.ts";
+import { systemClock } from "../../src/std/clock.ts";
+
+export type ObjectRecord = { stop(): Promise<readonly KubeObject[]> };
+
+/** Watches every state that the objects of a kind have until `stop`, which answers them in the order in which they were seen. */
+export function recordObjects(client: OwnedApiClient, gvk: GroupVersionKind): ObjectRecord {
+  const stop = new AbortController();
+  const seen: KubeObject[] = [];
+  const watch = async (): Promise<void> => {
+    for await (const object of changesOf(client, gvk, stop.signal)) seen.push(object);
+  };
+  const watchOn = async (): Promise<void> => {
+    while (!stop.signal.aborted) {
+      // What is done to the API server is not what is looked at here.
+      await watch().catch(() => undefined);
+      await systemClock.sleep(100, stop.signal).catch(() => undefined);
+    }
+  };
+  const watching = watchOn();
+  return {
+    stop: async () => {
+      stop.abort(new Error("the test is over"));
+      await watching;
+      return seen;
+    },
+  };
+}
+
+/** The objects of a kind as they are, and every state that follows. */
+export async function* changesOf(
+  client: OwnedApiClient,
+  gvk: GroupVersionKind,
+  signal: AbortSignal,
+): AsyncGenerator<KubeObject, void, undefined> {
+  while (!signal.aborted) {
+    const { items, resourceVersion } = await client.list(gvk, {}, signal);
+    yield* items;
+    for await (const event of client.watch(gvk, { resourceVersion, timeoutMs: 60_000, idleMs: 120_000 }, signal)) {
+      if (event.kind === "added" || event.kind === "modified") yield event.object;
+    }
+  }
+}
