@@ -1,9 +1,23 @@
 import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { brokenDoors, circles, impureFiles, innerDoors, readSources } from "./support/import-doors.ts";
 
 const root = join(import.meta.dirname, "..");
+
+type Place = { readonly change: string; readonly path: string };
+
+/** The rows of the table "Where to change what". */
+function placesOf(markdown: string): readonly Place[] {
+  const [, section = ""] = markdown.split("## Where to change what");
+  const [table = ""] = section.split("\n## ");
+  return [...table.matchAll(/^\| (.+) \| `([^`]+)` \|$/gm)].map(([, change = "", path = ""]) => ({ change, path }));
+}
+
+function deadPlaces(places: readonly Place[], exists: (path: string) => boolean): readonly string[] {
+  return places.filter(({ path }) => !exists(path)).map(({ change, path }) => `${change}: ${path} is not there`);
+}
 
 test("every import in src/ goes through an open door", () => {
   const files = readSources(root);
@@ -25,6 +39,24 @@ test("every inner room exists", () => {
   );
   assert.deepEqual(missing, []);
 });
+
+test("every place of ARCHITECTURE.md exists, and there are enough of them to find the way", () => {
+  const places = placesOf(readFileSync(join(root, "ARCHITECTURE.md"), "utf8"));
+  assert.ok(places.length >= 25, `${places.length} places`);
+  assert.deepEqual(
+    deadPlaces(places, (path) => existsSync(join(root, path))),
+    [],
+  );
+});
+
+test("deadPlaces() names what is not there, by what one wants to change", () =>
+  assert.deepEqual(
+    deadPlaces(
+      placesOf("## Where to change what\n| a | `src/a.ts` |\n| b | `src/b.ts` |\n## Next\n| c | `src/c.ts` |"),
+      (path) => path === "src/a.ts",
+    ),
+    ["b: src/b.ts is not there"],
+  ));
 
 test("every exempt file exists", () => {
   const paths = new Set(readSources(root).map((file) => file.path));
