@@ -7,4 +7,5 @@ export const deploymentKind: GroupVersionKind = { group: "apps", version: "v1", 
 export const eventKind: GroupVersionKind = { group: "", version: "v1", kind: "Event" };
 export const namespaceKind: GroupVersionKind = { group: "", version: "v1", kind: "Namespace" };
 export const podKind: GroupVersionKind = { group: "", version: "v1", kind: "Pod" };
+export const serviceKind: GroupVersionKind = { group: "", version: "v1", kind: "Service" };
 export const secretKind: GroupVersionKind = { group: "", version: "v1", kind: "Secret" };
