@@ -7,6 +7,8 @@ export type Change = {
   readonly action: "created" | "configured" | "recreated" | "unchanged" | "deleted" | "kept";
   /** Others had managed it until now. */
   readonly takeover?: Takeover;
+  /** Of a deleted object: the API server has accepted the deletion, and a finalizer or dependents still hold the object. */
+  readonly isTerminating?: true;
 };
 
 /** What became of the fields of an object that others had managed. Fields are named by their paths. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { outcomeAnnotation } from "../../scripts/control-plane/stages.ts";
+import { textOf } from "../../src/kube/fields.ts";
 import { serviceKind } from "../../src/kube/kinds.ts";
 import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { systemClock } from "../../src/std/clock.ts";
@@ -128,7 +129,7 @@ describe("the log tells", { concurrency: 1 }, () => {
       { decision, reason, next },
       { decision: "upgrade", reason: "HealthCheckFailed", next: "rollback" },
     );
-    assert.match(String(error), /source-controller: container manager is in CrashLoopBackOff/);
+    assert.match(textOf(error), /source-controller: container manager is in CrashLoopBackOff/);
     assert.deepEqual(
       shortOf(lines).filter((text) => text !== "info Waiting"),
       [

@@ -1,4 +1,4 @@
-import type { ApiClient } from "../../client/api-client.ts";
+import type { ApiClient, DeleteResult } from "../../client/api-client.ts";
 import { isConflict } from "../../client/api-error.ts";
 import { formatObjectId } from "../../kube/object-id.ts";
 import type { KubeObject, ObjectMeta } from "../../kube/object.ts";
@@ -14,6 +14,8 @@ export type PruneOptions = {
   readonly owner: OwnerLabels;
   /** "disabled" under this annotation keeps an object. */
   readonly keepAnnotation: string;
+  /** All objects side by side, and not kind after kind: for objects that do not need each other. */
+  readonly together?: boolean;
   /** Foreground: an object is gone only after all that it owns is gone. Background by default. */
   readonly propagationPolicy?: "Background" | "Foreground";
   /** What watches know of the objects: spares asking about those that are still as they were seen. */
@@ -36,7 +38,7 @@ export async function prune(
   signal: AbortSignal,
 ): Promise<readonly Change[]> {
   const changes: Change[] = [];
-  for (const wave of wavesByKind(objects)) {
+  for (const wave of options.together === true ? [objects] : wavesByKind(objects)) {
     const done = await mapConcurrent(wave, requestLimit, (id) => pruneOne(id, options, { client, onChange }, signal));
     changes.push(...done);
   }
@@ -49,16 +51,16 @@ async function pruneOne(
   { client, onChange }: PruneDeps,
   signal: AbortSignal,
 ): Promise<Change> {
-  const deleted: Change = { id, action: "deleted" };
   const seen = options.live?.get(formatObjectId(id));
-  if (seen !== undefined && (await deleteAsSeen({ id, seen }, options, client, signal))) {
-    onChange?.(deleted);
-    return deleted;
+  const asSeen = seen === undefined ? undefined : await deleteAsSeen({ id, seen }, options, client, signal);
+  if (asSeen !== undefined) {
+    onChange?.(asSeen);
+    return asSeen;
   }
   const live = await client.getOrUndefined(id, id, signal);
-  if (live === undefined) return deleted;
+  if (live === undefined) return { id, action: "deleted" };
   if (!mayGo(live, options)) return { id, action: "kept" };
-  if (live.metadata.deletionTimestamp !== undefined) return deleted;
+  if (live.metadata.deletionTimestamp !== undefined) return { id, action: "deleted", isTerminating: true };
   const change = await deleteOnce({ id, seen: live.metadata }, options, client, signal);
   if (change.action === "deleted") onChange?.(change);
   return change;
@@ -70,22 +72,21 @@ function mayGo(live: Pick<KubeObject, "metadata">, { owner, keepAnnotation }: Pr
 
 type Deletion = { readonly id: ManagedObject; readonly seen: ObjectMeta };
 
-/** Only this very state goes: so nobody is passed over who has just taken our labels off, or told it to stay. False when it is another by now. */
+/** Only this very state goes: so nobody is passed over who has just taken our labels off, or told it to stay. Undefined when it is another by now. */
 async function deleteAsSeen(
   { id, seen }: Deletion,
   options: PruneOptions,
   client: PruneDeps["client"],
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<Change | undefined> {
   const { uid, resourceVersion, deletionTimestamp } = seen;
-  if (uid === undefined || resourceVersion === undefined || deletionTimestamp !== undefined) return false;
-  if (!mayGo({ metadata: seen }, options)) return false;
+  if (uid === undefined || resourceVersion === undefined || deletionTimestamp !== undefined) return undefined;
+  if (!mayGo({ metadata: seen }, options)) return undefined;
   const { propagationPolicy = "Background" } = options;
   try {
-    await client.delete({ gvk: id, key: id }, { propagationPolicy, uid, resourceVersion }, signal);
-    return true;
+    return changeOf(id, await client.delete({ gvk: id, key: id }, { propagationPolicy, uid, resourceVersion }, signal));
   } catch (error) {
-    if (isConflict(error)) return false;
+    if (isConflict(error)) return undefined;
     throw error;
   }
 }
@@ -99,10 +100,13 @@ async function deleteOnce(
 ): Promise<Change> {
   const options = { propagationPolicy, ...(seen.uid === undefined ? {} : { uid: seen.uid }) };
   try {
-    await client.delete({ gvk: id, key: id }, options, signal);
+    return changeOf(id, await client.delete({ gvk: id, key: id }, options, signal));
   } catch (error) {
     if (isConflict(error)) return { id, action: "kept" };
     throw error;
   }
-  return { id, action: "deleted" };
+}
+
+function changeOf(id: ManagedObject, { kind }: DeleteResult): Change {
+  return { id, action: "deleted", ...(kind === "terminating" ? { isTerminating: true } : {}) };
 }

@@ -14,7 +14,7 @@ import { TestClock } from "../../../../test/support/test-clock.ts";
 import { objectAnnotations } from "../../../api/names.ts";
 import { nameObject } from "../../../kube/object-id.ts";
 import type { JsonObject, KubeObject } from "../../../kube/object.ts";
-import { deletedOf, removeObjects } from "./remove.ts";
+import { removeObjects, terminatingOf } from "./remove.ts";
 
 const signal = new AbortController().signal;
 
@@ -147,14 +147,15 @@ test("removeObjects() may be repeated when all is gone", async () => {
   );
 });
 
-test("deletedOf() are those that were deleted, and not kept", () => {
-  const [first, second] = [managed(service), managed(controller)];
+test("terminatingOf() are those whose deletion has not ended", () => {
+  const [first, second, third] = [managed(service), managed(controller), managed(kustomization)];
   assert.deepEqual(
-    deletedOf(
-      [first, second],
+    terminatingOf(
+      [first, second, third],
       [
         { id: first, action: "kept" },
-        { id: second, action: "deleted" },
+        { id: second, action: "deleted", isTerminating: true },
+        { id: third, action: "deleted" },
       ],
     ),
     [second],

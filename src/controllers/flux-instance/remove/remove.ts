@@ -15,7 +15,7 @@ import { enumerate } from "../../../std/shorten.ts";
 import type { World } from "../world.ts";
 import { kindOfDefinition, removeFluxFinalizers, resourcesOf } from "./custom-resources.ts";
 import type { RemovalProgress } from "./removal-phase.ts";
-import { findControllerPods, findForeignControllers, findOwnControllers } from "./running-controllers.ts";
+import { findControllerPods, findRunningControllers } from "./running-controllers.ts";
 import { isKustomization, suspend } from "./suspension.ts";
 
 export type RemoveDeps = {
@@ -44,11 +44,24 @@ export async function removeObjects(
   const stopped = await stopControllers({ controllers, resources }, context, signal);
   const undefinedNow = await removeDefinitions({ definitions, resources, stopped }, context, signal);
   if (rest.length > 0) await context.begin("rest");
-  return [...stopped, ...undefinedNow, ...(await prune(rest, pruneOptions(world), deps, signal))];
+  return [...stopped, ...undefinedNow, ...(await removeRest(rest, context, signal))];
 }
 
 type RemoveContext = { readonly world: World; readonly deps: RemoveDeps; readonly begin: RemovalProgress["begin"] };
 type Objects = readonly ManagedObject[];
+
+/** With the controllers gone, what is left does not need each other; the namespace, which holds the others, is deleted last. */
+async function removeRest(
+  rest: Objects,
+  { world, deps }: RemoveContext,
+  signal: AbortSignal,
+): Promise<readonly Change[]> {
+  const { namespaces = [], others = [] } = Object.groupBy(rest, ({ kind }) =>
+    kind === "Namespace" ? "namespaces" : "others",
+  );
+  const deleted = await prune(others, { ...pruneOptions(world), together: true }, deps, signal);
+  return [...deleted, ...(await prune(namespaces, pruneOptions(world), deps, signal))];
+}
 
 async function stopControllers(
   { controllers, resources }: { readonly controllers: Objects; readonly resources: Objects },
@@ -60,7 +73,7 @@ async function stopControllers(
   await mapConcurrent(kustomizations, requestLimit, (id) => suspend(id, world, deps, signal));
   if (controllers.length > 0) await begin("stop");
   const stopped = await prune(controllers, { ...pruneOptions(world), propagationPolicy: "Foreground" }, deps, signal);
-  await waitUntilGone(deletedOf(controllers, stopped), goneOptions(world, deps, signal), deps, signal);
+  await waitUntilGone(terminatingOf(controllers, stopped), goneOptions(world, deps, signal), deps, signal);
   return stopped;
 }
 
@@ -113,13 +126,13 @@ async function refuseWhileWatched(
   }
   await waitForPods(stopped, deps, signal);
   const isLast = world.instance.metadata.deletionTimestamp !== undefined;
-  const unlisted = isLast ? await findOwnControllers(ownerLabels(world.key), deps, signal) : [];
+  const { own, foreign } = await findRunningControllers(ownerLabels(world.key), deps, signal);
+  const unlisted = isLast ? own : [];
   if (unlisted.length > 0) {
     throw refusal(
       `${unlisted.join(", ")} ${verb(unlisted, "carries", "carry")} this instance's labels but ${verb(unlisted, "is", "are")} not in its inventory, and still running; without the CRDs it would delete the workloads that it manages, or crash; delete it`,
     );
   }
-  const foreign = await findForeignControllers(ownerLabels(world.key), deps, signal);
   if (foreign.length === 0) return;
   throw refusal(
     `${foreign.join(", ")} ${verb(foreign, "belongs", "belong")} to another Flux installation and ${verb(foreign, "is", "are")} still running; without the CRDs it would delete the workloads that it manages, or crash; remove it first, or keep the CRDs with spec.deletionPolicy KeepResources`,
@@ -142,10 +155,10 @@ function refusal(why: string): RemovalError {
   return new RemovalError({ reason: "ReconciliationFailed", retry: "backoff", message });
 }
 
-/** Those of `objects` that were deleted, and not kept. */
-export function deletedOf(objects: readonly ManagedObject[], changes: readonly Change[]): readonly ManagedObject[] {
-  const deleted = new Set(changes.filter(({ action }) => action === "deleted").map(({ id }) => id));
-  return objects.filter((object) => deleted.has(object));
+/** Those of `objects` whose deletion was accepted and has not ended. */
+export function terminatingOf(objects: readonly ManagedObject[], changes: readonly Change[]): readonly ManagedObject[] {
+  const terminating = new Set(changes.filter(({ isTerminating }) => isTerminating === true).map(({ id }) => id));
+  return objects.filter((object) => terminating.has(object));
 }
 
 export function keptOf(changes: readonly Change[]): readonly Change["id"][] {

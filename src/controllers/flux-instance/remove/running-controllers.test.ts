@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { tableClient } from "../../../../test/support/table-client.ts";
 import { ownerLabels } from "../../../api/names.ts";
 import type { JsonObject, KubeObject } from "../../../kube/object.ts";
-import { findControllerPods, findForeignControllers, findOwnControllers } from "./running-controllers.ts";
+import { findControllerPods, findRunningControllers } from "./running-controllers.ts";
 
 const signal = new AbortController().signal;
 const owner = ownerLabels({ namespace: "flux-system", name: "flux" });
@@ -61,18 +61,23 @@ for (const { name, objects, want } of [
     want: ["Deployment/other/x"],
   },
 ]) {
-  test(`findForeignControllers() ${name}`, async () =>
-    assert.deepEqual(await findForeignControllers(owner, { client: tableClient(objects) }, signal), want));
+  test(`findRunningControllers() ${name}`, async () => {
+    const { foreign } = await findRunningControllers(owner, { client: tableClient(objects) }, signal);
+    assert.deepEqual(foreign, want);
+  });
 }
 
-test("findOwnControllers() finds those with our owner labels that run, and no others", async () => {
+test("findRunningControllers() tells those with our owner labels from the others", async () => {
   const objects = [
     deployment("a", { image: helm, labels: owner }),
     deployment("b", { image: helm, labels: owner, replicas: 0 }),
     deployment("c", { image: helm }),
     deployment("d", { image: "proxy:1", labels: owner }),
   ];
-  assert.deepEqual(await findOwnControllers(owner, { client: tableClient(objects) }, signal), ["Deployment/other/a"]);
+  assert.deepEqual(await findRunningControllers(owner, { client: tableClient(objects) }, signal), {
+    own: ["Deployment/other/a"],
+    foreign: ["Deployment/other/c"],
+  });
 });
 
 for (const { name, objects, want } of [

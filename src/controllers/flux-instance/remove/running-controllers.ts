@@ -14,43 +14,32 @@ export type RunningDeps = { readonly client: Pick<ApiClient, "list" | "listPage"
 /** Known by the last part of their image's name, whatever the registry, the Deployment and its labels are called. */
 const controllerImages = new Set<string>(componentNames);
 
-/**
- * Deployments of Flux controllers that are not ours and run, in whatever namespace, sorted by name. When the definitions go, they would
- * take what they have applied for no longer wanted, or crash.
- */
-export async function findForeignControllers(
+/** Names of Deployments, sorted. */
+export type RunningControllers = {
+  /**
+   * Those that carry the owner labels. Once all that the inventory lists are gone, these are not in it: the Go operator forgets what it has not
+   * deleted yet when it is interrupted, since it writes the new inventory first.
+   */
+  readonly own: readonly string[];
+  /** All others. Without the CRDs they would delete what they have applied, or crash. */
+  readonly foreign: readonly string[];
+};
+
+/** Deployments of Flux controllers that run, in whatever namespace. Throws as ApiClient. */
+export async function findRunningControllers(
   owner: OwnerLabels,
   deps: RunningDeps,
   signal: AbortSignal,
-): Promise<readonly string[]> {
-  return await findRunning((deployment) => !isOwned(deployment, owner), deps, signal);
-}
-
-/**
- * Those that carry our owner labels and run. Once all that the inventory lists are gone, these are not in it: the Go operator forgets what
- * it has not deleted yet when it is interrupted, since it writes the new inventory first.
- */
-export async function findOwnControllers(
-  owner: OwnerLabels,
-  deps: RunningDeps,
-  signal: AbortSignal,
-): Promise<readonly string[]> {
-  return await findRunning((deployment) => isOwned(deployment, owner), deps, signal);
-}
-
-async function findRunning(
-  isMeant: (deployment: KubeObject) => boolean,
-  deps: RunningDeps,
-  signal: AbortSignal,
-): Promise<readonly string[]> {
-  const found: string[] = [];
+): Promise<RunningControllers> {
+  const own: string[] = [];
+  const foreign: string[] = [];
   for await (const { items } of pages(deploymentKind, {}, deps.client, signal)) {
     for (const deployment of items) {
-      if (!isMeant(deployment) || !isController(deployment)) continue;
-      if (await runs(deployment, deps, signal)) found.push(nameObject(deployment));
+      if (!isController(deployment) || !(await runs(deployment, deps, signal))) continue;
+      (isOwned(deployment, owner) ? own : foreign).push(nameObject(deployment));
     }
   }
-  return found.toSorted();
+  return { own: own.toSorted(), foreign: foreign.toSorted() };
 }
 
 /**

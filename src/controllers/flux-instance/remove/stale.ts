@@ -8,7 +8,7 @@ import { mapConcurrent } from "../../../std/concurrent.ts";
 import type { World } from "../world.ts";
 import { kindOfDefinition, removeFluxFinalizers } from "./custom-resources.ts";
 import { keptOf, removeObjects, type RemoveDeps } from "./remove.ts";
-import { findForeignControllers } from "./running-controllers.ts";
+import { findRunningControllers } from "./running-controllers.ts";
 
 /** What is no longer wanted: `going` can go, `retained` are definitions that somebody still needs. Both in the order of deletion. */
 export type Stale = { readonly going: readonly ManagedObject[]; readonly retained: readonly ManagedObject[] };
@@ -30,7 +30,9 @@ export async function sortStale(
     useOf(definition, going, { world, deps }, signal),
   );
   const mayBeForeign = uses.includes("unused");
-  const foreign = mayBeForeign ? await findForeignControllers(ownerLabels(world.key), deps, signal) : [];
+  const { foreign } = mayBeForeign
+    ? await findRunningControllers(ownerLabels(world.key), deps, signal)
+    : { foreign: [] };
   const free = new Set(definitions.filter((_, index) => uses[index] === "unused" && foreign.length === 0));
   return {
     going: stale.filter((object) => !isDefinitionId(object) || free.has(object)),

@@ -11,7 +11,7 @@ import { isBuiltInGroup } from "../../../kube/object-id.ts";
 import { mapConcurrent } from "../../../std/concurrent.ts";
 import type { World } from "../world.ts";
 import { removeFluxFinalizers } from "./custom-resources.ts";
-import { deletedOf, goneOptions, keptOf, removeObjects, waitForPods, type RemoveDeps } from "./remove.ts";
+import { terminatingOf, goneOptions, keptOf, removeObjects, waitForPods, type RemoveDeps } from "./remove.ts";
 import { isKustomization, resume } from "./suspension.ts";
 
 export type UninstallDeps = RemoveDeps & { readonly ledger: Ledger };
@@ -36,7 +36,7 @@ export async function uninstall(
   if (policy === "KeepResources") await releaseKept({ staying, changes }, world, deps, signal);
   await mapConcurrent(staying.filter(isKustomization), requestLimit, (id) => resumeKept(id, world, deps, signal));
   await deps.progress?.begin("gone");
-  await waitUntilGone(deletedOf(going, changes), goneOptions(world, deps, signal), deps, signal);
+  await waitUntilGone(terminatingOf(going, changes), goneOptions(world, deps, signal), deps, signal);
   if (policy !== "Orphan") deps.ledger.clear();
   return { stayed: [...keptOf(changes), ...staying] };
 }
