@@ -170,7 +170,7 @@ describe("an uninstall that is held up says by what, and goes on when that is ov
     });
     await uninstall();
     await heldUp(
-      /^False\/UninstallFailed: Removing Flux's finalizer from custom resources: Cannot delete Flux's CRDs while Deployment\/other\/helm of another Flux runs: /,
+      /^False\/UninstallFailed: Removing Flux's finalizer from custom resources: Cannot delete Flux's CRDs while Deployment\/other\/helm belongs to another Flux installation and is still running; /,
     );
     assert.equal(
       (await cluster.plane.rest.request("GET", `${definitions}/helmreleases.helm.toolkit.fluxcd.io`)).status,
