@@ -4,10 +4,13 @@ import { instanceAnnotations } from "./names.ts";
 /** A value that is not used. `message` says what is wrong and what to write; it becomes part of a condition. */
 export type AnnotationWarning = { readonly annotation: string; readonly value: string; readonly message: string };
 
-/** What the annotations of a FluxInstance ask for (CONTRACT: `fluxcd.controlplane.io/*`, `reconcile.fluxcd.io/*`). */
+/**
+ * What the annotations of a FluxInstance ask for (`fluxcd.controlplane.io/*`, `reconcile.fluxcd.io/*`). `forceAt` forces a reconcile only
+ * together with an equal `requestedAt`.
+ */
 export type ReconcileSettings = {
   readonly reconcile: "enabled" | "disabled";
-  /** Undefined: no periodic run. */
+  /** Undefined: no periodic reconcile. */
   readonly reconcileEveryMs?: number;
   /** Undefined: the artifact is not polled. */
   readonly reconcileArtifactEveryMs?: number;
@@ -17,8 +20,11 @@ export type ReconcileSettings = {
   readonly warnings: readonly AnnotationWarning[];
 };
 
+/** The default of the annotation reconcileEvery: 1 hour. */
 export const defaultReconcileEveryMs = 60 * 60_000;
+/** The default of the annotation reconcileArtifactEvery: 10 minutes. */
 export const defaultReconcileArtifactEveryMs = 10 * 60_000;
+/** The default of the annotation reconcileTimeout: 5 minutes. */
 export const defaultReconcileTimeoutMs = 5 * 60_000;
 
 /** setTimeout cannot wait longer than 2^31 - 1 ms; a longer period is cut to this, about 24 days. */
@@ -27,7 +33,10 @@ const longestMs = 2 ** 31 - 1;
 type Annotations = { readonly [key: string]: string } | undefined;
 type Read<Value> = { readonly value: Value; readonly warnings: readonly AnnotationWarning[] };
 
-/** A value that cannot be read is replaced by the default and reported, never silently ignored. */
+/**
+ * Reads the annotations of a FluxInstance. A value that cannot be read is replaced by the default and reported in `warnings`, never silently
+ * ignored.
+ */
 export function readAnnotations(annotations: Annotations): ReconcileSettings {
   const reconcile = readSwitch(annotations, instanceAnnotations.reconcile);
   const every = readPeriod(annotations, instanceAnnotations.reconcileEvery, defaultReconcileEveryMs);
@@ -59,7 +68,7 @@ function readSwitch(annotations: Annotations, annotation: string): Read<"enabled
   return { value: "enabled", warnings: [{ annotation, value, message }] };
 }
 
-/** Zero and less switch the period off. */
+/** Zero and less turn the period off. */
 function readPeriod(annotations: Annotations, annotation: string, defaultMs: number): Read<number | undefined> {
   const { value: ms, warnings } = readDuration(annotations, annotation, defaultMs);
   return { value: ms > 0 ? ms : undefined, warnings };

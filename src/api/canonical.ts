@@ -34,10 +34,10 @@ const clusterTypes: { readonly [written in NonNullable<NonNullable<Written["clus
 
 type Written = FluxInstanceSpec;
 
-/** Who an instance is, and what its user means. */
+/** The key of an instance, and what its user means. */
 export type CanonicalInstance = { readonly key: ObjectKey; readonly spec: CanonicalSpec };
 
-/** `canonicalSpec` of an instance that has been parsed. */
+/** The canonical form of an instance that has been parsed. */
 export function canonicalInstance({ metadata, spec }: FluxInstance): CanonicalInstance {
   const { namespace = "", name } = metadata;
   return { key: { namespace, name }, spec: canonicalSpec(spec, namespace) };

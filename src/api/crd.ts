@@ -49,7 +49,7 @@ export function fluxInstanceCrd(): KubeObject {
   };
 }
 
-/** The structural schema. Of metadata the API server allows nothing but its being there. */
+/** The structural schema. The API server allows no more of metadata than that it is an object. */
 function rootSchema(): JsonObject {
   const { properties } = fluxInstanceSchema;
   return withRules("", {

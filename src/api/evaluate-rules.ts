@@ -9,8 +9,8 @@ export type Problem = { readonly field: string; readonly message: string };
 type Node = { readonly field: string; readonly value: unknown };
 
 /**
- * The rules that a FluxInstance breaks, but for those that compare with the stored object. Where the schema is broken,
- * too (`tolerant`), rules that cannot be evaluated are skipped, as the API server does.
+ * The rules that a FluxInstance breaks, except those that compare with the stored object. When the schema is broken, too (`tolerant`), rules
+ * that cannot be evaluated are skipped, as the API server does.
  */
 export function brokenRules(instance: unknown, { tolerant }: { readonly tolerant: boolean }): readonly Problem[] {
   return rules

@@ -18,16 +18,16 @@ export class InvalidInstanceError extends ReasonedError {
 }
 
 /**
- * Takes an object from a file: checks schema and static rules, fills in nothing. Throws InvalidInstanceError.
- * A field of `spec` that is not known is refused, not ignored: it may be what keeps someone safe.
+ * Parses an object from a file: checks schema and static rules, and adds no defaults. Throws InvalidInstanceError. An unknown field of `spec`
+ * is refused, not ignored: it may be there for the user's safety.
  */
 export function parseFluxInstance(value: unknown): FluxInstance {
   return parse(value, { bounds: "hold" });
 }
 
 /**
- * Takes an object that the API server has stored. As `parseFluxInstance`, but for bounds and patterns: an instance that
- * was stored before they were tightened goes on working, as at the API server (CRD validation ratcheting, KEP-4008).
+ * Parses an object that the API server has stored. As `parseFluxInstance`, but without bounds and patterns: an instance that was stored before
+ * they were tightened keeps working, as at the API server (CRD validation ratcheting, KEP-4008).
  */
 export function parseStoredFluxInstance(value: unknown): FluxInstance {
   return parse(value, { bounds: "ignore" });
@@ -39,7 +39,7 @@ function parse(value: unknown, options: ProblemOptions): FluxInstance {
   return value;
 }
 
-/** "spec.x.y is required: add it", or "spec.x: " and the message of a rule, which names its fields itself. */
+/** A problem as one sentence: "spec.x.y is required: add it", or "spec.x: " and the message of a rule, which names its fields itself. */
 export function describeProblem({ field, message }: Problem): string {
   if (field === "" || message.startsWith(field)) return message;
   return /^(is|has|must) /.test(message) ? `${field} ${message}` : `${field}: ${message}`;

@@ -1,13 +1,13 @@
 import { labels, objectAnnotations, operatorName } from "./names.ts";
 
-/** What Flux as we install it is known by, for the room `apply` (`apply/installer.ts`). */
+/** The names by which a Flux of ours is recognised, for the room `apply` (`apply/installer.ts`). */
 export const installer = {
   fieldManager: operatorName,
   migrationManager: `${operatorName}-migration`,
   podSelector: `${labels.partOf}=flux`,
   /**
-   * Who installs Flux, or edits it by hand. `flux` only by Apply: its Updates are `flux suspend` and `flux reconcile`. `kubectl-rollout`
-   * is left out: a restart says nothing about what should run, and undoing it would be another one.
+   * The field managers of tools that install Flux or edit it by hand. `flux` only for Apply: its Updates are `flux suspend` and `flux
+   * reconcile`. `kubectl-rollout` is left out: a restart says nothing about what should run, and undoing it would be another restart.
    */
   previousManagers: [
     { name: /^kubectl(?!-rollout)/ },

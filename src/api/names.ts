@@ -1,6 +1,10 @@
-/** Names that users, dashboards and the Go operator's installations rely on. Values never change. */
+/**
+ * The API group of FluxInstance. All values in this file are relied on by users, dashboards and installations of the Go operator, and never
+ * change.
+ */
 export const group = "fluxcd.controlplane.io";
 
+/** The names of the kind FluxInstance. */
 export const fluxInstance = {
   group,
   kind: "FluxInstance",
@@ -15,14 +19,16 @@ export const fluxInstance = {
   crd: `fluxinstances.${group}`,
 } as const;
 
+/** The finalizer that keeps an instance until its removal is complete. */
 export const finalizer = `${group}/finalizer`;
 
 /** Field manager of server-side apply, value of `app.kubernetes.io/managed-by`, event source and leader lease. */
 export const operatorName = "flux-operator";
 
-/** The ConfigMap beside the instance that keeps what was last healthy. */
+/** The name of the ConfigMap beside the instance that records the last good revision. */
 export const lastGoodName = "flux-operator-last-good";
 
+/** Labels that are written to or read from managed objects. */
 export const labels = {
   managedBy: "app.kubernetes.io/managed-by",
   instance: "app.kubernetes.io/instance",
@@ -33,7 +39,7 @@ export const labels = {
   ownerNamespace: `${group}/namespace`,
 } as const;
 
-/** Labels that tell whose an object is. */
+/** The labels of an object that the instance `owner` owns. */
 export function ownerLabels(owner: { readonly namespace: string; readonly name: string }): {
   readonly [label: string]: string;
 } {

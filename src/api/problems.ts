@@ -21,14 +21,15 @@ const bounds = new Set([
   "minimum",
 ]);
 
+/** How strict a check is. */
 export type ProblemOptions = {
-  /** "ignore" takes lists and texts of any size and form. */
+  /** "ignore" accepts lists and texts of any size and form. */
   readonly bounds: "hold" | "ignore";
 };
 
-/** Everything in `value` that the schema (up to 100 errors) or a rule refuses; empty when it is good. */
+/** Everything in `value` that the schema (up to 100 errors) or a rule refuses; empty when it is valid. */
 export function problemsOf(schema: Schema, value: unknown, options: ProblemOptions): readonly Problem[] {
-  // TypeBox stops at 8 errors, and knows no limit but this global one. Nobody else in the house sets it.
+  // TypeBox stops at 8 errors, and has only this global setting. No other module sets it.
   Settings.Set({ maxErrors: 100 });
   const [, errors] = Errors(schema, value);
   const counted = options.bounds === "hold" ? errors : errors.filter(({ keyword }) => !bounds.has(keyword));

@@ -4,7 +4,7 @@ import type { Condition, ConditionStatus } from "../kube/conditions.ts";
 export const conditionTypes = {
   /** What was installed is healthy; with `wait: false`: applied. */
   ready: "Ready",
-  /** Abnormal-true: work is going on. Never together with Stalled. */
+  /** Abnormal-true: a reconcile is in progress or will be retried. Never together with Stalled. */
   reconciling: "Reconciling",
   /** Abnormal-true: the spec cannot work; only a change of it helps. */
   stalled: "Stalled",
@@ -14,12 +14,14 @@ export const conditionTypes = {
   synced: "Synced",
   /** Abnormal-true: custom resources of Flux that no installed controller reconciles. Absent when there are none. */
   unattended: "Unattended",
-  /** Abnormal-true: something is not as the user wrote it, but nothing is broken by it. Absent when there is nothing to say. */
+  /** Abnormal-true: something is not as the user wrote it, but nothing is broken by it. Absent when there is no warning. */
   warning: "Warning",
 } as const;
 
+/** The type of one of these conditions. */
 export type ConditionType = (typeof conditionTypes)[keyof typeof conditionTypes];
 
+/** Every reason that a condition can have. `legalReasons` says which type and status each belongs to. */
 export const reasons = {
   progressing: "Progressing",
   progressingWithRetry: "ProgressingWithRetry",
@@ -51,6 +53,7 @@ export const reasons = {
   lastGoodFailed: "LastGoodFailed",
 } as const;
 
+/** One of `reasons`. */
 export type Reason = (typeof reasons)[keyof typeof reasons];
 
 /** Reasons of events that are no reasons of conditions; the other events use the condition's reason. */
@@ -61,9 +64,9 @@ export const eventReasons = {
   unpinnedImages: "UnpinnedImages",
   /** Objects could not be moved to the storage version, which the next upgrade may need. */
   migrationFailed: "MigrationFailed",
-  /** The instance is about to go, and with it what was installed. */
+  /** The instance is about to be deleted, after what it had installed. */
   uninstalled: "Uninstalled",
-  /** Objects that others had managed become ours. */
+  /** Objects that other field managers had managed become ours. */
   takenOver: "TakenOver",
   /** Objects of a previous installation that the instance does not have. */
   leftovers: "Leftovers",
@@ -71,7 +74,7 @@ export const eventReasons = {
 
 type Legal = { readonly [status in ConditionStatus]?: readonly Reason[] };
 
-/** Which reasons go with which type and status. A type that is abnormal-true is only ever True, else absent. */
+/** Which reasons are legal for which type and status. A type that is abnormal-true is only ever True, else absent. */
 export const legalReasons = {
   Ready: {
     True: [reasons.reconciliationSucceeded, reasons.reconciliationDisabled, reasons.rolledBack],
@@ -114,8 +117,8 @@ export const legalReasons = {
 } as const satisfies { readonly [type in ConditionType]: Legal };
 
 /**
- * What is wrong with a list of conditions by the table above and by kstatus (cli-utils pkg/kstatus): each sentence names
- * the condition. Empty when the list is legal.
+ * What is wrong with a list of conditions by the table above and by kstatus (cli-utils pkg/kstatus), as sentences that name the condition.
+ * Empty when the list is legal. Tests use it.
  */
 export function conditionFaults(conditions: readonly Condition[]): readonly string[] {
   const types = conditions.map((condition) => condition.type);

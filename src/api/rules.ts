@@ -4,8 +4,8 @@
  */
 export type Rule = {
   /**
-   * Path of the node that is `self`: "" is the object, "[]" stands for each item of a list. The smallest node will do:
-   * the API server does not hold a rule against a stored node that stays as it is.
+   * Path of the node that is `self`: "" is the object, "[]" is each item of a list. The smallest node will do: the API server does not apply a
+   * rule to a stored node that does not change.
    */
   readonly at: string;
   /** The field to blame, below the node. */
@@ -178,6 +178,7 @@ const upgrade: readonly Rule[] = [
   },
 ];
 
+/** All static rules, in the order in which their problems are reported. */
 export const rules: readonly Rule[] = [
   {
     at: "",

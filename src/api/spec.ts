@@ -1,7 +1,7 @@
 import type { ComponentName, ImageVariant } from "../distribution/release.ts";
 /**
- * The one shape that the rest of the house reads: aliases folded, defaults filled in, registry without trailing slash.
- * `api/canonical.ts` makes it from what a user wrote; nothing else does.
+ * The only form of a spec that other rooms read: aliases folded, defaults filled in, registry without trailing slash. Only `api/canonical.ts`
+ * makes it, from what a user has written.
  */
 export type CanonicalSpec = {
   readonly distribution: DistributionSpec;
@@ -21,11 +21,18 @@ export type CanonicalSpec = {
   readonly driftIgnore: readonly DriftIgnoreSpec[];
 };
 
+/** The name of a Flux controller. */
 export type Component = ComponentName;
 
+/**
+ * What the deletion of an instance removes. Uninstall: all of Flux, but no workload. KeepResources: not CRDs, custom resources and claims.
+ * Orphan: nothing.
+ */
 export type DeletionPolicy = "Uninstall" | "KeepResources" | "Orphan";
+/** A flavour of the controllers' images. */
 export type Variant = ImageVariant;
 
+/** Which Flux to install, and from where. */
 export type DistributionSpec = {
   /** A semver range as the user wrote it. */
   readonly version: string;
@@ -43,6 +50,7 @@ export type DistributionSpec = {
   readonly verify?: VerifySpec;
 };
 
+/** The signatures that an artifact must have. */
 export type VerifySpec = {
   readonly provider: "cosign";
   readonly secretRef?: { readonly name: string };
@@ -51,8 +59,10 @@ export type VerifySpec = {
   readonly images?: boolean;
 };
 
+/** The kind of cluster, with the names of v1alpha1 (eks, aks, gke) folded in. */
 export type ClusterType = "kubernetes" | "openshift" | "aws" | "azure" | "gcp";
 
+/** The cluster, and what Flux may do in it. */
 export type ClusterSpec = {
   readonly type: ClusterType;
   readonly domain: string;
@@ -68,6 +78,7 @@ export type ClusterSpec = {
   readonly proxy?: ProxySpec;
 };
 
+/** A cloud identity of some controllers; exactly one cloud is set. */
 export type IdentitySpec = {
   readonly components: readonly Component[];
   readonly aws?: { readonly roleARN: string };
@@ -75,16 +86,20 @@ export type IdentitySpec = {
   readonly gcp?: { readonly serviceAccountEmail: string };
 };
 
+/** The proxy of the controllers. */
 export type ProxySpec = { readonly http?: string; readonly https?: string; readonly noProxy?: readonly string[] };
 
+/** The shards of the controllers. `key` is the label key that assigns an object to a shard. */
 export type ShardingSpec = {
   readonly key: string;
   readonly shards: readonly string[];
   readonly storage: "ephemeral" | "persistent";
 };
 
+/** The volume of source-controller: StorageClass and size, a Kubernetes quantity. */
 export type StorageSpec = { readonly class: string; readonly size: string };
 
+/** Which objects a patch applies to: anchored regular expressions and selectors, as kustomize has them. */
 export type PatchTargetSpec = {
   readonly group?: string;
   readonly version?: string;
@@ -94,8 +109,10 @@ export type PatchTargetSpec = {
   readonly labelSelector?: string;
   readonly annotationSelector?: string;
 };
+/** One patch: JSON6902 operations or a strategic merge patch, as YAML or JSON. */
 export type PatchSpec = { readonly patch: string; readonly target?: PatchTargetSpec };
 
+/** The source and the Kustomization that Flux starts with. */
 export type SyncSpec = {
   /** Name of the source and of the Kustomization; undefined means the namespace's name. */
   readonly name?: string;
@@ -109,10 +126,12 @@ export type SyncSpec = {
   readonly provider?: "generic" | "aws" | "azure" | "gcp" | "github";
 };
 
+/** When upgrades may start, and whether a failed one is rolled back. `schedule` is cron with five fields, `duration` a Go duration. */
 export type UpgradeSpec = {
   readonly paused: boolean;
   readonly rollback: boolean;
   readonly windows: readonly { readonly schedule: string; readonly duration: string; readonly timeZone: string }[];
 };
 
+/** Fields that other field managers may change, as JSON pointers. */
 export type DriftIgnoreSpec = { readonly target: PatchTargetSpec; readonly paths: readonly string[] };

@@ -3,10 +3,10 @@ import { parseDurationMs } from "../std/duration.ts";
 import { ReasonedError } from "../std/errors.ts";
 import type { UpgradeSpec } from "./spec.ts";
 
-/** Whether another release may be put in place of the one that runs. */
+/** Whether another release may replace the one that runs. */
 export type UpgradeGate =
   | { readonly kind: "open" }
-  /** `spec.upgrade.paused`, which counts more than any window. */
+  /** `spec.upgrade.paused`, which comes before any window. */
   | { readonly kind: "paused" }
   /** Between windows; the next one opens at `opensMs`, later than now. */
   | { readonly kind: "outside"; readonly opensMs: number };
@@ -23,14 +23,14 @@ export function upgradeGate(upgrade: UpgradeSpec, nowMs: number): UpgradeGate {
   return { kind: "outside", opensMs: Math.min(...openings) };
 }
 
-/** Throws UpgradePolicyError naming the first field that no window can be made of: what a pattern lets through may still make no sense. */
+/** Throws UpgradePolicyError naming the first field that cannot be used: what a pattern accepts may still make no sense. */
 export function checkUpgradePolicy(upgrade: UpgradeSpec): void {
   for (const [index, window] of upgrade.windows.entries()) readWindow(window, index);
 }
 
 type Window = { readonly schedule: Cron; readonly durationMs: number };
 
-/** Some start of the schedule is at most `durationMs` ago. Time that passes counts, not what clocks on the wall show. */
+/** Some start of the schedule is at most `durationMs` ago. Elapsed time counts, not what clocks on the wall show. */
 function isOpen({ schedule, durationMs }: Window, nowMs: number): boolean {
   const startMs = nextStartMs(schedule, nowMs - durationMs);
   return startMs !== undefined && startMs <= nowMs;
@@ -58,8 +58,8 @@ function readWindow(window: UpgradeSpec["windows"][number], index: number): Wind
 }
 
 /**
- * As CronJobs read it ("5/15" is 5-59/15, day of month or day of week), with the days on which clocks change made up for: a time that
- * is left out starts when the clock has jumped, one that comes twice starts at the first; with `*` or a step, each time that there is.
+ * As CronJobs read it ("5/15" is 5-59/15, day of month or day of week), with corrections for days on which clocks change: a time that is
+ * skipped starts when the clock has jumped, one that comes twice starts at the first; with `*` or a step, at each time that exists.
  */
 function readSchedule({ schedule, timeZone }: UpgradeSpec["windows"][number]): Cron | Error {
   try {

@@ -5,25 +5,25 @@ import { shorten } from "../std/shorten.ts";
 export type Change = {
   readonly id: ObjectId;
   readonly action: "created" | "configured" | "recreated" | "unchanged" | "deleted" | "kept";
-  /** Others had managed it until now. */
+  /** Present when other field managers had managed the object until now. */
   readonly takeover?: Takeover;
   /** Of a deleted object: the API server has accepted the deletion, and a finalizer or dependents still hold the object. */
   readonly isTerminating?: true;
 };
 
-/** What became of the fields of an object that others had managed. Fields are named by their paths. */
+/** What became of the fields of an object that other field managers had managed. Fields are named by their paths. */
 export type Takeover = {
-  /** Whose fields are ours now. */
+  /** The field managers whose fields are ours now. */
   readonly managers: readonly string[];
-  /** What nobody wants any more, and is gone. */
+  /** Fields that were removed, because no field manager sets them any more. */
   readonly removed: readonly string[];
-  /** What should have gone and is still there. */
+  /** Fields that should have been removed, and are still there. */
   readonly remaining: readonly string[];
-  /** Why the fields that we do not want have stayed with whoever set them. */
+  /** Why the fields that we do not set have stayed with their previous owners. */
   readonly refusal?: string;
 };
 
-/** Told of each object as soon as it has been written or deleted; not of those that were left as they were. */
+/** Called for each object as soon as it has been written or deleted, and not for those that were left as they were. */
 export type OnChange = (change: Change) => void;
 
 /** The changes that changed something. */

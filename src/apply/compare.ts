@@ -1,7 +1,7 @@
 import { deepEqual } from "../std/json.ts";
 import type { JsonObject, KubeObject } from "../kube/object.ts";
 
-/** Fields that the API server writes by itself and that say nothing about what the object should be. */
+/** Fields that the API server writes by itself, and that say nothing about what the object should be. */
 const serverFields = new Set([
   "managedFields",
   "resourceVersion",

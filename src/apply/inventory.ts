@@ -25,8 +25,8 @@ export function inventoryOf(objects: readonly KubeObject[]): readonly InventoryE
 }
 
 /**
- * Everything in either inventory; where both have an object, `wanted` tells its version. It is saved before an apply
- * starts, so that whatever a crash leaves behind is still known.
+ * Everything in either inventory; when an object is in both, its version is that of `wanted`. It is saved before an apply starts, so that
+ * whatever a crash leaves behind is still known.
  */
 export function unionInventory(
   recorded: readonly InventoryEntry[],
@@ -36,7 +36,7 @@ export function unionInventory(
   return sortEntries([...byId.values()]);
 }
 
-/** What is in `recorded` and no longer in `wanted`, in the order in which it is to be deleted. */
+/** What is in `recorded` and not in `wanted`, in the order in which it is to be deleted. */
 export function staleObjects(
   recorded: readonly InventoryEntry[],
   wanted: readonly InventoryEntry[],

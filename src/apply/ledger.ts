@@ -4,42 +4,44 @@ import type { KubeObject, ManagedFieldsEntry, ObjectMeta } from "../kube/object.
 import { formatObjectId, objectIdOf, type ObjectId } from "../kube/object-id.ts";
 
 /**
- * What the API server last answered about each object that we manage, by inventory id. It lives as long as the process: after a
- * restart it is empty, and every object is looked at once in full. Bounded by the inventory: `forgetOthers` drops the rest.
+ * What the API server last answered about each object that we manage, by inventory id. It lives as long as the process: after a restart it is
+ * empty, and every object is looked at once in full. Bounded by the inventory: `forgetOthers` removes all other entries.
  */
 export class Ledger {
   readonly #entries = new Map<string, LedgerEntry>();
 
-  /** Notes that `answer` is what the API server made of `desired`. */
+  /** Records that `answer` is what the API server made of `desired`. */
   record(desired: KubeObject, answer: KubeObject): void {
     this.#entries.set(formatObjectId(objectIdOf(desired)), { desired: digestOf(desired), seen: answer.metadata });
   }
 
-  /** Whether nothing can have changed since `record`: the same manifest is wanted, and nobody else wrote the live object. */
+  /** Whether nothing can have changed since `record`: the same manifest is desired, and no other client wrote the live object. */
   isUnchanged(desired: KubeObject, live: ObjectMeta | undefined): boolean {
     const entry = this.#entries.get(formatObjectId(objectIdOf(desired)));
     if (entry === undefined || live === undefined) return false;
     return entry.desired === digestOf(desired) && isAsSeen(entry.seen, live);
   }
 
-  /** Whether somebody else wrote or deleted an object that we manage: `live` is what a watch says about it, undefined after a deletion. */
+  /** Whether another client wrote or deleted an object that we manage: `live` is what a watch says about it, undefined after a deletion. */
   isDrift(id: ObjectId, live: ObjectMeta | undefined): boolean {
     const entry = this.#entries.get(formatObjectId(id));
     if (entry === undefined) return false;
     return live === undefined || !isAsSeen(entry.seen, live);
   }
 
+  /** Removes the entries of all objects that are not in `desired`. */
   forgetOthers(desired: readonly KubeObject[]): void {
     const keep = new Set(desired.map((object) => formatObjectId(objectIdOf(object))));
     for (const id of this.#entries.keys()) if (!keep.has(id)) this.#entries.delete(id);
   }
 
+  /** Removes all entries. */
   clear(): void {
     this.#entries.clear();
   }
 }
 
-/** An object may get a new status meanwhile, and the marks that the controllers of Kubernetes leave on it. */
+/** Whether the object is as it was seen, but for a new status and the annotations that Kubernetes' own controllers put on it. */
 function isAsSeen(seen: ObjectMeta, live: ObjectMeta): boolean {
   if (seen.uid !== live.uid || live.deletionTimestamp !== undefined) return false;
   if (seen.resourceVersion === live.resourceVersion || sameWriters(seen, live)) return true;
@@ -47,7 +49,7 @@ function isAsSeen(seen: ObjectMeta, live: ObjectMeta): boolean {
   return deepEqual(live.labels ?? {}, seen.labels ?? {}) && deepEqual(lasting(live), lasting(seen));
 }
 
-/** Whether nobody has written anything but status between the two: any other write leaves its mark in managedFields. */
+/** Whether only status was written between the two: any other write changes managedFields. */
 function sameWriters(seen: ObjectMeta, live: ObjectMeta): boolean {
   const [before, after] = [contentWriters(seen), contentWriters(live)];
   return before !== undefined && after !== undefined && deepEqual(before, after);
@@ -57,7 +59,7 @@ function contentWriters({ managedFields }: ObjectMeta): readonly ManagedFieldsEn
   return managedFields?.filter(({ subresource }) => subresource !== "status");
 }
 
-/** Annotations but for those that the controllers of Kubernetes keep on Deployments and claims. */
+/** Annotations without those that Kubernetes' own controllers keep on Deployments and claims. */
 function lasting({ annotations = {} }: ObjectMeta): { readonly [key: string]: string } {
   const kept = Object.entries(annotations).filter(([key]) => !controllerAnnotations.test(key));
   return Object.fromEntries(kept);

@@ -4,16 +4,16 @@ import type { JsonObject, KubeObject, ObjectMeta } from "../kube/object.ts";
 export type PlannedObject =
   | { readonly action: "create"; readonly object: KubeObject; readonly live?: undefined }
   /**
-   * It cannot be dry-run yet, because the plan itself brings its kind or its namespace; custom resources are held to the schema in the
-   * plan, and dry-run by `planBlind`.
+   * It cannot be dry-run yet, because the plan itself brings its kind or its namespace; custom resources are validated against the schema in
+   * the plan, and dry-run by `planBlind`.
    */
   | { readonly action: "blind"; readonly object: KubeObject; readonly live?: undefined }
-  /** `live` is absent where the ledger spares the question. */
+  /** `live` is absent when the ledger knows that nothing has changed. */
   | { readonly action: "unchanged"; readonly object: KubeObject; readonly live?: KubeObject }
   | ConfiguredObject
-  /** A definition that cannot be applied before `migrate` has run: objects may lie in a version that it drops. */
+  /** A CRD that cannot be applied before `migrate` has run: objects may be stored in a version that it drops. */
   | { readonly action: "migrate"; readonly object: KubeObject; readonly live: KubeObject }
-  /** An object of others that differs from ours in what never changes, so it is deleted first. */
+  /** An object of a previous owner with other values in immutable fields, so it is deleted first. */
   | { readonly action: "recreate"; readonly object: KubeObject; readonly live: KubeObject };
 
 /** An object whose fields change. */
@@ -21,15 +21,15 @@ export type ConfiguredObject = {
   readonly action: "configure";
   readonly object: KubeObject;
   readonly live: KubeObject;
-  /** What is applied in its stead, where some of its fields are left to others. */
+  /** What is applied instead of `object`, when some of its fields are left to other field managers. */
   readonly yielded?: KubeObject;
-  /** Others may own fields of it, or cannot give them up, so nothing of theirs is taken away. */
+  /** Whether other field managers keep their fields, because the user allows that or the API server refuses to remove them. */
   readonly shared?: boolean;
-  /** Others have managed it until now. */
+  /** Present when other field managers have managed it until now. */
   readonly adoption?: PlannedAdoption;
 };
 
-/** How the object is taken over from others; undefined where nobody else has managed it. */
+/** How the object is taken over from other field managers; undefined when there are none. */
 export function adoptionIn(planned: PlannedObject): PlannedAdoption | undefined {
   return planned.action === "configure" ? planned.adoption : undefined;
 }
@@ -37,7 +37,7 @@ export function adoptionIn(planned: PlannedObject): PlannedAdoption | undefined 
 /** Metadata of the live objects that carry our owner labels, by inventory id. */
 export type LiveMetadata = ReadonlyMap<string, ObjectMeta>;
 
-/** JSON pointers of fields that others may own, by inventory id. */
+/** JSON pointers of fields that other field managers may own, by inventory id. */
 export type IgnoredPaths = ReadonlyMap<string, readonly string[]>;
 
 /** What is to be applied. */
@@ -45,22 +45,22 @@ export type Desired = { readonly objects: readonly KubeObject[]; readonly ignore
 
 /** An adoption whose outcome the API server has confirmed. */
 export type PlannedAdoption = Adoption & {
-  /** Why fields that we do not want stay with whoever set them; absent when they go. */
+  /** Why fields that we do not set stay with their previous owners; absent when they are removed. */
   readonly refusal?: string;
-  /** Others may own fields of the object, so nothing of theirs goes. */
+  /** Whether other field managers keep their fields. */
   readonly shared: boolean;
 };
 
-/** What has to happen to an object that others have managed, so that the apply that follows leaves nothing of theirs. */
+/** What has to happen to an object that other field managers have managed, so that the apply that follows removes their fields. */
 export type Adoption = {
-  /** JSON patch that gives their fields to us and takes off their marks; it changes nothing that a controller acts on. */
+  /** JSON patch that makes their fields ours and removes their marks; it changes nothing that a controller acts on. */
   readonly operations: readonly JsonObject[];
-  /** Whose fields become ours, sorted. */
+  /** The field managers whose fields become ours, sorted. */
   readonly managers: readonly string[];
-  /** Paths of what the apply then takes away, because we do not want it and nobody else holds it, sorted. */
+  /** Paths of the fields that the apply then removes, because neither we nor another field manager sets them; sorted. */
   readonly removed: readonly string[];
   /** The object after that, as far as it can be foreseen. */
   readonly after: KubeObject;
-  /** Which of these paths an object still has. */
+  /** Which of the paths in `removed` `object` still has. */
   readonly remaining: (object: KubeObject) => readonly string[];
 };

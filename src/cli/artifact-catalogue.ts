@@ -14,7 +14,7 @@ import { operatorVersion } from "../std/version.ts";
 import { InputError } from "./input.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** `place` as --distribution takes it. */
+/** Where an artifact is; `place` is the value of --distribution. */
 export type ArtifactPlace = { readonly place: string; readonly insecure: boolean };
 
 type Surroundings = Pick<Terminal, "env" | "stderr">;
@@ -47,7 +47,7 @@ async function readFromDisk(path: string, signal: AbortSignal): Promise<Files> {
   }
 }
 
-/** What cannot be looked at is for the reader to explain. */
+/** A path that cannot be read is no folder here; the reader of the tarball explains why. */
 async function isFolder(path: string): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   return found?.isDirectory() === true;
@@ -65,7 +65,7 @@ async function pull(
   try {
     const access = { insecure, ...(dockerConfig === undefined ? {} : { dockerConfig }) };
     const { files, digest } = await registry.pull(place, { ...access, keep: isReleaseFile }, signal);
-    // A tag may move: who wants the same output again can name this.
+    // A tag may move: with the digest, the user can get the same output again.
     stderr.write(`--distribution ${place}: pulled ${digest}\n`);
     return files;
   } catch (error) {
@@ -79,7 +79,7 @@ async function pull(
 
 type Env = Terminal["env"];
 
-/** Undefined where there is no home. */
+/** Undefined when there is no home folder. */
 function dockerConfigPath({ DOCKER_CONFIG: folder = "", HOME: home = "" }: Env): string | undefined {
   if (folder !== "") return join(folder, "config.json");
   return home === "" ? undefined : join(home, ".docker", "config.json");
@@ -104,7 +104,7 @@ function remedies(configPath = "~/.docker/config.json"): { readonly [kind in Reg
   };
 }
 
-/** Errors that have no reason are bugs and pass as they are. */
+/** Errors without a reason are bugs, and are returned as they are. */
 function refusalOf(error: unknown, where: string, remedy = ""): unknown {
   return error instanceof ReasonedError ? new InputError(`${where}: ${error.message}${remedy}`, error) : error;
 }

@@ -3,10 +3,11 @@ import type { Catalogue } from "../render/target.ts";
 import { InputError } from "./input.ts";
 import type { Terminal } from "./terminal.ts";
 
+/** The flags that say where releases come from. */
 export type CatalogueOptions = {
-  /** Where an artifact lies: a folder, a tarball, or oci://host/repository[:tag][@digest]. */
+  /** Where an artifact is: a folder, a tarball, or oci://host/repository[:tag][@digest]. */
   readonly distribution?: string;
-  /** Plain HTTP to the registry of `distribution`. */
+  /** Whether the registry of `distribution` is reached over plain HTTP. */
   readonly distributionInsecure?: boolean;
 };
 
@@ -21,7 +22,7 @@ export async function openCatalogue(
   if (insecure && distribution?.startsWith("oci://") !== true)
     throw new InputError("--distribution-insecure is only for an oci:// address after --distribution: leave it out");
   if (distribution === undefined) return embedded;
-  // A plain build needs nothing of what reads artifacts, which takes longer to import than all the rest.
+  // A plain build needs none of the modules that read artifacts, which take longer to import than everything else.
   const { openArtifactCatalogue } = await import("./artifact-catalogue.ts");
   return await openArtifactCatalogue({ place: distribution, insecure }, terminal, signal);
 }

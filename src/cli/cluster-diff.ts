@@ -21,18 +21,18 @@ export type Difference =
       readonly object: KubeObject;
       readonly before: KubeObject;
       readonly after: KubeObject;
-      /** What a comparison of the two does not show. */
+      /** What the difference between the two does not show. */
       readonly note?: string;
     };
 
+/** What an apply would do to all objects. */
 export type ClusterDiff = { readonly differences: readonly Difference[]; readonly unchanged: number };
 
 type Client = Pick<ApiClient, "getOrUndefined" | "apply" | "patch">;
 
 /**
- * What would change on the cluster if the instance `key` rendered to `wanted`, in the order in which it would: by the plan and
- * the inventory that the operator itself goes by. Writes nothing. Throws PlanError when the API server refuses an object, and what
- * ApiClient throws.
+ * What would change on the cluster if the instance `key` rendered to `wanted`, in the order of the apply. It uses the operator's own plan and
+ * the inventory in status. Writes nothing. Throws PlanError when the API server refuses an object, and as ApiClient.
  */
 export async function diffCluster(
   wanted: Desired,
@@ -59,7 +59,7 @@ export async function diffCluster(
   return { differences: [...applied, ...pruned], unchanged: planned.length - applied.length };
 }
 
-/** What the API server said last is not always about the final shape: some objects take more than one step. */
+/** The last answer is not always the final form: some objects are changed in more than one step. */
 function finalOf(planned: PlannedObject, answer: KubeObject | undefined): KubeObject {
   const { object, action } = planned;
   if (action === "migrate" || action === "recreate") return object;
@@ -75,7 +75,7 @@ function noteOf(planned: PlannedObject): { readonly note?: string } {
   return { note: `taken over from ${adoption.managers.join(", ")}${kept}` };
 }
 
-/** Notes what the API server answers to the plan's questions: the plan itself keeps only the verdict. */
+/** Records what the API server answers to the plan's dry-runs, since the plan keeps only the verdict. */
 class Answers implements Pick<PlanDeps["client"], keyof Client> {
   readonly #client: Client;
   readonly #before = new Map<string, KubeObject>();
@@ -110,7 +110,7 @@ class Answers implements Pick<PlanDeps["client"], keyof Client> {
 
 const instanceKind: GroupVersionKind = { ...parseApiVersion(fluxInstance.storageApiVersion), kind: fluxInstance.kind };
 
-/** What the live instance manages and `objects` no longer has, but for what a prune would keep. */
+/** What the live instance manages and `objects` no longer has, except what a prune would keep. */
 async function prunedObjects(
   objects: readonly KubeObject[],
   key: ObjectKey,

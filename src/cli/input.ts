@@ -6,27 +6,28 @@ import type { JsonObject, JsonValue } from "../kube/object.ts";
 import { parseKubeYamlDocuments, YamlError } from "../std/yaml.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** What the user gave cannot be used: the message names the file and says what to do; it may have several lines. */
+/** The user's input cannot be used. The message names the file and says what to do; it may have several lines. */
 export class InputError extends ReasonedError {
   constructor(message: string, cause?: unknown) {
     super({ reason: "InvalidInput", retry: "on-change", message, cause });
   }
 }
 
-/** A FluxInstance as somebody wrote it, not yet checked. `source` names its place: "flux.yaml (document 2)". */
+/** A FluxInstance as the user wrote it, not checked yet. `source` names its place: "flux.yaml (document 2)". */
 export type WrittenInstance = { readonly source: string; readonly document: JsonObject };
 
+/** The flags that say what to read. */
 export type ReadOptions = {
   /** Paths; "-" is standard input. */
   readonly file: readonly string[];
-  /** The namespace of those that name none. */
+  /** The namespace of instances that have none. */
   readonly namespace: string;
 };
 
-/** An API server takes no object larger than 1.5 MiB; a file may hold some more than one. */
+/** An API server accepts no object larger than 1.5 MiB; a file may have several. */
 const maxFileBytes = 8 * 1024 * 1024;
 
-/** Every FluxInstance of the files, in their order. Throws InputError, also for an object that is none. */
+/** Every FluxInstance of the files, in their order. Throws InputError, also for any other object. */
 export async function readInstances(
   { file: files, namespace }: ReadOptions,
   { stdin }: Pick<Terminal, "stdin">,
@@ -57,7 +58,7 @@ async function readText(name: string, chunks: Terminal["stdin"]): Promise<string
   return decode(name, Buffer.concat(parts));
 }
 
-/** Bytes that are no text would come out as replacement characters, and be applied. */
+/** Bytes that are no UTF-8 would become replacement characters, and be applied. */
 function decode(name: string, bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);

@@ -1,10 +1,10 @@
-/** One line of two texts side by side: in both, only in the old one, or only in the new one. */
+/** One line of two compared texts: in both, only in the old one, or only in the new one. */
 export type DiffLine = { readonly kind: "same" | "removed" | "added"; readonly text: string };
 
-/** Beyond so many changed lines nobody reads which of them stayed; the rest is then shown as replaced. */
+/** With more changed lines than this, the rest is shown as replaced, since a reader would not compare it line by line. */
 const maxChanges = 2_000;
 
-/** The shortest way from `before` to `after` (Myers, "An O(ND) Difference Algorithm", 1986). */
+/** The shortest edit from `before` to `after` (Myers, "An O(ND) Difference Algorithm", 1986). */
 export function diffLines(before: readonly string[], after: readonly string[]): readonly DiffLine[] {
   const start = commonPrefix(before, after);
   const end = commonSuffix(before.slice(start), after.slice(start));
@@ -70,7 +70,7 @@ function shortestEdit(old: readonly string[], young: readonly string[]): readonl
   return undefined;
 }
 
-/** Where a path comes out that changes onto `diagonal` from the better of its neighbours: from above it adds, from the left it removes. */
+/** The x at which a path that changes onto `diagonal` from the better of its neighbours arrives: from above it adds, from the left it removes. */
 function stepOnto(
   reach: Int32Array,
   diagonal: number,

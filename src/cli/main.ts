@@ -1,8 +1,8 @@
 import { enableCompileCache } from "node:module";
 import { isAbsolute, join } from "node:path";
 
-// Before anything is imported: from the second run on, nothing is compiled or stripped of its types again.
-// In the user's own folder: what lies in Node's default below /tmp might be somebody else's code.
+// This comes before any import: from the second run on, nothing is compiled or stripped of its types again. The cache is in the user's own
+// folder, since files in Node's default below /tmp might be another user's code.
 const { XDG_CACHE_HOME: cacheHome = "", HOME: home = "" } = process.env;
 const cache = [cacheHome, join(home, ".cache")].find(isAbsolute);
 if (cache !== undefined) enableCompileCache(join(cache, "flux-operator", "compiled"));
@@ -11,7 +11,7 @@ const { runCli } = await import("./run.ts");
 const interruption = new AbortController();
 process.once("SIGINT", () => interruption.abort());
 process.once("SIGTERM", () => interruption.abort());
-// Whoever reads us has read enough (`| head`): nothing is wrong, and nothing is left to do.
+// The reader of our output has read enough (`| head`): nothing is wrong, and nothing is left to do.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
   process.exit();

@@ -4,7 +4,7 @@ import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
 import { diffLines, formatHunks } from "./line-diff.ts";
 import { yamlText } from "./yaml-text.ts";
 
-/** Unified hunks between two states of an object, without what the API server writes by itself and without data of Secrets. */
+/** Unified hunks between two states of an object, without fields that the API server writes by itself and without data of Secrets. */
 export function diffObjects(before: KubeObject, after: KubeObject): readonly string[] {
   const [old, young] = withoutSecrets(inOrder(before), inOrder(after));
   return formatHunks(diffLines(linesOf(old), linesOf(young)));
@@ -26,7 +26,7 @@ function linesOf(object: JsonObject): readonly string[] {
   return yamlText(object).trimEnd().split("\n");
 }
 
-/** `kubectl apply` keeps the whole manifest in this annotation, data included. */
+/** `kubectl apply` stores the whole manifest in this annotation, data included. */
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 
 function withoutSecrets(before: JsonObject, after: JsonObject): readonly [JsonObject, JsonObject] {
@@ -34,7 +34,7 @@ function withoutSecrets(before: JsonObject, after: JsonObject): readonly [JsonOb
   return [mask(before, after, "(before)"), mask(after, before, "(after)")];
 }
 
-/** Values that are the same in `other` become "***"; others tell only that they differ. */
+/** Values that are the same in `other` become "***"; other values only show that they differ. */
 function mask(object: JsonObject, other: JsonObject, differs: string): JsonObject {
   const hide = (fields: JsonValue | undefined, others: JsonValue | undefined, only?: string): JsonObject | undefined =>
     isJsonObject(fields)

@@ -5,12 +5,13 @@ import { ReasonedError } from "../std/errors.ts";
 import type { Terminal } from "./terminal.ts";
 import { yamlText } from "./yaml-text.ts";
 
+/** The values of --output. */
 export type OutputFormat = "yaml" | "json";
 
 /** Objects under a comment that says where they come from. */
 export type PrintedGroup = { readonly source: string; readonly objects: readonly KubeObject[] };
 
-/** YAML documents separated by `---`, with the sources as comments where there are several; or one v1 List in JSON. */
+/** YAML documents separated by `---`, with the sources as comments if there are several; or one v1 List in JSON. */
 export function printObjects(groups: readonly PrintedGroup[], format: OutputFormat, { stdout }: Terminal): void {
   if (format === "json") {
     const items = groups.flatMap(({ objects }) => objects);
@@ -27,7 +28,7 @@ export function printObjects(groups: readonly PrintedGroup[], format: OutputForm
   stdout.write(documents.join(""));
 }
 
-/** What a person wants to know about a rendering beside its objects. */
+/** Prints on stderr what users want to know about a rendering beside its objects: unpinned images, and what patches have matched. */
 export function printReport(source: string, rendering: Rendering, { stderr }: Pick<Terminal, "stderr">): void {
   const { unpinned, patches } = rendering;
   if (unpinned !== undefined) {
@@ -45,14 +46,18 @@ export function printReport(source: string, rendering: Rendering, { stderr }: Pi
   }
 }
 
+/** Prints warnings on stderr. */
 export function printWarnings(source: string, warnings: readonly string[], { stderr }: Pick<Terminal, "stderr">): void {
   for (const warning of warnings) stderr.write(`warning: ${source}: ${warning}\n`);
 }
 
-/** Who may not read one object often may not read all; ten say enough. */
+/** How many errors are printed: a user who may not read one object often may not read any. */
 const maxErrors = 10;
 
-/** An error that has a reason is the user's to solve and is said in its words; any other is a bug and is shown with its stack. */
+/**
+ * Prints an error on stderr. A ReasonedError is for the user to solve, and only its message is printed; any other is a bug and is printed with
+ * its stack.
+ */
 export function printError(error: unknown, { stderr }: Pick<Terminal, "stderr">): void {
   const errors: readonly unknown[] = error instanceof AggregateError ? error.errors : [error];
   for (const one of errors.slice(0, maxErrors)) stderr.write(`error: ${wordsOf(one)}\n`);
@@ -64,6 +69,7 @@ function wordsOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
+/** "1 object", "2 objects". */
 export function plural(count: number, noun: string): string {
   return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
 }

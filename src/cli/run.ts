@@ -3,7 +3,7 @@ import { operatorVersion } from "../std/version.ts";
 import { printError } from "./print.ts";
 import { exitCodes, type Terminal } from "./terminal.ts";
 
-/** Runs the command that `args` name (without the program's own name) and answers with the exit code. */
+/** Runs the command that `args` name (without the program's own name), and resolves to the exit code. Throws only bugs. */
 export async function runCli(args: readonly string[], terminal: Terminal, signal: AbortSignal): Promise<number> {
   try {
     await createProgram({ terminal, signal }).parseAsync(args, { from: "user" });
@@ -14,7 +14,7 @@ export async function runCli(args: readonly string[], terminal: Terminal, signal
   }
 }
 
-/** Ends the run; what there is to say has been printed. */
+/** Ends the run; everything has been printed already. */
 class Exit extends Error {
   readonly code: number;
 
@@ -149,7 +149,7 @@ function exitWith(failure: number): (error: CommanderError) => never {
   };
 }
 
-/** Exits with the code of `action`; with `failure`, and words on stderr, when it throws. */
+/** Exits with the code of `action`; with `failure`, and a message on stderr, when it throws. */
 async function finish(failure: number, { terminal, signal }: Surroundings, action: Action): Promise<never> {
   throw new Exit(
     await action().catch((error: unknown) => {

@@ -6,17 +6,17 @@ import { targetOf, type Catalogue, type Target } from "../render/target.ts";
 import { ReasonedError } from "../std/errors.ts";
 import { InputError, type WrittenInstance } from "./input.ts";
 
-/** What one FluxInstance is to become. */
+/** The target of one FluxInstance. */
 export type InstanceTarget = Target & {
   readonly source: string;
   readonly key: ObjectKey;
-  /** What the annotations say that is not used, and why. */
+  /** Values in the spec and the annotations that are not used, and why. */
   readonly warnings: readonly string[];
-  /** Whether the operator is told to leave it alone. */
+  /** Whether reconciliation is disabled by annotation. */
   readonly suspended: boolean;
 };
 
-/** Builds all of them, as the controller does. Throws an InputError for each that cannot be built, several in an AggregateError. */
+/** Builds all instances, as the controller does. Throws an InputError for each that cannot be built, and an AggregateError of several. */
 export function buildTargets(instances: readonly WrittenInstance[], catalogue: Catalogue): readonly InstanceTarget[] {
   const targets: InstanceTarget[] = [];
   const refusals: InputError[] = [];

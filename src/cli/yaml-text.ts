@@ -2,9 +2,9 @@ import type { JsonValue } from "../kube/object.ts";
 import { isJsonObject } from "../std/json.ts";
 
 /**
- * One YAML document in block style, ending in a newline, that YAML 1.1 and 1.2 readers take for the same value. Text is
- * plain only where no reader can take it for anything else. 20 times faster than the yaml library, whose 100 to 200 ms for
- * a Flux with its CRDs would be most of a `build`.
+ * One YAML document in block style, ending in a newline, that YAML 1.1 and 1.2 readers read as the same value. Text is plain only if no reader
+ * can take it for another type. It is 20 times faster than the yaml library, whose 100 to 200 ms for a Flux with its CRDs would be most of a
+ * `build`.
  */
 export function yamlText(value: JsonValue): string {
   const lines: string[] = [];
@@ -15,7 +15,7 @@ export function yamlText(value: JsonValue): string {
 
 type Compound = readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
-/** A map or list that has anything in it; an empty one is written like a scalar. */
+/** Whether a value is a map or list that is not empty; an empty one is written like a scalar. */
 function isCompound(value: JsonValue): value is Compound {
   return typeof value === "object" && value !== null && Object.keys(value).length > 0;
 }
@@ -29,7 +29,7 @@ function writeBlock(value: Compound, indent: string, lines: string[]): void {
   for (const item of value) writeItem(item, indent, lines);
 }
 
-/** Lists stand at the indent of their key, as kubectl writes them. */
+/** Lists have the indent of their key, as kubectl writes them. */
 function writeMember(start: string, member: JsonValue, indent: string, lines: string[]): void {
   if (isCompound(member)) {
     lines.push(start);
@@ -39,7 +39,7 @@ function writeMember(start: string, member: JsonValue, indent: string, lines: st
   writeScalar(`${start} `, member, `${indent}  `, lines);
 }
 
-/** The first line of a map or list in a list stands beside the dash. */
+/** The first line of a map or list in a list is beside the dash. */
 function writeItem(item: JsonValue, indent: string, lines: string[]): void {
   const inner = `${indent}  `;
   if (!isCompound(item)) {
@@ -61,7 +61,7 @@ function writeScalar(start: string, value: JsonValue, indent: string, lines: str
   for (const line of body.split("\n")) lines.push(line === "" ? "" : `${indent}${line}`);
 }
 
-/** Several lines that can stand as they are: printable, not indented at first, at most one line end at the end. */
+/** Whether text has several lines that can be written as they are: printable, not indented at first, at most one line end at the end. */
 function isLiteral(text: string): boolean {
   return /^[!-~][ -~]*(?:\n[ -~]*)+$/.test(text) && !/[ \n]$/.test(text.replace(/\n$/, ""));
 }

@@ -1,4 +1,4 @@
-/** Whether `thrown` is only the echo of the signal being aborted. */
+/** Whether `thrown` only says that the signal was aborted. */
 export function isAbortOf(signal: AbortSignal, thrown: unknown): boolean {
   if (!signal.aborted) return false;
   return (
@@ -8,8 +8,8 @@ export function isAbortOf(signal: AbortSignal, thrown: unknown): boolean {
 }
 
 /**
- * Runs `work` with a signal of its own that is aborted with the caller's, or after `timeoutMs` with `timeoutReason`. All listeners
- * are gone afterwards: a long-lived signal collects none.
+ * Runs `work` with a signal of its own that is aborted with the caller's, or after `timeoutMs` with `timeoutReason`. It removes all listeners
+ * afterwards, so that a long-lived signal collects none. Throws what `work` throws.
  */
 export async function withDeadline<T>(
   { signal, timeoutMs, timeoutReason }: { signal: AbortSignal; timeoutMs: number; timeoutReason: () => Error },

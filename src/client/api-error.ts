@@ -7,7 +7,7 @@ export type StatusCause = { readonly field?: string; readonly reason?: string; r
 /** What a Kubernetes `Status` says, as far as we read it. Source: apimachinery meta/v1 Status. */
 export type StatusBody = {
   readonly code: number;
-  /** "NotFound", "AlreadyExists", "Conflict", "Invalid", "Forbidden", "Expired"...; "" where the server gave none. */
+  /** "NotFound", "AlreadyExists", "Conflict", "Invalid", "Forbidden", "Expired"...; "" when the server gave none. */
   readonly reason: string;
   readonly message: string;
   /** Name of the object that the status is about; absent when the server does not know the kind itself. */
@@ -17,8 +17,8 @@ export type StatusBody = {
 };
 
 /**
- * The API server answered with something else than success. Retried with backoff whatever the status is: even an Invalid may
- * come from an admission policy that changes without us seeing it.
+ * The API server answered with an error status. It is retried with backoff whatever the status is: even an Invalid may come from an admission
+ * policy that changes without us seeing it.
  */
 export class ApiError extends ReasonedError {
   /** HTTP status, or the code of an ERROR event in a watch. */
@@ -48,14 +48,14 @@ export class ApiError extends ReasonedError {
   }
 }
 
-/** No answer came: refused, reset, cut, timed out, or an answer that is not what Kubernetes speaks. */
+/** No answer came: the connection was refused, reset, cut or timed out, or the answer is not Kubernetes'. */
 export class ConnectionError extends ReasonedError {
   constructor(action: string, why: string, cause?: unknown) {
     super({ reason: "ReconciliationFailed", retry: "backoff", message: `Cannot ${action}: ${why}`, cause });
   }
 }
 
-/** The API server does not serve this kind in this version (now). */
+/** The API server does not serve this kind in this version, at the moment. */
 export class NoSuchKindError extends ReasonedError {
   constructor(what: string) {
     super({
@@ -66,23 +66,27 @@ export class NoSuchKindError extends ReasonedError {
   }
 }
 
+/** Whether there is no such object (404). */
 export function isNotFound(thrown: unknown): boolean {
   return thrown instanceof ApiError && thrown.status === 404;
 }
 
+/** Whether a precondition or a field manager conflicts (409); not for "AlreadyExists". */
 export function isConflict(thrown: unknown): boolean {
   return thrown instanceof ApiError && thrown.status === 409 && thrown.reasonCode !== "AlreadyExists";
 }
 
+/** Whether an object to be created exists already. */
 export function isAlreadyExists(thrown: unknown): boolean {
   return thrown instanceof ApiError && thrown.reasonCode === "AlreadyExists";
 }
 
+/** Whether a permission is missing, or an admission plugin forbids the request (403). */
 export function isForbidden(thrown: unknown): boolean {
   return thrown instanceof ApiError && thrown.status === 403;
 }
 
-/** Refused because the namespace is being deleted: it takes no new objects. */
+/** Whether a write was refused because the namespace is being deleted: it takes no new objects. */
 export function isNamespaceTerminating(thrown: unknown): boolean {
   return isForbidden(thrown) && thrown instanceof ApiError && thrown.causes.some(isTerminatingCause);
 }
@@ -92,15 +96,18 @@ function isTerminatingCause({ reason }: StatusCause): boolean {
 }
 
 /**
- * Whether a resourceVersion is of no use any more: compacted away (410), or newer than the server knows (after a restore of etcd).
- * Only a new list helps.
+ * Whether a resourceVersion is not valid any more: compacted away (410), or newer than the server knows (after a restore of etcd). Only a new
+ * list helps.
  */
 export function isExpired(thrown: unknown): boolean {
   if (!(thrown instanceof ApiError)) return false;
   return thrown.status === 410 || thrown.causes.some((cause) => cause.reason === "ResourceVersionTooLarge");
 }
 
-/** Reads the body of an error answer; what is no Status (HTML of a load balancer, "404 page not found") becomes its message, cut short. */
+/**
+ * Reads the body of an error answer. What is no Status (HTML of a load balancer, "404 page not found") becomes the message, cut to 200
+ * characters.
+ */
 export function readStatus(code: number, body: string, retryAfter?: string): StatusBody {
   const parsed = parseObject(body);
   const retryAfterMs = parseRetryAfter(retryAfter);
@@ -109,7 +116,7 @@ export function readStatus(code: number, body: string, retryAfter?: string): Sta
   return { ...statusFromObject(parsed, code), ...after };
 }
 
-/** Reads a `Status` object, as an ERROR event of a watch carries it. */
+/** Reads a `Status` object, such as that in an ERROR event of a watch. */
 export function statusFromObject(status: { readonly [key: string]: unknown }, fallbackCode = 500): StatusBody {
   const details = isJsonObject(status["details"]) ? status["details"] : {};
   const seconds = details["retryAfterSeconds"];
@@ -142,7 +149,7 @@ function parseObject(body: string): { readonly [key: string]: unknown } | undefi
     const parsed: unknown = JSON.parse(body);
     return isJsonObject(parsed) ? parsed : undefined;
   } catch {
-    return undefined; // not JSON: the caller takes it as text
+    return undefined; // It is not JSON: the caller uses it as text.
   }
 }
 
@@ -162,7 +169,7 @@ function defined<Key extends string>(key: Key, value: string | undefined): { rea
   return value === undefined ? {} : ({ [key]: value } as { readonly [key in Key]: string });
 }
 
-/** 4xx about the object itself, as opposed to a server that is busy or a permission that we lack. */
+/** Whether the API server refuses the object itself (4xx), as opposed to a busy server or a permission that is missing. */
 export function isRefusal(error: ApiError): boolean {
   return error.status >= 400 && error.status < 500 && ![401, 403, 408, 429].includes(error.status);
 }

@@ -1,9 +1,9 @@
 import type { GroupVersionKind } from "../kube/gvk.ts";
 
-/** Where a kind lives in the API: "/apis/apps/v1/namespaces/<ns>/deployments". */
+/** The path of a kind in the API: "/apis/apps/v1/namespaces/<ns>/deployments". */
 export type ApiResource = GroupVersionKind & {
   readonly plural: string;
   readonly namespaced: boolean;
-  /** Tells which version is stored, where the server says so: see `storageHash`. */
+  /** Says which version is stored, if the server says so: see `storageHash`. */
   readonly storageVersionHash?: string;
 };

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { Clock } from "../std/clock.ts";
 import { ReasonedError, errorCode, errorMessage } from "../std/errors.ts";
 
-/** PEM texts; `ca` absent means the system's authorities. */
+/** PEM texts. Without `ca`, the system's authorities are trusted. */
 export type TlsMaterial = {
   readonly ca?: string;
   readonly cert?: string;
@@ -12,36 +12,38 @@ export type TlsMaterial = {
   readonly insecure: boolean;
 };
 
-/** Where the API server is and who we are. */
+/** Where the API server is, and how we authenticate. */
 export type Connection = {
-  /** "https://10.96.0.1:443", with a path where a gateway wants one. */
+  /** "https://10.96.0.1:443", with a path when a gateway needs one. */
   readonly server: string;
   /** The namespace of the context or of our Pod. */
   readonly namespace: string;
-  /** Asked for each new socket. */
+  /** Called for each new socket. */
   tls(): Promise<TlsMaterial>;
-  /** The Authorization header; `fresh` after a 401: what was cached is read or issued anew. */
+  /** The Authorization header; undefined without one. `fresh` is set after a 401: what was cached is read or issued again. */
   authorization(fresh: boolean): Promise<string | undefined>;
 };
 
+/** Where to look for a connection. */
 export type LoadConnectionOptions = {
-  /** Path of a kubeconfig, or several joined by ":". Wins over the environment. */
+  /** Path of a kubeconfig, or several joined by ":". It is used before the environment. */
   readonly kubeconfig?: string;
   readonly context?: string;
-  /** Of which KUBECONFIG, HOME and KUBERNETES_SERVICE_HOST and _PORT are read, and all is given to exec plugins. */
+  /** KUBECONFIG, HOME, KUBERNETES_SERVICE_HOST and _PORT are read; exec plugins get all of it. */
   readonly env: { readonly [name: string]: string | undefined };
   readonly clock: Clock;
   /** Where the Pod's service account is mounted. */
   readonly serviceAccountDir?: string;
 };
 
+/** A kubeconfig, a service account or a file of these cannot be found or used. */
 export class ConnectionConfigError extends ReasonedError {
   constructor(message: string, cause?: unknown) {
     super({ reason: "ConnectionConfigInvalid", retry: "on-change", message, cause });
   }
 }
 
-/** Reader of a token file: once a minute, and whenever `fresh` is wanted. The kubelet renews tokens at 80% of their life. */
+/** Reads a token file once a minute, and whenever `fresh` is set. The kubelet renews tokens at 80% of their life. Throws ConnectionConfigError. */
 export function cachedFile(path: string, clock: Clock): (fresh: boolean) => Promise<string> {
   let last: { readonly text: string; readonly readMs: number } | undefined;
   return async (fresh) => {
@@ -52,6 +54,7 @@ export function cachedFile(path: string, clock: Clock): (fresh: boolean) => Prom
   };
 }
 
+/** The text of a file. Throws ConnectionConfigError. */
 export async function readText(path: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
@@ -61,7 +64,7 @@ export async function readText(path: string): Promise<string> {
   }
 }
 
-/** What logs a user in: certificates for the socket, a header for the request. */
+/** Credentials of a user: certificates for the socket, and a header for the request. */
 export type Credentials = {
   tls(): Promise<Pick<TlsMaterial, "cert" | "key">>;
   authorization(fresh: boolean): Promise<string | undefined>;

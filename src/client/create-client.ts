@@ -28,10 +28,10 @@ import { resourcePath, type Query } from "./resource-path.ts";
 import { Transport, type HttpRequest, type TransportOptions } from "./transport.ts";
 import { watchEvents } from "./watch.ts";
 
-/** The client owns sockets: `close` when done. */
+/** A client that owns sockets: the caller must call `close` at the end. */
 export type OwnedApiClient = ApiClient & { close(): Promise<void> };
 
-/** Opens no connection before the first request. */
+/** The client for one API server. It opens no connection before the first request. */
 export function createApiClient(options: TransportOptions): OwnedApiClient {
   return new RawClient(new Transport(options));
 }
@@ -70,7 +70,7 @@ class RawClient implements OwnedApiClient {
     try {
       return await this.#listPages(gvk, options, signal);
     } catch (error) {
-      // The snapshot that the pages are cut from was compacted away: one whole answer needs none.
+      // The snapshot of the pages was compacted away: a single answer with everything needs none.
       if (!isExpired(error)) throw error;
       return await this.#listPages(gvk, { ...options, pageSize: 0 }, signal);
     }
@@ -224,7 +224,7 @@ class RawClient implements OwnedApiClient {
     }
   }
 
-  /** A 404 that names no object is about the kind: its CRD is gone, or no longer serves this version. */
+  /** A 404 that names no object is about the kind: its CRD was deleted, or no longer serves this version. */
   #kindIsGone(error: unknown, gvk: GroupVersionKind): boolean {
     if (!(error instanceof ApiError) || error.status !== 404 || error.objectName !== undefined) return false;
     this.discovery.invalidate(gvk.group);
@@ -259,7 +259,7 @@ function selectorQuery({ labelSelector, fieldSelector }: Selection): Query {
   return { labelSelector, fieldSelector };
 }
 
-/** The API server answers with the object also when it is gone at once, for kinds without a grace period. */
+/** The API server answers with the object also when it is deleted at once, for kinds without a grace period. */
 function stillThere(object: KubeObject): boolean {
   return object.metadata.deletionTimestamp !== undefined;
 }

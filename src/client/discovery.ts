@@ -7,8 +7,8 @@ import { builtInKinds } from "./built-in-kinds.ts";
 import type { Transport } from "./transport.ts";
 
 /**
- * What the API server serves, asked one group at a time, so that a group whose APIService is down harms nobody else. Answers are
- * kept, "no such kind" is not. The built-in kinds that we use need no request.
+ * What the API server serves, asked for one group at a time, so that a group whose APIService is down affects no other. Answers are cached, "no
+ * such kind" is not. The built-in kinds that we use need no request.
  */
 export class Discovery {
   readonly #transport: Pick<Transport, "json">;
@@ -30,7 +30,7 @@ export class Discovery {
     return asked.find((resource) => resource.kind === gvk.kind);
   }
 
-  /** The kind in the version that the server prefers; undefined when it is not served. */
+  /** The kind in the version that the server prefers; undefined when it is not served. Throws as `ApiClient`. */
   async findPreferred(kind: GroupKind, signal: AbortSignal): Promise<ApiResource | undefined> {
     const builtIn = builtInKinds.get(groupKindKey(kind));
     if (builtIn !== undefined) return builtIn;
@@ -38,7 +38,7 @@ export class Discovery {
     return version === undefined ? undefined : await this.find({ ...kind, version }, signal);
   }
 
-  /** All kinds of a group in the server's preferred version; empty when the group is not served. */
+  /** All kinds of a group in the server's preferred version; empty when the group is not served. Throws as `ApiClient`. */
   async resourcesOf(group: string, signal: AbortSignal): Promise<readonly ApiResource[]> {
     const version = await this.#preferredVersion(group, signal);
     if (version === undefined) return [];
@@ -47,7 +47,7 @@ export class Discovery {
     );
   }
 
-  /** Forgets what is known of a group, or of all. The client does so itself after it writes a CustomResourceDefinition. */
+  /** Drops what is cached of a group, or of all. The client does so itself after it writes a CustomResourceDefinition. */
   invalidate(group?: string): void {
     for (const apiVersion of this.#versions.keys()) {
       if (group === undefined || apiVersion.startsWith(`${group}/`)) this.#versions.delete(apiVersion);
@@ -96,7 +96,7 @@ export function storageHash({ group, version, kind }: GroupVersionKind): string 
   return Buffer.from(sha256Hex(`${group}/${version}/${kind}`).slice(0, 16), "hex").toString("base64");
 }
 
-/** Empty for what is no kind of its own: subresources such as "deployments/scale". */
+/** Empty for an entry that is no kind, such as the subresource "deployments/scale". */
 function readResource(
   entry: unknown,
   gv: { readonly group: string; readonly version: string },

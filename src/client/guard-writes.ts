@@ -1,6 +1,6 @@
 import type { ApiClient } from "./api-client.ts";
 
-/** The same client, but every write first calls `check`, and fails with what that throws: a leader that lost its lease writes no more. */
+/** The same client, but every write first calls `check`, and fails with what that throws: a leader that has lost its lease writes no more. */
 export function guardWrites(client: ApiClient, check: () => void): ApiClient {
   const guarded =
     <Args extends readonly unknown[], Answer>(write: (...args: Args) => Promise<Answer>) =>

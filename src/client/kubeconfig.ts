@@ -26,8 +26,8 @@ type Merged = {
 };
 
 /**
- * Reads kubeconfig files, the first of several wins as with kubectl. Certificates, tokens and passwords are read here: loading
- * @kubernetes/client-node for them would cost 80 MB and 0.4 s. Plugins go to `login-plugin.ts`.
+ * Reads kubeconfig files; the first of several counts, as with kubectl. Certificates, tokens and passwords are read here: loading
+ * @kubernetes/client-node for them would cost 80 MB and 0.4 s. Plugins are run by `login-plugin.ts`. Throws ConnectionConfigError.
  */
 export async function readKubeconfig(
   options: LoadConnectionOptions & { readonly paths: readonly string[] },

@@ -5,8 +5,8 @@ import type { Connection, LoadConnectionOptions } from "./connection.ts";
 import { readKubeconfig } from "./kubeconfig.ts";
 
 /**
- * Looks where controller-runtime looks: the given kubeconfig, KUBECONFIG, the service account of the Pod, ~/.kube/config.
- * Throws ConnectionConfigError if none is there or the one that is cannot be used.
+ * Looks where controller-runtime looks: the given kubeconfig, KUBECONFIG, the service account of the Pod, ~/.kube/config. Throws
+ * ConnectionConfigError when there is none, or when the one that is found cannot be used.
  */
 export async function loadConnection(options: LoadConnectionOptions): Promise<Connection> {
   const { env, context } = options;

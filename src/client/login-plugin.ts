@@ -8,7 +8,7 @@ type Fields = { readonly [key: string]: JsonValue };
 
 type Login = { readonly tls: Pick<TlsMaterial, "cert" | "key">; readonly authorization: string | undefined };
 
-/** Credentials of an exec plugin (client.authentication.k8s.io), run when they are wanted and when they have expired. */
+/** Credentials of an exec plugin (client.authentication.k8s.io). It is run when they are needed and when they have expired. */
 export function execCredentials(plugin: { name: string; exec: Fields; cluster: Fields; dir: string }): Credentials {
   const exec = execWithClusterInfo(plugin);
   let auth: ExecAuth | undefined;

@@ -7,8 +7,8 @@ import { isExpired, NoSuchKindError } from "./api-error.ts";
 const pageSize = 500;
 
 /**
- * All pages of a kind; nothing where it is not served. Where the snapshot that they are cut from gets too old, one
- * page with everything comes at the end, so that some objects come twice.
+ * All pages of a kind; none when it is not served. When the snapshot of the pages gets too old, one page with everything comes at the end, so
+ * that some objects come twice. Throws as ApiClient.
  */
 export async function* pages(
   gvk: GroupVersionKind,
@@ -30,7 +30,7 @@ export async function* pages(
   }
 }
 
-/** All objects of a kind, each once: for what is few enough to be held. */
+/** All objects of a kind, each once; for lists that are short enough to keep in memory. Throws as ApiClient. */
 export async function listAll(
   gvk: GroupVersionKind,
   options: Omit<ListOptions, "pageSize">,

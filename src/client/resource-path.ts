@@ -1,6 +1,7 @@
 import { formatApiVersion } from "../kube/gvk.ts";
 import type { ApiResource } from "./api-resource.ts";
 
+/** Query parameters; undefined ones are left out. */
 export type Query = { readonly [name: string]: string | number | boolean | undefined };
 
 /** Without `namespace`, the path of all namespaces; without `name`, that of the collection. */

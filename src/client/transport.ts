@@ -8,30 +8,32 @@ import { withDeadline } from "./abort.ts";
 import { ApiError, ConnectionError, readStatus } from "./api-error.ts";
 import type { Connection, TlsMaterial } from "./connection.ts";
 
+/** One request to the API server. */
 export type HttpRequest = {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-  /** With query, without the server's own prefix. */
+  /** With the query, without the path prefix of the server's URL. */
   readonly path: string;
   readonly headers?: { readonly [name: string]: string };
   readonly body?: string;
   /** What is done, in words, for error messages: "get Deployment/flux-system/source-controller". */
   readonly action: string;
-  /** The same request may be sent twice without harm. */
+  /** Whether the same request can be sent twice without harm. */
   readonly idempotent: boolean;
   /** For all attempts together, body included. 30 s by default. */
   readonly timeoutMs?: number;
 };
 
-/** `status` is undefined when no answer came. */
+/** Called for each attempt; `status` is undefined when no answer came. */
 export type RequestObserver = (request: { method: string; host: string; status: number | undefined }) => void;
 
+/** One API server, and how its requests are named and counted. */
 export type TransportOptions = {
   readonly connection: Connection;
   /** "flux-operator/0.1.0" */
   readonly userAgent: string;
   readonly clock: Clock;
   readonly observe?: RequestObserver;
-  /** Sockets for requests; watches have theirs on top. 16 by default. */
+  /** How many sockets requests use; watches have their own. 16 by default. */
   readonly maxSockets?: number;
 };
 
@@ -49,8 +51,8 @@ const neverSent = new Set([
 ]);
 
 /**
- * HTTP/1.1 to one API server over a bounded pool, never through a proxy of the environment. Retries what may be retried: 401 once
- * with fresh credentials, 429 and 5xx after their Retry-After, lost connections of idempotent requests.
+ * HTTP/1.1 to one API server over a bounded pool, never through a proxy of the environment. It retries a 401 once with fresh credentials, 429
+ * and 5xx after their Retry-After, and lost connections of idempotent requests.
  */
 export class Transport {
   readonly #options: TransportOptions;
@@ -89,9 +91,12 @@ export class Transport {
     );
   }
 
-  /** The body of a successful answer as it comes. The caller must read it to its end or abort the signal. */
+  /**
+   * The body of a successful answer as a stream. The caller must read it to its end or abort the signal. Throws ApiError, ConnectionError, or
+   * the signal's reason.
+   */
   async stream(request: HttpRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData["body"]> {
-    // The retries below are for answers only; a watch has its own loop around it.
+    // Retries are for whole answers; a watch has its own loop around it.
     const deadlineMs = this.#options.clock.monotonicMs();
     return await this.#send({ pool: this.#streams, request, read: bodyOf }, { signal, deadlineMs });
   }
@@ -160,7 +165,7 @@ type Answer<T> =
   | { readonly kind: "ok"; readonly value: T }
   | { readonly kind: "failed"; readonly error: ApiError | ConnectionError };
 
-/** Milliseconds until the next attempt; undefined when there is none. Same rule as client-go: only an answer with Retry-After is tried again. */
+/** Milliseconds until the next attempt; undefined when there is none. Same rule as client-go: an answer is retried only if it has a Retry-After. */
 function retryDelayMs(error: ApiError | ConnectionError, request: HttpRequest, attempt: number): number | undefined {
   if (attempt >= maxAttempts) return undefined;
   if (error instanceof ApiError) {
@@ -168,13 +173,13 @@ function retryDelayMs(error: ApiError | ConnectionError, request: HttpRequest, a
     return mayRetry ? error.retryAfterMs : undefined;
   }
   const code = errorCode(error);
-  // An answer that came whole, but is too large or no JSON, will be the same again.
+  // An answer that is complete, but too large or no JSON, would be the same again.
   if (code === undefined) return undefined;
   if (!request.idempotent && !neverSent.has(code)) return undefined;
   return backoffMs(attempt, { baseMs: 50, maxMs: 1_000 });
 }
 
-/** Reads CA and client certificate anew for each socket, so that rotated files are seen; sockets are few. */
+/** Reads CA and client certificate again for each socket, so that rotated files are used; sockets are few. */
 function connector(connection: Connection): buildConnector.connector {
   let last: { readonly tls: TlsMaterial; readonly connect: buildConnector.connector } | undefined;
   const connectorFor = (tls: TlsMaterial): buildConnector.connector => {

@@ -8,17 +8,21 @@ import { toKubeObject } from "./object-body.ts";
 import type { GroupVersionKind } from "../kube/gvk.ts";
 import type { HttpRequest, Transport } from "./transport.ts";
 
+/** The kind of the events, and how long the server may be silent. */
 export type WatchStreamOptions = {
   readonly gvk: GroupVersionKind;
-  /** Silence after which the stream is given up. Also the time for the server to accept the watch. */
+  /** After how much silence the stream is given up. Also the time for the server to accept the watch. */
   readonly idleMs: number;
   readonly onContact?: (() => void) | undefined;
 };
 
-/** One object of a watch is never larger: etcd refuses more than 1.5 MiB. */
+/** No object of a watch is larger: etcd refuses more than 1.5 MiB. */
 const maxLineChars = 16 * 1024 * 1024;
 
-/** Events of one watch request, until the server ends it. Closes the connection when the consumer stops. */
+/**
+ * The events of one watch request, until the server ends it. Closes the connection when the consumer stops. Throws ApiError (also for an ERROR
+ * event) and ConnectionError.
+ */
 export async function* watchEvents(
   transport: Pick<Transport, "stream">,
   request: HttpRequest,
@@ -49,7 +53,7 @@ export async function* watchEvents(
   }
 }
 
-/** Whole lines only: what a cut connection leaves behind is dropped. */
+/** Only complete lines: what a broken connection leaves behind is dropped. */
 async function* lines(
   body: AsyncIterable<Uint8Array>,
   { heard, action }: { heard: () => void; action: string },

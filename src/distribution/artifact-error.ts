@@ -10,7 +10,7 @@ type Finding = {
   readonly cause?: unknown;
 };
 
-/** Content of an artifact that is not as the official layout has it. A repaired artifact may be there at the next try. */
+/** The content of an artifact is not in the official layout. A repaired artifact may be there at the next try. */
 export class ArtifactError extends ReasonedError {
   readonly #finding: string;
 
@@ -25,12 +25,13 @@ export class ArtifactError extends ReasonedError {
     this.#finding = finding;
   }
 
-  /** The same for somebody who knows which artifact it was, and where it was chosen. */
+  /** The same error with the artifact's name, and where it was chosen. */
   of(origin: { readonly artifact: string; readonly where: string }): ArtifactError {
     return new ArtifactError({ finding: this.#finding, ...origin, cause: this });
   }
 }
 
+/** An ArtifactError that does not know yet which artifact it is about. */
 export function artifactFailed(finding: string, cause?: unknown): ArtifactError {
   return new ArtifactError({ finding, cause });
 }

@@ -12,8 +12,8 @@ const tagPattern = /^\w[\w.-]{0,127}$/;
 const digestPattern = /^sha256:[0-9a-f]{64}$/;
 
 /**
- * The table `flux-images/<version>/<variant>.yaml`: a kustomize list of images, whose names end in the component.
- * Components that we do not know are passed over. Throws ArtifactError for what is no such table.
+ * Reads the table `flux-images/<version>/<variant>.yaml`: a kustomize list of images, whose names end in the component. Unknown components are
+ * skipped. Throws ArtifactError when it is no such table.
  */
 export function readImageTable(file: ArtifactFile): VariantImages {
   const [table, ...others] = readYaml(file);

@@ -6,22 +6,23 @@ import { eachKubeYamlDocument } from "../std/yaml.ts";
 import { artifactFailed } from "./artifact-error.ts";
 import { withoutDescriptions } from "./crd-descriptions.ts";
 
+/** A file of an artifact, with its path from the root. */
 export type ArtifactFile = { readonly path: string; readonly bytes: Uint8Array };
 
 /** The namespace that the official manifests are written for; their objects name it in role bindings only. */
 const officialNamespace = "flux-system";
 
-/** Official files have up to 0.22 MiB. Parsing 1 MiB takes a second, in which nothing else is done if it is one document, and 0.1 GiB. */
+/** Official files have up to 0.22 MiB. Parsing 1 MiB takes a second, during which a single document blocks everything else, and 0.1 GiB. */
 const maxFileBytes = 1024 * 1024;
 
-/** Who generated a CRD says nothing about what it is, and differs between equal ones. */
+/** The version of the generator says nothing about a CRD, and differs between equal ones. */
 const generatorAnnotation = "controller-gen.kubebuilder.io/version";
 
 const clusterKinds: ReadonlySet<string> = new Set(["CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"]);
 
 /**
  * The objects of a manifest file in its order, one at a time, as the embedded releases have them: without status, creation time, the
- * generator's mark and the descriptions of CRDs. Throws ArtifactError for what is no such file.
+ * generator's mark and the descriptions of CRDs. Throws ArtifactError when it is no such file.
  */
 export function* readManifest(file: ArtifactFile): Generator<KubeObject, void, void> {
   let count = 0;
@@ -34,7 +35,7 @@ export function* readManifest(file: ArtifactFile): Generator<KubeObject, void, v
   if (count === 0) throw artifactFailed(`${file.path} has no objects`);
 }
 
-/** The documents of a YAML file that are not empty. Throws ArtifactError when it is none, or larger than 1 MiB. */
+/** The documents of a YAML file that are not empty. Throws ArtifactError when it is no YAML, or larger than 1 MiB. */
 export function readYaml(file: ArtifactFile): readonly JsonValue[] {
   return [...eachDocument(file)];
 }
@@ -96,7 +97,7 @@ function checkNamespace(object: KubeObject, path: string): void {
   throw artifactFailed(`${path}: ${nameObject(object)} has a namespace of its own`);
 }
 
-/** Texts cut out of a YAML file keep the whole file in memory; those of a copy by JSON do not. */
+/** Strings that are slices of a YAML file keep the whole file in memory; those of a copy by JSON do not. */
 function compact(object: KubeObject & JsonObject): KubeObject {
   const copy: KubeObject = JSON.parse(JSON.stringify(object));
   return copy;

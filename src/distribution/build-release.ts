@@ -13,17 +13,18 @@ import { componentNames } from "./release.ts";
 import type { ComponentName, Release } from "./release.ts";
 import { shapesOf } from "./shapes.ts";
 
-/** What differs between releases and is not a shape: `data/releases/<version>.json`. */
+/** What differs between releases and is not part of `Shapes`: `data/releases/<version>.json`. */
 export type ReleaseFacts = {
   /** "2.9.4", without a leading v. */
   readonly version: string;
   /** Tag of each component's image in the official manifests; a component that the release lacks is absent. */
   readonly components: { readonly [component in ComponentName]?: string };
   readonly images: Release["images"];
-  /** API module versions that stand in for those of the component, where the Go proxy refuses the latter: same CRDs. */
+  /** Versions of API modules that replace those of the component, when the Go proxy refuses the latter: same CRDs. */
   readonly standIns?: { readonly [component in ComponentName]?: string };
 };
 
+/** The CRDs of each component. */
 export type ReleaseCrds = { readonly [component in ComponentName]?: readonly CrdSchema[] };
 
 const controllers = {
@@ -36,6 +37,7 @@ const controllers = {
   "source-watcher": sourceWatcher,
 } satisfies Record<ComponentName, Controller>;
 
+/** Builds the release of `facts` from typed builders, in the terms of the official manifests. Pure. */
 export function buildRelease(facts: ReleaseFacts, crds: ReleaseCrds): Release {
   const shapes = shapesOf(facts.version);
   const components = componentNames.flatMap((name) => {

@@ -3,27 +3,30 @@ import { compare, major, parse, rcompare, satisfies } from "semver";
 import { parseRange } from "./range.ts";
 import type { Range } from "./range.ts";
 
-/** The major that an open range ("*", ">=2") stays within; later ones only for a range that names them. */
+/** The major that an open range ("*", ">=2") is limited to; later ones only for a range that names them. */
 const currentMajor = 2;
 
+/** What else is known when a release is looked for. */
 export type FindOptions = {
-  /** Versions that this operator can render. Default: all of `available`, and of the majors that it knows. */
+  /** Whether this operator can render a version. By default it can render all of `available`. */
   readonly supports?: (version: string) => boolean;
-  /** Versions known from elsewhere (those embedded, where `available` is an artifact's), to tell why there is none. */
+  /** Versions known from elsewhere (the embedded ones, when `available` is an artifact's), to explain why there is none. */
   readonly known?: readonly string[];
 };
 
+/** Why a range selects no release. */
 export type NoReleaseReason = "no-such-version" | "not-in-artifact" | "needs-newer-operator";
 
+/** The release that a range selects, or why there is none. */
 export type FoundRelease =
   | { readonly kind: "found"; readonly version: string }
   | { readonly kind: "invalid-range"; readonly message: string }
   | { readonly kind: "none"; readonly why: NoReleaseReason; readonly message: string };
 
 /**
- * The newest of `available` that `range` takes, as Masterminds semver v3 reads it: comma or space for and, `||` for or,
- * `x` and `*`, `~`, `^`, hyphens, `!=`, a leading v; prereleases only where the range names one.
- * Unlike there, a range that does not name a new major never takes it. `available` is without a leading v.
+ * The newest of `available` that `range` selects, as Masterminds semver v3 reads it: comma or space for and, `||` for or, `x` and `*`, `~`,
+ * `^`, hyphens, `!=`, a leading v; prereleases only if the range names one. Unlike there, a range that does not name a new major never selects
+ * it. `available` is without a leading v.
  */
 export function findRelease(range: string, available: readonly string[], options: FindOptions = {}): FoundRelease {
   const parsed = parseRange(range);
@@ -37,7 +40,7 @@ export function findRelease(range: string, available: readonly string[], options
   return { kind: "none", ...explain(parsed.range, { available, matching, known: options.known ?? [], supports }) };
 }
 
-/** The newest stable version of the current major, what `status.latestVersion` says; undefined when there is none. */
+/** The newest stable version of the current major, for `status.latestVersion`; undefined when there is none. */
 export function latestRelease(available: readonly string[]): string | undefined {
   return newestFirst(available).find((version) => major(version) === currentMajor && !isPrerelease(version));
 }

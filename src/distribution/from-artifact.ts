@@ -15,27 +15,27 @@ export type Artifact = {
   /** The releases that have manifests ("2.9.4", without a leading v), oldest first; never none. */
   readonly versions: readonly string[];
   /**
-   * Reads the files of this release only, and none when it is among the last few asked for. Throws ArtifactError, which
-   * names the file, where the content is not that of a release; a shape that is only new to us is for `renderInstance` to judge.
+   * Reads the files of this release only, and none when it is among the last few asked for. Throws ArtifactError, which names the file, when
+   * the content is not that of a release; a form that only this operator does not know is for `renderInstance` to refuse.
    */
   release(version: string): Release;
 };
 
-/** What targets are chosen from: shaped as `Catalogue` of the render room. */
+/** The releases to choose from, in the form of `Catalogue` of the render room. */
 export type ArtifactCatalogue = {
   readonly versions: readonly string[];
-  /** Versions known from elsewhere, by which a version that the artifact lacks is told from one that does not exist. */
+  /** Versions known from elsewhere, which distinguish a version that the artifact lacks from one that does not exist. */
   readonly known: readonly string[];
   load(version: string): Release;
 };
 
-/** As many as are kept of the embedded ones. */
+/** As many as `load.ts` keeps of the embedded ones. */
 const keptReleases = 4;
 
 const releaseFile = /^flux(?:-images)?\/v[^/]+\/[^/]+\.yaml$/;
 const manifestPath = /^flux\/v([^/]+)\/[^/]+\.yaml$/;
 
-/** Whether a file of an artifact is one that `openArtifact` may read: all others need not be kept when it is unpacked. */
+/** Whether a file of an artifact is one that `openArtifact` may read. Others need not be kept when it is unpacked. */
 export function isReleaseFile(path: string): boolean {
   return releaseFile.test(path);
 }
@@ -53,9 +53,8 @@ export function releasesAt(paths: Iterable<string>): readonly string[] {
 }
 
 /**
- * Opens the files of an artifact, by path from its root with forward slashes: "flux/v2.9.4/rbac.yaml". Files beside those
- * of releases are not held on to, those of unknown components and variants are passed over.
- * Throws ArtifactError when there is no release at all.
+ * Opens the files of an artifact, by path from its root with forward slashes: "flux/v2.9.4/rbac.yaml". Other files are not kept in memory, and
+ * those of unknown components and variants are skipped. Throws ArtifactError when there is no release at all.
  */
 export function openArtifact(files: ReadonlyMap<string, Uint8Array>): Artifact {
   const ours = new Map([...files].filter(([path]) => isReleaseFile(path)));
@@ -77,7 +76,7 @@ export function openArtifact(files: ReadonlyMap<string, Uint8Array>): Artifact {
   };
 }
 
-/** `known` are the embedded versions. */
+/** The catalogue of an artifact; `known` are the embedded versions. */
 export function artifactCatalogue(artifact: Artifact, known: readonly string[]): ArtifactCatalogue {
   return { versions: artifact.versions, known, load: (version) => artifact.release(version) };
 }
@@ -99,8 +98,8 @@ function readRelease(files: Files, version: string): Release {
 }
 
 /**
- * Reads the files of one release an object at a time: YAML is slow, and whoever has more to do can do so between two of them.
- * Throws ArtifactError as `Artifact.release` does.
+ * Reads the files of one release, and yields after each object: YAML is slow, and the caller can do other work in between. Throws ArtifactError
+ * as `Artifact.release` does.
  */
 export function* readingOf(files: ReadonlyMap<string, Uint8Array>, version: string): Generator<void, Release, void> {
   const folder = `flux/v${version}`;
@@ -135,7 +134,7 @@ function* readComponent(file: ArtifactFile, name: ComponentName): Reading {
     throw artifactFailed(`${file.path} has no Deployment ${name}`);
   }
   const image = managerImage(objects);
-  // Without a container of that name it is a new shape, and not a broken file.
+  // Without a container of that name it is a new form, and not a broken file.
   if (image !== undefined && repositoryName(image) !== name) {
     throw artifactFailed(`${file.path}: Deployment/${name} runs "${image}", which is not an image of ${name}`);
   }
@@ -158,7 +157,7 @@ function readImages(files: Files, version: string): Release["images"] {
   return Object.fromEntries(tables);
 }
 
-/** A component that has images and no manifest was lost on the way. */
+/** A component that has images and no manifest: the artifact is not complete. */
 function checkComplete({ components, images }: Release, folder: string): void {
   const named = new Set(Object.values(images).flatMap((table) => Object.keys(table)));
   const missing = componentNames.find((name) => named.has(name) && components[name] === undefined);

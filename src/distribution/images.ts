@@ -4,7 +4,7 @@ import { containersOf } from "../kube/pod-template.ts";
 import { UnreachableError } from "../std/errors.ts";
 import { componentNames, type ComponentName, type ImageVariant, type Release } from "./release.ts";
 
-/** Where the vendors publish; a registry that is not here is a mirror, and needs `variant`. */
+/** Where the vendors publish; a registry that is not in this table is a mirror, and needs `variant`. */
 const variantsByRegistry: ReadonlyMap<string, ImageVariant> = new Map([
   ["fluxcd", "upstream-alpine"],
   ["ghcr.io/fluxcd", "upstream-alpine"],
@@ -14,6 +14,7 @@ const variantsByRegistry: ReadonlyMap<string, ImageVariant> = new Map([
   ["ghcr.io/controlplaneio-fluxcd/distroless-fips", "enterprise-distroless-fips"],
 ]);
 
+/** Where images are pulled from, and of which variant; without it that of the registry. */
 export type ImageSource = { readonly registry: string; readonly variant?: ImageVariant | undefined };
 
 /** Why an image has no digest. */
@@ -27,25 +28,27 @@ export type NoDigest =
       readonly version: string;
     };
 
+/** The image of a component, with a digest or the reason why there is none. */
 export type ComponentImage =
   | { readonly kind: "pinned"; readonly repository: string; readonly tag: string; readonly digest: string }
   | { readonly kind: "unpinned"; readonly repository: string; readonly tag: string; readonly why: NoDigest };
 
+/** The images of the components that a release has. */
 export type ComponentImages = { readonly [component in ComponentName]?: ComponentImage };
 
-/** The registry as image names start with it: without trailing slashes. */
+/** The registry as image names begin with it: without trailing slashes. */
 export function trimRegistry(registry: string): string {
   return registry.replace(/\/+$/, "");
 }
 
-/** The variant that a vendor's registry serves; undefined for a mirror. A trailing slash does not count. */
+/** The variant that a vendor's registry serves; undefined for a mirror. Trailing slashes are ignored. */
 export function variantOfRegistry(registry: string): ImageVariant | undefined {
   return variantsByRegistry.get(trimRegistry(registry));
 }
 
 /**
- * The image of every component of `release` in a registry: "<registry>/<component>" with the tag and digest of the variant.
- * Without a digest the tag is that of the manifests, and `why` says so: a caller must not lose it silently.
+ * The image of every component of `release` in a registry: "<registry>/<component>" with the tag and digest of the variant. Without a digest,
+ * the tag is that of the manifests and `why` gives the reason, which callers must report.
  */
 export function imagesFor(release: Release, source: ImageSource): ComponentImages {
   const images = componentNames.flatMap((component) => {

@@ -12,7 +12,7 @@ const minimumKubernetes: { readonly [fluxMinor: string]: string } = {
   "2.9": "1.33",
 };
 
-/** "1.33" for Flux "2.9.4". undefined for a Flux minor that we do not know. */
+/** The oldest Kubernetes minor for a Flux version: "1.33" for "2.9.4". Undefined for a Flux minor that we do not know. */
 export function minimumKubernetesFor(version: string): string | undefined {
   return minimumKubernetes[`${major(version)}.${minor(version)}`];
 }
@@ -20,7 +20,7 @@ export function minimumKubernetesFor(version: string): string | undefined {
 /** The newest Kubernetes minor that this operator's own tests run on (tools/kubernetes). */
 export const testedKubernetes = "1.36";
 
-/** "1.33" of "v1.33.4-eks-99d6cc0", "v1.33.1+k3s1" or "1.33+". undefined for text of another shape. */
+/** The minor of a Kubernetes version: "1.33" of "v1.33.4-eks-99d6cc0", "v1.33.1+k3s1" or "1.33+". Undefined for text of another form. */
 export function kubernetesMinor(version: string): string | undefined {
   const [, majorPart, minorPart] = /^v?(\d+)\.(\d+)(?!\d)/.exec(version) ?? [];
   return majorPart === undefined ? undefined : `${majorPart}.${minorPart}`;

@@ -11,10 +11,10 @@ import type { Release } from "./release.ts";
 /** The embedded releases, oldest first, without a leading v. */
 export const embeddedVersions: readonly string[] = versions;
 
-/** Where the data lies: in a checkout beside this file, in a bundle beside the bundle's file. */
+/** Where the data is: beside this file in a checkout, and beside the bundle's file in a bundle. */
 const defaultDataFolder = join(import.meta.dirname, "data");
 
-/** A reconcile asks for one release, an upgrade for two; four keep a switch back and forth cheap. */
+/** A reconcile asks for one release, an upgrade for two; with four, changing back and forth stays cheap. */
 const keptReleases = 4;
 const kept = new Map<string, Release>();
 
@@ -33,6 +33,7 @@ export function loadRelease(version: string, dataFolder: string = defaultDataFol
   return release;
 }
 
+/** The version is not embedded. */
 export class UnknownReleaseError extends Error {
   override readonly name = "UnknownReleaseError";
 

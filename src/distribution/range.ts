@@ -1,9 +1,9 @@
 import { minVersion, validRange } from "semver";
 
-/** One comparator in npm's words, which has no `!=`. */
+/** One comparator in npm's syntax, which has no `!=`. */
 export type Comparator = { readonly text: string; readonly negated: boolean };
 
-/** Comparators that all must hold. */
+/** Comparators that must all match. */
 export type Group = {
   /** As the user wrote it, spaces trimmed. */
   readonly text: string;
@@ -11,13 +11,14 @@ export type Group = {
   readonly namesPrerelease: boolean;
   /** The majors that the group names; a `!=` names none. */
   readonly majors: readonly number[];
-  /** The least version that could match; undefined when nothing can. */
+  /** The lowest version that could match; undefined when none can. */
   readonly lowest: string | undefined;
 };
 
-/** Groups of which one must hold. */
+/** Groups, of which one must match. */
 export type Range = readonly Group[];
 
+/** A range, or what is wrong with its text. */
 export type ParsedRange =
   | { readonly kind: "range"; readonly range: Range }
   | { readonly kind: "invalid"; readonly message: string };
@@ -34,9 +35,10 @@ const hyphenPattern = new RegExp(String.raw`(${version})\s+-\s+(${version})`, "g
 /** npm's spelling of operators that Masterminds semver also takes. */
 const spellings: { readonly [operator: string]: string } = { "=>": ">=", "=<": "<=", "~>": "~" };
 
-/** A range is written by people; longer than this it is a mistake or an attack. */
+/** A range is written by people: a longer one is a mistake or an attack. */
 const maxLength = 256;
 
+/** Reads a range in the syntax of Masterminds semver v3. Never throws. */
 export function parseRange(text: string): ParsedRange {
   if (text.length > maxLength) return { kind: "invalid", message: `it is longer than ${maxLength} characters` };
   const groups: Group[] = [];

@@ -51,7 +51,7 @@ const criticalPodsQuota: KubeObject = {
   },
 };
 
-/** Users' patches count list positions, so the order is the official one: source-controller comes third. */
+/** Users' patches count on list positions, so the order is the official one: source-controller comes third. */
 const crdControllerAccounts = [
   "kustomize-controller",
   "helm-controller",

@@ -9,14 +9,15 @@ import type { ComponentName, ReleaseImage } from "./release.ts";
 export type ComponentCrds = {
   /** "github.com/fluxcd/source-controller/api@v1.9.4", the Go module that controller-gen read. */
   readonly module: string;
-  /** The version that the release has, where the module of just that version could not be had. */
+  /** The version that the release has, when the module of that very version is not available. */
   readonly standsInFor?: string;
   /** `file` is the name below `data/crds/`, without its ending. */
   readonly crds: readonly { readonly name: string; readonly file: string }[];
 };
+/** The CRDs of each component of a release. */
 export type CrdIndex = { readonly [component in ComponentName]?: ComponentCrds };
 
-/** Reads `data/releases/<version>.json`. `source` names it in the error of what is not as it should be. */
+/** Reads `data/releases/<version>.json`. `source` names the file in the Error that is thrown when it is malformed. */
 export function readFacts(value: unknown, source: string): ReleaseFacts {
   const file = object(value, source);
   const { standIns } = file;
@@ -31,6 +32,7 @@ export function readFacts(value: unknown, source: string): ReleaseFacts {
   };
 }
 
+/** Reads `data/schemas/<version>.json`. Throws as `readFacts`. */
 export function readCrdIndex(value: unknown, source: string): CrdIndex {
   return pick(componentNames, object(value, source), (entry, where) => {
     const component = object(entry, `${source}: ${where}`);
@@ -46,6 +48,7 @@ export function readCrdIndex(value: unknown, source: string): CrdIndex {
   });
 }
 
+/** Reads a file of `data/crds/`. Throws as `readFacts`. */
 export function readCrdSchema(value: unknown, source: string): CrdSchema {
   const crd = object(value, source);
   return { name: text(crd["name"], `${source}: name`), spec: object(crd["spec"], `${source}: spec`) };

@@ -10,6 +10,7 @@ export const componentNames = [
   "image-automation-controller",
   "source-watcher",
 ] as const;
+/** The name of a Flux controller. */
 export type ComponentName = (typeof componentNames)[number];
 
 /** Image flavours of the official artifact (`flux-images/<version>/<variant>.yaml`). */
@@ -19,15 +20,17 @@ export const imageVariants = [
   "enterprise-distroless",
   "enterprise-distroless-fips",
 ] as const;
+/** The name of an image flavour. */
 export type ImageVariant = (typeof imageVariants)[number];
 
 /** `digest` is "sha256:<64 hex>". */
 export type ReleaseImage = { readonly tag: string; readonly digest: string };
+/** The images of one variant; a component that it lacks is absent. */
 export type VariantImages = { readonly [component in ComponentName]?: ReleaseImage };
 
 /**
- * One Flux version, in the terms of the official manifests and before any change of ours: namespace-less objects,
- * names without suffix, `fluxcd/<component>:<tag>` as images. The same value comes from the embedded data and from an artifact.
+ * One Flux version, in the terms of the official manifests and before any change of ours: objects without namespace, names without suffix,
+ * `fluxcd/<component>:<tag>` as images. Embedded data and artifacts give the same value.
  */
 export type Release = {
   /** "2.9.4", without a leading v. */

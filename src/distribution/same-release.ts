@@ -2,7 +2,7 @@ import { sha256Hex } from "../std/digest.ts";
 import { canonicalJson } from "../std/json.ts";
 import type { Release } from "./release.ts";
 
-/** Whether both are one edition of one version: the same objects and images, whichever way they came. */
+/** Whether both are the same build of one version: the same objects and images, whether embedded or from an artifact. */
 export function isSameRelease(left: Release, right: Release): boolean {
   return left === right || (left.version === right.version && digestOf(left) === digestOf(right));
 }

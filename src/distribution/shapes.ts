@@ -1,14 +1,14 @@
 import { gte } from "semver";
 
-/** What the official manifests have had in more than one form, as a release has it. */
+/** What the official manifests have in different forms, depending on the release. */
 export type Shapes = {
   /** Which limits of the container the Go runtime learns from its environment. */
   readonly goRuntimeLimits: readonly GoRuntimeLimit[];
-  /** `app.kubernetes.io/part-of` on every object of a component; before, only its first CRD carried it. */
+  /** `app.kubernetes.io/part-of` is on every object of a component; before, only on its first CRD. */
   readonly partOfEverywhere: boolean;
-  /** Recommended labels on the pods too. */
+  /** The recommended labels are on the pods, too. */
   readonly podLabels: boolean;
-  /** CRDs tell Flux's own variable substitution to keep away. */
+  /** CRDs are excluded from Flux's own variable substitution. */
   readonly crdsOptOutOfSubstitution: boolean;
   /** crd-controller may ask the API server whether it is alive. */
   readonly livenessPing: boolean;
@@ -18,16 +18,17 @@ export type Shapes = {
   readonly sourceWatcher: boolean;
   /** flux-edit and flux-view cover source-watcher's API group. */
   readonly sourceWatcherAggregation: boolean;
-  /** allow-webhooks opens the receiver's port only. */
+  /** allow-webhooks allows the receiver's port only. */
   readonly webhookPort: boolean;
 };
 
+/** An environment variable with a limit of the container. */
 export type GoRuntimeLimit = { readonly variable: string; readonly resource: string };
 
 const maxProcs: GoRuntimeLimit = { variable: "GOMAXPROCS", resource: "limits.cpu" };
 const memoryLimit: GoRuntimeLimit = { variable: "GOMEMLIMIT", resource: "limits.memory" };
 
-/** The shapes of release `version` ("2.9.4"). Later versions than we know get those of the newest one. */
+/** The shapes of release `version` ("2.9.4"). Versions later than we know get those of the newest one. */
 export function shapesOf(version: string): Shapes {
   const since = (first: string): boolean => gte(version, first);
   return {

@@ -9,14 +9,15 @@ export type Condition = {
   readonly observedGeneration?: number;
 };
 
+/** The status of a condition. */
 export type ConditionStatus = "True" | "False" | "Unknown";
 
 /** A condition before it is dated. */
 export type NextCondition = Omit<Condition, "lastTransitionTime">;
 
 /**
- * The conditions with `next` in the place of the one of its type, or at the end. `lastTransitionTime` moves to `nowIso`
- * only when the status changes (as apimachinery's meta.SetStatusCondition). The same list when nothing differs.
+ * The conditions with `next` instead of the one of its type, or at the end. `lastTransitionTime` becomes `nowIso` only when the status changes
+ * (as in apimachinery's meta.SetStatusCondition). The same list when nothing differs.
  */
 export function setCondition(
   conditions: readonly Condition[],
@@ -30,6 +31,7 @@ export function setCondition(
   return conditions.map((condition) => (condition === current ? { ...next, lastTransitionTime } : condition));
 }
 
+/** The condition of that type; undefined when there is none. */
 export function findCondition(conditions: readonly Condition[], type: string): Condition | undefined {
   return conditions.find((condition) => condition.type === type);
 }

@@ -9,10 +9,11 @@ export type DefinedKind = {
   readonly versions: readonly string[];
   /** The version in which objects are written to etcd. */
   readonly storage: string;
-  /** Versions in which objects may still lie in etcd; empty before the API server has seen the definition. */
+  /** Versions in which objects may still be stored in etcd (`status.storedVersions`); empty before the API server has seen the CRD. */
   readonly stored: readonly string[];
 };
 
+/** What the CRD `definition` says about its kind. Missing fields are read as "". */
 export function definedKind(definition: KubeObject): DefinedKind {
   const spec = fieldsOf(definition["spec"]);
   const versions = versionsOf(definition);
@@ -25,10 +26,12 @@ export function definedKind(definition: KubeObject): DefinedKind {
   };
 }
 
+/** Whether the object is a CustomResourceDefinition. */
 export function isDefinition(object: KubeObject): boolean {
   return object.kind === "CustomResourceDefinition" && gvkOf(object).group === "apiextensions.k8s.io";
 }
 
+/** `spec.versions` of a CRD. */
 export function versionsOf(definition: KubeObject): readonly JsonObject[] {
   return listOf(fieldsOf(definition["spec"])["versions"]).map(fieldsOf);
 }
@@ -43,18 +46,21 @@ export function storedKind({ group, kind, storage }: DefinedKind): GroupVersionK
   return { group, version: storage, kind };
 }
 
+/** The name of one of `versionsOf`. */
 export function nameOf(version: JsonObject): string {
   return textOf(version["name"]);
 }
 
+/** The kind that a CRD defines. */
 export function kindDefinedBy(definition: KubeObject): GroupKind {
   const spec = fieldsOf(definition["spec"]);
   return { group: textOf(spec["group"]), kind: textOf(fieldsOf(spec["names"])["kind"]) };
 }
 
-/** A kind as its definition serves it: at the stored version where that is served. */
+/** A kind as its CRD serves it: in the storage version if that is served. */
 export type ServedKind = { readonly gvk: GroupVersionKind; readonly plural: string };
 
+/** The kind that `crd` serves; undefined when it serves no version. */
 export function servedKind(crd: KubeObject): ServedKind | undefined {
   const spec = fieldsOf(crd["spec"]);
   const served = listOf(spec["versions"])

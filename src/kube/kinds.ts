@@ -1,11 +1,14 @@
 import type { GroupVersionKind } from "./gvk.ts";
 
-/* Kinds that more than one room reads or watches, in the one version that every supported Kubernetes serves. */
+/** Built-in kinds that more than one room reads or watches, in the one version that every supported Kubernetes serves. */
+function builtIn(apiGroup: string, kind: string): GroupVersionKind {
+  return { group: apiGroup, version: "v1", kind };
+}
 
-export const configMapKind: GroupVersionKind = { group: "", version: "v1", kind: "ConfigMap" };
-export const deploymentKind: GroupVersionKind = { group: "apps", version: "v1", kind: "Deployment" };
-export const eventKind: GroupVersionKind = { group: "", version: "v1", kind: "Event" };
-export const namespaceKind: GroupVersionKind = { group: "", version: "v1", kind: "Namespace" };
-export const podKind: GroupVersionKind = { group: "", version: "v1", kind: "Pod" };
-export const serviceKind: GroupVersionKind = { group: "", version: "v1", kind: "Service" };
-export const secretKind: GroupVersionKind = { group: "", version: "v1", kind: "Secret" };
+export const configMapKind = builtIn("", "ConfigMap");
+export const deploymentKind = builtIn("apps", "Deployment");
+export const eventKind = builtIn("", "Event");
+export const namespaceKind = builtIn("", "Namespace");
+export const podKind = builtIn("", "Pod");
+export const secretKind = builtIn("", "Secret");
+export const serviceKind = builtIn("", "Service");

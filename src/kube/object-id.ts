@@ -1,7 +1,7 @@
 import { gvkOf, parseApiVersion } from "./gvk.ts";
 import type { ObjectKey, KubeObject } from "./object.ts";
 
-/** What an object is, whatever its version. `namespace` is "" for cluster-scoped kinds. */
+/** The identity of an object in any version. `namespace` is "" for cluster-scoped kinds. */
 export type ObjectId = {
   readonly group: string;
   readonly kind: string;
@@ -9,6 +9,7 @@ export type ObjectId = {
   readonly name: string;
 };
 
+/** The identity of an object. */
 export function objectIdOf(object: Pick<KubeObject, "apiVersion" | "kind" | "metadata">): ObjectId {
   const { group, kind } = gvkOf(object);
   return { group, kind, namespace: object.metadata.namespace ?? "", name: object.metadata.name };
@@ -22,7 +23,7 @@ export function formatObjectId(id: ObjectId): string {
   return `${id.namespace}_${id.name.replaceAll(":", "__")}_${id.group}_${id.kind}`;
 }
 
-/** The reverse of `formatObjectId`; undefined for text of another shape. */
+/** The reverse of `formatObjectId`; undefined for text of another form. */
 export function parseObjectId(text: string): ObjectId | undefined {
   const first = text.indexOf("_");
   const last = text.lastIndexOf("_");
@@ -34,7 +35,7 @@ export function parseObjectId(text: string): ObjectId | undefined {
   return { namespace: text.slice(0, first), name, group: text.slice(middle + 1, last), kind };
 }
 
-/** "Kind/namespace/name" or "Kind/name", how objects are named to people. */
+/** "Kind/namespace/name" or "Kind/name", the form in which messages name objects. */
 export function describeObject(id: Pick<ObjectId, "kind" | "namespace" | "name">): string {
   return id.namespace === "" ? `${id.kind}/${id.name}` : `${id.kind}/${id.namespace}/${id.name}`;
 }
@@ -44,6 +45,7 @@ export function nameObject(object: Pick<KubeObject, "apiVersion" | "kind" | "met
   return describeObject(objectIdOf(object));
 }
 
+/** Whether both are the same object. */
 export function sameObject(left: ObjectId, right: ObjectId): boolean {
   return formatObjectId(left) === formatObjectId(right);
 }
@@ -58,6 +60,7 @@ export function isBuiltIn({ group }: { readonly group: string }): boolean {
   return group === "" || !group.includes(".") || group.endsWith(".k8s.io");
 }
 
+/** The key of an object. */
 export function keyOf(object: KubeObject): ObjectKey {
   return { namespace: object.metadata.namespace ?? "", name: object.metadata.name };
 }

@@ -13,6 +13,7 @@ export type ManagedFieldsEntry = {
   readonly subresource?: string;
 };
 
+/** `metadata` of an object (metav1.ObjectMeta), with the fields that are read. */
 export type ObjectMeta = {
   readonly name: string;
   readonly namespace?: string;
@@ -28,9 +29,7 @@ export type ObjectMeta = {
   readonly [field: string]: JsonValue;
 };
 
-/**
- * A Kubernetes object as raw JSON. Fields that we do not know travel through unchanged: nothing here is a model of a kind.
- */
+/** A Kubernetes object as raw JSON. Unknown fields are kept: this is no model of a kind. */
 export type KubeObject = {
   readonly apiVersion: string;
   readonly kind: string;

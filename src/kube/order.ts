@@ -2,12 +2,12 @@ import { groupKindKey, gvkOf, type GroupKind } from "./gvk.ts";
 import { formatObjectId, isBuiltIn, objectIdOf } from "./object-id.ts";
 import type { KubeObject } from "./object.ts";
 
-/** What is applied together, and in which order. */
+/** A stage of an apply; the stages follow each other in this order. */
 export type ApplyStage = "definitions" | "foundation" | "workloads" | "customResources" | "webhooks";
 
 /**
- * The order of an apply, and the only table of it: rows one after the other, the kinds of one row side by side. A deletion takes
- * the kinds the other way round. Webhooks come last, since they can lock out everything after them.
+ * The order of an apply, and its only table: rows one after the other, the kinds of one row side by side. A deletion takes the kinds in reverse
+ * order. Webhooks come last, since they can block everything after them.
  */
 const rows: readonly { readonly stage: ApplyStage; readonly kinds: readonly string[] }[] = [
   { stage: "definitions", kinds: ["CustomResourceDefinition.apiextensions.k8s.io"] },
@@ -42,10 +42,10 @@ const rows: readonly { readonly stage: ApplyStage; readonly kinds: readonly stri
   },
 ];
 
-/** Where a kind stands in the table. `wave` is its row, and `rank` counts kinds over all rows; lower is applied earlier. */
+/** The place of a kind in the table. `wave` is its row, and `rank` counts kinds over all rows; lower is applied earlier. */
 export type ApplyPlace = { readonly stage: ApplyStage; readonly wave: number; readonly rank: number };
 
-/** Ranks of two rows are so far apart, which no row has kinds for. */
+/** The distance between the ranks of two rows; no row has so many kinds. */
 const rowWidth = 100;
 
 const places = new Map(
@@ -56,12 +56,12 @@ const places = new Map(
 const otherBuiltIn = lastPlaceOf("foundation");
 const customResource = lastPlaceOf("customResources");
 
-/** A built-in kind that is not listed stands at the end of the foundation. */
+/** The place of a kind. A built-in kind that is not listed is at the end of the foundation. */
 export function applyPlaceOf(kind: GroupKind): ApplyPlace {
   return places.get(groupKindKey(kind)) ?? (isBuiltIn(kind) ? otherBuiltIn : customResource);
 }
 
-/** Orders two objects for apply: by kind, then by id, so that the same set always goes in the same order. */
+/** Orders two objects for apply: by kind, then by id, so that the same set always has the same order. */
 export function compareForApply(left: KubeObject, right: KubeObject): number {
   const byRank = applyPlaceOf(gvkOf(left)).rank - applyPlaceOf(gvkOf(right)).rank;
   return byRank === 0 ? compareIds(left, right) : byRank;

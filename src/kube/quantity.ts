@@ -23,8 +23,8 @@ const multipliers = new Map([...decimalSuffixes, ...binarySuffixes]);
 const pattern = /^([-+]?)(\d+\.?\d*|\.\d+)(?:([eE][-+]?\d+)|([numkMGTPE]|[KMGTPE]i)?)$/;
 
 /**
- * A quantity in the form in which the API server's clients write it: "1000m" is "1", "1000" is "1k", "1024Mi" is "1Gi",
- * "0.5" is "500m". Text that is no quantity, and forms with an exponent, come back as they are.
+ * A quantity in the form in which the API server's clients write it: "1000m" is "1", "1000" is "1k", "1024Mi" is "1Gi", "0.5" is "500m". Text
+ * that is no quantity, and forms with an exponent, are returned as they are.
  */
 export function canonicalQuantity(text: string): string {
   const match = pattern.exec(text);
@@ -40,7 +40,7 @@ export function canonicalQuantity(text: string): string {
   return `${sign === "-" ? "-" : ""}${written}`;
 }
 
-/** A quantity in billionths, which is as fine as Kubernetes counts: "500m" is 500,000,000. undefined for text that is no quantity. */
+/** A quantity in billionths, the smallest unit of Kubernetes: "500m" is 500,000,000. Undefined for text that is no quantity. */
 export function quantityNanos(text: string): bigint | undefined {
   const [, sign = "", number = "", exponent, suffix = ""] = pattern.exec(text) ?? [];
   const multiplier = exponent === undefined ? multipliers.get(suffix) : undefined;
@@ -58,7 +58,7 @@ function scale(number: string, multiplier: bigint): bigint {
   return (product + divisor - 1n) / divisor;
 }
 
-/** With the largest suffix that leaves a whole number. */
+/** The text with the largest suffix that leaves a whole number. */
 function write(nanos: bigint, suffixes: typeof decimalSuffixes): string | undefined {
   const fitting = suffixes.find(([, unit]) => nanos % unit === 0n);
   return fitting === undefined ? undefined : `${nanos / fitting[1]}${fitting[0]}`;

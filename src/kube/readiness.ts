@@ -23,7 +23,7 @@ const rules: { readonly [groupKind: string]: Rule } = {
   Service: service,
 };
 
-/** Reads only what the object itself says. Objects without a rule are Current unless a Ready condition says otherwise. */
+/** The readiness of an object by what it says itself. Objects without a rule are Current unless a Ready condition says otherwise. Pure. */
 export function readinessOf(object: KubeObject): Readiness {
   if (object.metadata.deletionTimestamp !== undefined) {
     return { status: "Terminating", message: "is being deleted" };
@@ -82,7 +82,7 @@ function statefulSet(object: KubeObject, status: JsonObject): Readiness {
   return current();
 }
 
-/** kstatus asks for Established alone; a definition whose names are refused must not pass. */
+/** kstatus asks for Established alone; a CRD whose names are refused must not pass. */
 function customResourceDefinition(_object: KubeObject, status: JsonObject): Readiness {
   const names = condition(status, "NamesAccepted");
   if (names?.status === "False") return { status: "Failed", message: messageOf(names) };
@@ -92,8 +92,8 @@ function customResourceDefinition(_object: KubeObject, status: JsonObject): Read
 }
 
 /**
- * Pending counts as Current, other than in kstatus: a claim whose class waits for its first consumer is Pending by
- * design, and the workload that needs it is waited for anyway.
+ * Pending counts as Current, unlike in kstatus: a claim whose class waits for its first consumer is Pending by design, and the workload that
+ * needs it is waited for anyway.
  */
 function persistentVolumeClaim(_object: KubeObject, status: JsonObject): Readiness {
   return status["phase"] === "Lost" ? { status: "Failed", message: "its volume is lost" } : current();

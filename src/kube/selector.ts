@@ -1,19 +1,21 @@
 import { UnreachableError } from "../std/errors.ts";
 
 /**
- * A parsed label selector: the sum of its requirements. Labels and annotations match alike.
- * Same syntax and meaning as apimachinery's labels.Parse.
+ * A parsed label selector: all of its requirements must match. It works for labels and annotations alike. Same syntax and meaning as
+ * apimachinery's labels.Parse.
  */
 export type Selector = readonly Requirement[];
 
+/** One requirement of a selector. */
 export type Requirement =
   | { readonly operator: "exists" | "not-exists"; readonly key: string }
   | { readonly operator: "in" | "not-in"; readonly key: string; readonly values: readonly string[] }
   | { readonly operator: "greater" | "less"; readonly key: string; readonly value: bigint };
 
+/** Labels or annotations. */
 export type Labels = { readonly [key: string]: string };
 
-/** A selector that does not parse. */
+/** The text is no selector. */
 export class SelectorError extends Error {
   constructor(selector: string, problem: string) {
     super(`Cannot read selector ${JSON.stringify(selector)}: ${problem}`);
@@ -38,6 +40,7 @@ export function parseSelector(text: string): Selector {
   return requirements;
 }
 
+/** Whether `labels` match all requirements. */
 export function matchesSelector(selector: Selector, labels: Labels): boolean {
   return selector.every((requirement) => matchesRequirement(requirement, labels));
 }
@@ -66,7 +69,7 @@ type TokenReader = { readonly text: string; readonly tokens: readonly string[]; 
 
 const symbols = new Set(["=", "==", "!=", "!", "(", ")", ",", "<", ">"]);
 
-/** Whatever is no symbol and no white space is a word; `in` and `notin` are words that only their place makes operators. */
+/** Everything that is no symbol and no white space is a word; only their position makes `in` and `notin` operators. */
 function tokenize(text: string): readonly string[] {
   return text.match(/==|!=|[=!(),<>]|[^=!(),<>\s]+/g) ?? [];
 }
@@ -135,7 +138,7 @@ function readInteger(reader: TokenReader): bigint {
   return BigInt(value);
 }
 
-/** `(a, b)`; places left empty stand for the empty value. */
+/** Reads `(a, b)`; an empty place is the empty value. */
 function readValues(reader: TokenReader): readonly string[] {
   const open = take(reader);
   if (open !== "(") throw unexpected(reader, open, '"("');
@@ -179,7 +182,7 @@ function isInteger(text: string): boolean {
   return /^-?\d{1,18}$/.test(text);
 }
 
-/** "a=b,c=d", the selector of what carries all of `labels`. */
+/** "a=b,c=d", the selector of objects with all of `labels`. */
 export function formatSelector(labels: { readonly [key: string]: string }): string {
   return Object.entries(labels)
     .map(([key, value]) => `${key}=${value}`)

@@ -11,7 +11,7 @@ import type { Exchange, ExchangeAnswer, ExchangeRequest, Limits } from "./exchan
 import { refusalText } from "./failures.ts";
 import { RegistryError } from "./registry-error.ts";
 
-/** One repository of one registry, as seen with one set of credentials. */
+/** One repository of one registry, with one set of credentials. */
 export type AuthTarget = {
   /** "https://ghcr.io" */
   readonly origin: string;
@@ -25,15 +25,15 @@ type Kept = { readonly header: string; readonly expiresMs: number };
 
 const maxKept = 64;
 const maxTokenBytes = 64 * 1024;
-/** What the token specification says where the server does not. */
+/** The life of a token for which the server gives none, by the token specification. */
 const defaultLifeMs = 60_000;
-/** Before a token ends, so that it does not end on its way. */
+/** A token is used only until so long before its end, so that it does not expire on its way. */
 const marginMs = 10_000;
-/** Basic credentials do not end; they are only forgotten. */
+/** Basic credentials do not expire; after this time they are only dropped. */
 const basicLifeMs = 3_600_000;
 
 /**
- * Answers the challenges of registries and keeps the answers: a token serves all requests to its repository until shortly before its end.
+ * Answers the challenges of registries and caches the answers: a token serves all requests to its repository until shortly before its end.
  * Source: "Token Authentication Specification" and "OAuth2" of the distribution project.
  */
 export class Authenticator {
@@ -46,7 +46,7 @@ export class Authenticator {
     this.#clock = clock;
   }
 
-  /** The Authorization header that was good before. */
+  /** The Authorization header that was accepted before; undefined when there is none. */
   known(target: AuthTarget): string | undefined {
     const key = keyOf(target);
     const kept = this.#kept.get(key);
@@ -56,7 +56,7 @@ export class Authenticator {
     return undefined;
   }
 
-  /** The Authorization header that answers a 401. Throws RegistryError of kind `unauthorized` where there is none. */
+  /** The Authorization header that answers a 401. Throws RegistryError of kind `unauthorized` when the credentials cannot answer it. */
   async answer(refusal: ExchangeAnswer, target: AuthTarget, limits: Limits): Promise<string> {
     this.#kept.delete(keyOf(target));
     const challenge = chooseChallenge(refusal.challenges);
@@ -133,7 +133,7 @@ function bearerHeader(token: string, asked: Asked): string {
   throw unauthorized(asked, "cannot be given the token: it has characters that no header takes");
 }
 
-/** Where the registry sends us with our credentials: never from TLS into the open. */
+/** The address for tokens that the registry names: never from TLS to an unencrypted one. */
 function realmUrl({ realm }: Bearer, asked: Asked): URL {
   if (!URL.canParse(realm)) throw unauthorized(asked, "names no address for tokens");
   const url = new URL(realm);
@@ -152,7 +152,7 @@ type Sent = Pick<ExchangeRequest, "method" | "url" | "headers" | "authorization"
 function tokenRequest(realm: URL, { challenge, scope, credentials }: TokenRequest): Sent {
   const url = new URL(realm);
   if (challenge.service !== undefined) url.searchParams.set("service", challenge.service);
-  // A challenge may list several scopes, each of which is a parameter of its own.
+  // A challenge may list several scopes; each becomes a parameter.
   url.searchParams.delete("scope");
   for (const part of scope.split(" ").filter((part) => part !== "")) url.searchParams.append("scope", part);
   const authorization = credentials.kind === "password" ? basic(credentials) : undefined;
@@ -183,7 +183,7 @@ function readToken(
   try {
     parsed = JSON.parse(Buffer.from(body).toString("utf8"));
   } catch {
-    throw refused(); // the parser's words would quote what may be a token
+    throw refused(); // The parser's message would quote what may be a token.
   }
   if (!isJsonObject(parsed)) throw refused();
   const token = [parsed["token"], parsed["access_token"]].find((value) => typeof value === "string" && value !== "");

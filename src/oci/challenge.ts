@@ -2,14 +2,14 @@
 export type Challenge =
   | { readonly kind: "basic" }
   | { readonly kind: "bearer"; readonly realm: string; readonly service?: string; readonly scope?: string }
-  /** Schemes that we do not speak, in lower case: "negotiate". */
+  /** Schemes that we do not support, in lower case: "negotiate". */
   | { readonly kind: "unknown"; readonly schemes: readonly string[] };
 
 type Parsed = { readonly scheme: string; readonly parameters: Map<string, string> };
 
 const maxHeaderLength = 8192;
 
-/** The challenge that we answer: Bearer with a realm before Basic, whatever their order. */
+/** The challenge to answer: Bearer with a realm before Basic, in any order of `headers`. */
 export function chooseChallenge(headers: readonly string[]): Challenge {
   const parsed = headers.flatMap((header) => parseChallenges(header.slice(0, maxHeaderLength)));
   for (const { scheme, parameters } of parsed) {
@@ -56,7 +56,7 @@ function parseChallenges(header: string): readonly Parsed[] {
       continue;
     }
     challenges.push({ scheme: word.toLowerCase(), parameters: new Map() });
-    // What follows a scheme is a parameter or a token68; the latter says nothing to us.
+    // What follows a scheme is a parameter or a token68; we ignore the latter.
     const start = at;
     take(space);
     if (take(credential) === undefined) at = start;

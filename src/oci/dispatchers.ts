@@ -9,20 +9,20 @@ import { proxyFor } from "./proxy.ts";
 import type { ProxySettings } from "./proxy.ts";
 import { RegistryError } from "./registry-error.ts";
 
-/** PEM texts. */
+/** PEM texts for a registry's TLS. */
 export type RegistryTls = {
-  /** Trusted beside the authorities of the system: blobs often come from another host than the registry. */
+  /** Trusted in addition to the system's authorities: blobs often come from another host than the registry. */
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
 };
 
-/** For hosts that need not know who we are. */
+/** The same without the client certificate, for hosts that must not get it. */
 export function withoutIdentity({ ca }: RegistryTls): RegistryTls {
   return ca === undefined ? {} : { ca };
 }
 
-/** Connection pools by what they were opened with: proxy and certificates. The few that were used last are kept. */
+/** Connection pools by proxy and certificates. The ones used last are kept. */
 export class Dispatchers {
   readonly #proxy: ProxySettings;
   readonly #kept = new Map<string, Dispatcher>();
@@ -32,7 +32,7 @@ export class Dispatchers {
     this.#proxy = proxy;
   }
 
-  /** Throws RegistryError of kind `credentials` if certificates or proxy cannot be used. */
+  /** The pool for `url`. Throws RegistryError of kind `credentials` when the certificates or the proxy cannot be used. */
   for(url: URL, { tls, action }: { tls: RegistryTls; action: string }): Dispatcher {
     const proxy = proxyFor(url, this.#proxy);
     const key = sha256Hex(canonicalJson({ ...tls, ...(proxy === undefined ? {} : { proxy }) }));
@@ -50,7 +50,7 @@ export class Dispatchers {
     await Promise.all([...open.map((dispatcher) => dispatcher.destroy()), ...this.#closing]);
   }
 
-  /** Requests under way are let finish; those that fail have told whoever sent them. */
+  /** Requests in flight may finish; those that fail report that to their callers. */
   #retire(key: string, dispatcher: Dispatcher): void {
     this.#kept.delete(key);
     const forget = (): void => void this.#closing.delete(closing);
@@ -61,7 +61,7 @@ export class Dispatchers {
 
 const keptDispatchers = 8;
 
-/** Between two signs of life; how long all may take is the caller's to say. */
+/** How long a connection may be silent; the caller limits the whole time. */
 const silenceMs = 15_000;
 
 const proxySchemes: ReadonlySet<string> = new Set(["http:", "https:", "socks5:"]);
@@ -100,7 +100,7 @@ function tlsOptions({ ca, cert, key }: RegistryTls, action: string): { ca?: stri
   };
 }
 
-/** Node passes over a CA that it cannot read. */
+/** Node ignores a CA that it cannot read. */
 function checkAuthority(ca: string, action: string): void {
   try {
     new X509Certificate(ca).toString();

@@ -3,21 +3,22 @@ import type { JsonValue } from "../std/json.ts";
 import { isDockerHub } from "./reference.ts";
 import { RegistryError } from "./registry-error.ts";
 
-/** What we can show a registry. None of it may come into a message. */
+/** What we can authenticate with at a registry. None of it may appear in a message. */
 export type Credentials =
   | { readonly kind: "anonymous" }
   | { readonly kind: "password"; readonly username: string; readonly password: string }
-  /** An OAuth2 refresh token, to be changed for access tokens: what `docker login` keeps for Azure and others. */
+  /** An OAuth2 refresh token, to be exchanged for access tokens: what `docker login` stores for Azure and others. */
   | { readonly kind: "identity-token"; readonly token: string }
-  /** A bearer token, ready to be shown. */
+  /** A bearer token, to be sent as it is. */
   | { readonly kind: "registry-token"; readonly token: string };
 
+/** No credentials. */
 export const anonymous: Credentials = { kind: "anonymous" };
 
 /**
- * Credentials for a repository from the text of a `.dockerconfigjson`. The most specific entry that says anything wins: literal hosts
- * before `*.example.com`, longer paths before shorter. Keys may carry a scheme, `/v1/` or `/v2/`, and any name of Docker Hub.
- * Anonymous where nothing fits. Throws RegistryError of kind `credentials` if the text, or the entry that fits, cannot be read.
+ * Credentials for a repository from the text of a `.dockerconfigjson`. The most specific entry with credentials is used: literal hosts before
+ * `*.example.com`, longer paths before shorter. Keys may have a scheme, `/v1/` or `/v2/`, and any name of Docker Hub. Anonymous when no entry
+ * matches. Throws RegistryError of kind `credentials` when the text, or the entry that matches, cannot be read.
  */
 export function findCredentials(
   config: string,
@@ -34,7 +35,7 @@ export function findCredentials(
   return anonymous;
 }
 
-/** Where an entry counts: "ghcr.io", with the path "org/team" or "". */
+/** Where an entry applies: "ghcr.io", with the path "org/team" or "". */
 type Place = { readonly host: string; readonly path: string };
 
 function readAuths(config: string): { readonly [key: string]: JsonValue } {
@@ -42,7 +43,7 @@ function readAuths(config: string): { readonly [key: string]: JsonValue } {
   try {
     parsed = JSON.parse(config);
   } catch {
-    // The parser's words quote the text, which is secret.
+    // The parser's message quotes the text, which is secret.
     throw unreadable("it is no JSON");
   }
   if (!isJsonObject(parsed)) throw unreadable("it is no JSON object");
@@ -94,7 +95,7 @@ function readEntry(key: string, entry: JsonValue): Credentials {
   };
   if (field("registrytoken") !== "") return { kind: "registry-token", token: field("registrytoken") };
   if (field("identitytoken") !== "") return { kind: "identity-token", token: field("identitytoken") };
-  // As docker does: auth, where it is there, overrides the two others.
+  // As in docker, auth overrides the two others.
   if (field("auth") !== "") return readAuth(key, field("auth"));
   if (field("username") === "" && field("password") === "") return anonymous;
   return { kind: "password", username: field("username"), password: field("password") };

@@ -1,23 +1,24 @@
 /**
- * What has come of a body so far. What broke off goes on from here with a Range request (RFC 9110, 14); whoever asked holds the whole
- * against its digest.
+ * What was received of a body so far. A download that broke off continues from here with a Range request (RFC 9110, 14); the caller checks the
+ * digest of the whole.
  */
 export class Download {
   #chunks: Uint8Array[] = [];
   #lengthBytes = 0;
 
+  /** How many bytes were received. */
   get lengthBytes(): number {
     return this.#lengthBytes;
   }
 
-  /** The header that asks for the rest; nothing when all is still to come. */
+  /** The header that asks for the rest; none when nothing was received yet. */
   get range(): { readonly range?: string } {
     return this.#lengthBytes === 0 ? {} : { range: `bytes=${this.#lengthBytes}-` };
   }
 
   /**
-   * Whether an answer of `status` goes on where this ends. Many servers know no ranges and send all of it again, which is taken from its
-   * start; what comes from somewhere else is of no use.
+   * Whether an answer of `status` continues where this ends. Many servers do not support ranges and send everything again: then this starts
+   * again. Content from another position is of no use.
    */
   accepts(status: number, contentRange: string | undefined): boolean {
     if (status !== 206) {

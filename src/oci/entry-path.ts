@@ -1,11 +1,11 @@
-/** Either the path that a file has in the artifact ("flux/v2.9.4/rbac.yaml"), or what is wrong with the name it came with. */
+/** Either the path of a file in the artifact ("flux/v2.9.4/rbac.yaml"), or what is wrong with its name. */
 export type EntryPath =
   | { readonly kind: "path"; readonly path: string }
   | { readonly kind: "refused"; readonly why: string };
 
 const maxPathLength = 1024;
 
-/** A name inside an artifact, less its leading "./" and trailing "/"; "" is the root. Whatever could leave the root is refused. */
+/** A name inside an artifact, without a leading "./" and a trailing "/"; "" is the root. Every name that could leave the root is refused. */
 export function readEntryPath(name: string): EntryPath {
   if (name.length > maxPathLength) return refused(`has a name longer than ${maxPathLength} characters`);
   // oxlint-disable-next-line no-control-regex -- these are the characters that must not pass

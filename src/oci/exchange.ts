@@ -9,38 +9,41 @@ import { Download } from "./download.ts";
 import { networkFailure, parseRetryAfter, refusalText, statusFailure } from "./failures.ts";
 import { RegistryError } from "./registry-error.ts";
 
+/** One request to a registry. */
 export type ExchangeRequest = {
   readonly method: "GET" | "HEAD" | "POST";
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
-  /** Sent to this URL's origin alone, wherever redirects lead. */
+  /** Sent only to this URL's origin, wherever redirects lead. */
   readonly authorization?: string | undefined;
   readonly body?: string;
-  /** What is done, for messages: "pull oci://ghcr.io/org/app:v1". */
+  /** What is done, in words for messages: "pull oci://ghcr.io/org/app:v1". */
   readonly action: string;
-  /** What a successful answer may have at most. */
+  /** The most bytes that a successful answer may have. */
   readonly maxBytes: number;
   readonly tls: RegistryTls;
-  /** Whether the content is the same for ever, so that a download which broke off may go on where it was. */
+  /** Whether the content never changes, so that a download that broke off can be continued. */
   readonly resumable?: boolean;
 };
 
-/** 2xx, or a 4xx other than 429. */
+/** An answer with 2xx, or a 4xx other than 429. */
 export type ExchangeAnswer = {
   readonly status: number;
   readonly header: (name: string) => string | undefined;
   readonly challenges: readonly string[];
   readonly body: Uint8Array;
-  /** Where it came from in the end. */
+  /** The URL after all redirects. */
   readonly url: URL;
 };
 
+/** How long an exchange may take. */
 export type Limits = {
   readonly signal: AbortSignal;
-  /** By the clock's monotonicMs: no attempt begins after it. */
+  /** By the clock's monotonicMs: no attempt starts after it. */
   readonly deadlineMs: number;
 };
 
+/** Connections, time and chance, which tests replace. */
 export type ExchangeDeps = {
   readonly dispatchers: Dispatchers;
   readonly clock: Clock;
@@ -55,19 +58,19 @@ const maxErrorBytes = 16 * 1024;
 const maxBusyHosts = 64;
 
 /**
- * HTTP as registries need it: redirects that never carry credentials to another origin nor leave TLS, bounded bodies, and more attempts where
- * they may help, up to a deadline. Who asked us to stay away (429) is left alone by all requests until then.
+ * HTTP as registries need it: redirects that neither carry credentials to another origin nor leave TLS, bounded bodies, and retries that may
+ * help, until a deadline. No request is sent to a host that has answered 429 until its Retry-After has passed.
  */
 export class Exchange {
   readonly #deps: ExchangeDeps;
-  /** By host, until when by the monotonic clock. */
+  /** By host, until which monotonic time it is not asked. */
   readonly #busyUntilMs = new Map<string, number>();
 
   constructor(deps: ExchangeDeps) {
     this.#deps = deps;
   }
 
-  /** Throws RegistryError, or the signal's reason. */
+  /** Sends the request with redirects and retries. Throws RegistryError, or the signal's reason. */
   async send(request: ExchangeRequest, { signal, deadlineMs }: Limits): Promise<ExchangeAnswer> {
     const { clock, random } = this.#deps;
     const download = new Download();
@@ -165,7 +168,7 @@ export class Exchange {
   }
 }
 
-/** A fleet that was sent away together does not come back together. */
+/** The jitter keeps a fleet that was refused at one moment from returning at one moment. */
 function delayBefore(attempt: number, { retryAfterMs }: RegistryError, random: Random): number {
   if (retryAfterMs !== undefined) return withJitter(retryAfterMs, 0.1, random);
   return withJitter(backoffMs(attempt, { baseMs: 200, maxMs: 5_000 }), 0.5, random);
@@ -175,7 +178,7 @@ type Hop = { readonly request: ExchangeRequest; readonly url: URL; readonly down
 
 type Outcome =
   | { readonly kind: "answered"; readonly answer: ExchangeAnswer }
-  /** `transient`: the next attempt may go better. */
+  /** `transient`: the next attempt may succeed. */
   | { readonly kind: "failed"; readonly error: RegistryError; readonly transient: boolean };
 
 function isRedirect({ statusCode }: Dispatcher.ResponseData): boolean {
@@ -224,7 +227,7 @@ async function readBody({ body }: Dispatcher.ResponseData, { request, url, downl
   }
 }
 
-/** The server cannot go on where it broke off. */
+/** The server cannot continue a download that broke off. */
 function fromTheStart({ request, url, download }: Hop): Outcome {
   download.restart();
   const message = `Cannot ${request.action}: ${url.host} cannot go on with an answer that broke off`;

@@ -3,6 +3,7 @@ import { isJsonObject } from "../std/json.ts";
 import { RegistryError } from "./registry-error.ts";
 import type { RegistryErrorKind } from "./registry-error.ts";
 
+/** An answer that is no success. */
 export type StatusFailure = {
   readonly action: string;
   readonly host: string;
@@ -12,10 +13,10 @@ export type StatusFailure = {
   readonly said?: string | undefined;
 };
 
-/** The error for an answer that is no success. */
+/** The RegistryError for an answer that is no success. */
 export function statusFailure({ action, host, status, retryAfterMs, said }: StatusFailure): RegistryError {
   const { kind, words } = meaningOf(status);
-  // The words of a limit count requests and seconds: they would change from one retry to the next.
+  // The text of a limit has counts of requests and seconds, which would change with every retry.
   const detail = said === undefined || kind === "rate-limited" ? "" : `: ${said}`;
   return new RegistryError({ kind, message: `Cannot ${action}: ${host} ${words}${detail}`, retryAfterMs });
 }
@@ -33,13 +34,13 @@ function meaningOf(status: number): Meaning {
   return meanings[status] ?? { kind: status >= 500 ? "server" : "protocol", words: `answered ${status}` };
 }
 
-/** The first error of a registry's answer, "MANIFEST_UNKNOWN: manifest unknown"; undefined for web pages and the like. */
+/** The first error of a registry's answer, "MANIFEST_UNKNOWN: manifest unknown"; undefined for anything else, such as a web page. */
 export function refusalText(body: Uint8Array): string | undefined {
   let parsed: unknown;
   try {
     parsed = JSON.parse(Buffer.from(body).toString("utf8"));
   } catch {
-    return undefined; // a page of a load balancer says nothing that the status does not
+    return undefined; // A load balancer's page says no more than the status.
   }
   if (!isJsonObject(parsed) || !Array.isArray(parsed["errors"])) return undefined;
   const first: unknown = parsed["errors"][0];
@@ -57,7 +58,10 @@ export function parseRetryAfter(header: string | undefined, nowMs: number): numb
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), 24 * 3_600_000);
 }
 
-/** The error for a request without a whole answer; `began`: its head had come. Never names ports of ours or counts of bytes: the same failure, the same words. */
+/**
+ * The RegistryError for a request without a complete answer; `began`: its head had come. It has neither local ports nor counts of bytes, so
+ * that the same failure gives the same message.
+ */
 export function networkFailure(
   cause: unknown,
   { action, host, began }: { action: string; host: string; began: boolean },

@@ -1,8 +1,8 @@
 import { ReasonedError } from "../std/errors.ts";
 
-/** Files of an artifact could not be read: the tarball or folder is damaged, hostile or too big. */
+/** Files of an artifact cannot be read: the tarball or folder is damaged, hostile or too large. */
 export class LayerError extends ReasonedError {
-  /** The entry at fault, as it is called inside, shortened; undefined if it is none of them. */
+  /** The entry at fault, by its name in the artifact, shortened; undefined when it is about no entry. */
   readonly entry: string | undefined;
 
   constructor({ source, entry, why, cause }: { source: string; entry?: string; why: string; cause?: unknown }) {

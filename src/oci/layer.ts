@@ -6,16 +6,16 @@ import { errorCode, errorMessage } from "../std/errors.ts";
 import { readEntryPath } from "./entry-path.ts";
 import { LayerError } from "./layer-error.ts";
 
-/** Path inside the artifact ("flux/v2.9.4/rbac.yaml") to content, in the order of the artifact. */
+/** Content by path inside the artifact ("flux/v2.9.4/rbac.yaml"), in the order of the artifact. */
 export type Files = ReadonlyMap<string, Uint8Array>;
 
-/** The official artifact has 1,000 files of 16 MB in all, of which the largest has 0.6 MB. */
+/** The most that is read of an artifact. The official one has 1,000 files of 16 MB in all, the largest of 0.6 MB. */
 export type LayerLimits = {
-  /** The tarball as it comes, compressed or not. */
+  /** The tarball as it was received, compressed or not. */
   readonly tarballBytes: number;
-  /** All that comes out of it, kept or not. */
+  /** Everything that it unpacks to, kept or not. */
   readonly unpackedBytes: number;
-  /** What is kept of it: the memory that it costs. */
+  /** The files that are kept in memory. */
   readonly keptBytes: number;
   readonly fileBytes: number;
   readonly entries: number;
@@ -23,6 +23,7 @@ export type LayerLimits = {
 
 const mebibyte = 1024 * 1024;
 
+/** The limits when a caller gives none. */
 export const defaultLayerLimits: LayerLimits = {
   tarballBytes: 32 * mebibyte,
   unpackedBytes: 128 * mebibyte,
@@ -31,17 +32,18 @@ export const defaultLayerLimits: LayerLimits = {
   entries: 20_000,
 };
 
+/** What to read, and how much. */
 export type ReadOptions = {
   /** What is read, for messages: "artifact oci://ghcr.io/org/app:v1", "/tmp/manifests.tgz". */
   readonly source: string;
-  /** Whether a file is wanted; all are by default. What is not wanted is checked all the same. */
+  /** Whether a file is kept; all are by default. Others are checked all the same. */
   readonly keep?: (path: string) => boolean;
   readonly limits?: Partial<LayerLimits>;
 };
 
 /**
- * The files of a tarball, gzipped or plain, in memory only. Refused with the entry and why: links, devices and other special files, paths
- * that leave the artifact, duplicates, whatever exceeds the limits, damage. Throws LayerError, or the signal's reason.
+ * The files of a tarball, gzipped or plain, in memory only. It refuses links, devices and other special files, paths that leave the artifact,
+ * duplicates, whatever exceeds the limits, and damage. Throws LayerError, which names the entry, or the signal's reason.
  */
 export async function untar(tarball: Uint8Array, options: ReadOptions, signal: AbortSignal): Promise<Files> {
   signal.throwIfAborted();
@@ -85,13 +87,13 @@ type Reading = {
   entries: number;
   keptBytes: number;
   fedBytes: number;
-  /** How many bytes the entries so far may have taken. */
+  /** How many bytes the entries so far account for. */
   explainedBytes: number;
 };
 
 /**
- * Bytes that may come without an entry: what is read ahead, long names, the zeros at the end. The parser holds extended headers of up to
- * 4 MiB in memory and takes its time with them, any number of them.
+ * Bytes that may come without an entry: what is read ahead, long names, the zeros at the end. The parser keeps extended headers of up to 4 MiB
+ * in memory and is slow with them, and there may be any number of them.
  */
 const unexplainedBytes = mebibyte / 4;
 /** An entry's header, its extended headers, and the padding of its content. */
@@ -116,7 +118,7 @@ function startsWith(bytes: Uint8Array, magic: readonly number[]): boolean {
 
 type Feeding = { readonly reading: Reading; readonly signal: AbortSignal };
 
-/** Never rejects: a failure goes through the parser to whoever reads its entries. */
+/** Never rejects: a failure reaches the reader of the entries through the parser. */
 async function feed(parser: Extract, chunks: AsyncIterable<Uint8Array>, { reading, signal }: Feeding): Promise<void> {
   const { unpackedBytes } = reading.limits;
   try {
@@ -189,7 +191,7 @@ function checkEntry(header: Header, reading: Reading): string | undefined {
   return place.path;
 }
 
-/** What is refused says why. */
+/** Types of entries; for a refused type, the reason. */
 const kinds: Readonly<Record<string, string>> = {
   file: "file",
   "contiguous-file": "file",
@@ -201,7 +203,7 @@ const kinds: Readonly<Record<string, string>> = {
   fifo: "is a named pipe",
 };
 
-/** GNU tar's pax form of sparse files, whose content is not what the file has. */
+/** GNU tar's pax form of sparse files, whose content differs from that of the file. */
 function isSparse(header: Header): boolean {
   if (typeof header.pax !== "object" || header.pax === null) return false;
   return Object.keys(header.pax).some((key) => key.startsWith("GNU.sparse."));

@@ -7,10 +7,10 @@ import { LayerError } from "./layer-error.ts";
 import { defaultLayerLimits, untar } from "./layer.ts";
 import type { Files, LayerLimits, ReadOptions } from "./layer.ts";
 
-/** Like those of `untar`; the source is the path. */
+/** The options of `untar`; the source is the path. */
 export type LoadOptions = Omit<ReadOptions, "source">;
 
-/** The files of a tarball on disk, as `untar` gives them. Throws LayerError, or the signal's reason. */
+/** The files of a tarball on disk, as `untar` returns them. Throws LayerError, or the signal's reason. */
 export async function readTarball(path: string, options: LoadOptions, signal: AbortSignal): Promise<Files> {
   const limits = { ...defaultLayerLimits, ...options.limits };
   const content = await readBounded(path, { root: path, maxBytes: limits.tarballBytes, signal });
@@ -18,8 +18,8 @@ export async function readTarball(path: string, options: LoadOptions, signal: Ab
 }
 
 /**
- * The files below a folder, sorted by path. Links are followed while they stay inside it, so that a mounted ConfigMap can be read; names
- * that begin with ".." are the kubelet's own and passed over. Throws LayerError, or the signal's reason.
+ * The files below a folder, sorted by path. Links are followed while they stay inside it, so that a mounted ConfigMap can be read; names that
+ * begin with ".." are the kubelet's own and are skipped. Throws LayerError, or the signal's reason.
  */
 export async function readDirectory(path: string, options: LoadOptions, signal: AbortSignal): Promise<Files> {
   const limits = { ...defaultLayerLimits, ...options.limits };
@@ -49,7 +49,7 @@ type Walk = {
   keptBytes: number;
 };
 
-/** Deeper than any artifact; what ends a ring of links. */
+/** No artifact is nested deeper; it ends a cycle of links. */
 const maxDepth = 16;
 
 async function walkFolder(folder: string, depth: number, walk: Walk): Promise<void> {
@@ -109,7 +109,7 @@ async function readBounded(path: string, { root, entry, maxBytes, signal }: Boun
   const at = { source: root, ...(entry === undefined ? {} : { entry }) };
   const subject = entry === undefined ? "it is" : "is";
   try {
-    // Looked at before it is opened: opening a named pipe waits for its other end.
+    // The file is checked before it is opened, since opening a named pipe waits for its other end.
     const found = await stat(path);
     if (!found.isFile()) throw new LayerError({ ...at, why: `${subject} no regular file` });
     if (found.size > maxBytes) throw new LayerError({ ...at, why: `${subject} larger than ${maxBytes} bytes` });

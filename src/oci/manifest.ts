@@ -7,7 +7,7 @@ const ociManifest = "application/vnd.oci.image.manifest.v1+json";
 const dockerList = "application/vnd.docker.distribution.manifest.list.v2+json";
 const dockerManifest = "application/vnd.docker.distribution.manifest.v2+json";
 
-/** All four are always sent: what a tag's digest is depends on what the client accepts. */
+/** All four are always sent, since the digest of a tag depends on what the client accepts. */
 export const manifestMediaTypes: readonly string[] = [ociIndex, ociManifest, dockerList, dockerManifest];
 
 const tarLayerTypes: readonly string[] = [
@@ -18,14 +18,15 @@ const tarLayerTypes: readonly string[] = [
   "application/vnd.docker.image.rootfs.diff.tar",
 ];
 
-/** Source: OCI image specification 1.1, "Content descriptors". */
+/** A reference to content by digest and size. Source: OCI image specification 1.1, "Content descriptors". */
 export type Descriptor = { readonly mediaType: string; readonly digest: string; readonly sizeBytes: number };
 
+/** A manifest with its layers, or an index of manifests. */
 export type Manifest =
   | { readonly kind: "manifest"; readonly mediaType: string; readonly layers: readonly Descriptor[] }
   | { readonly kind: "index"; readonly mediaType: string; readonly manifests: readonly PlatformManifest[] };
 
-/** `platform` as "linux/amd64"; undefined where the index gives none. */
+/** A manifest in an index; `platform` is "linux/amd64", or undefined when the index has none. */
 export type PlatformManifest = Descriptor & { readonly platform: string | undefined };
 
 /** A manifest that we cannot use; the message says why, without "Cannot". */
@@ -59,7 +60,7 @@ export function parseManifest(body: Uint8Array, contentType: string | undefined)
   return { kind: "index", mediaType, manifests: entries.map((entry, at) => readPlatform(entry, `manifests[${at}]`)) };
 }
 
-/** The manifest of an index to go on with: the only one, else that of linux/amd64, else the first if none names a platform. */
+/** The manifest of an index to use: the only one, else that of linux/amd64, else the first if none names a platform. Throws ManifestError. */
 export function choosePlatform(manifests: readonly PlatformManifest[]): Descriptor {
   // Attestations of buildkit call their platform unknown/unknown.
   const real = manifests.filter(({ platform }) => platform !== "unknown/unknown");
@@ -72,7 +73,7 @@ export function choosePlatform(manifests: readonly PlatformManifest[]): Descript
   throw new ManifestError("unsupported", `the index has no manifest for linux/amd64, only for ${offered.join(", ")}`);
 }
 
-/** The layer that holds the files: the first, which must be a tarball, gzipped or not. */
+/** The layer with the files: the first, which must be a tarball, gzipped or not. Throws ManifestError. */
 export function chooseLayer(layers: readonly Descriptor[]): Descriptor {
   const [first] = layers;
   if (first === undefined) throw malformed("it has no layers");
@@ -88,7 +89,7 @@ function parseBody(body: Uint8Array): { readonly [key: string]: JsonValue } {
   try {
     document = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
   } catch {
-    throw malformed("it is no JSON"); // the parser's words depend on its version
+    throw malformed("it is no JSON"); // The parser's message depends on its version.
   }
   if (!isJsonObject(document)) throw malformed("it is no JSON object");
   if (document["schemaVersion"] === 1) {

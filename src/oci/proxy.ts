@@ -1,15 +1,15 @@
 import { BlockList, isIP } from "node:net";
 
-/** As HTTP_PROXY, HTTPS_PROXY and NO_PROXY have them; the operator's configuration reads the environment. */
+/** Proxy settings, as in HTTP_PROXY, HTTPS_PROXY and NO_PROXY. */
 export type ProxySettings = {
-  /** "http://user:password@proxy:3128"; http is meant where no scheme is given. */
+  /** "http://user:password@proxy:3128"; http is the default scheme. */
   readonly http?: string;
   readonly https?: string;
   /** Hosts ("example.com" with all below it, ".example.com" only those below), "host:port", addresses, CIDRs, or "*". */
   readonly noProxy?: readonly string[];
 };
 
-/** What an environment says; names in capitals first, as Go programs read them. */
+/** The proxy settings of an environment; names in capitals come first, as in Go programs. */
 export function proxySettingsOf(env: { readonly [name: string]: string | undefined }): ProxySettings {
   const named = (name: string): string =>
     [env[name.toUpperCase()], env[name]].find((value) => value !== undefined && value !== "") ?? "";
@@ -17,7 +17,7 @@ export function proxySettingsOf(env: { readonly [name: string]: string | undefin
 }
 
 /**
- * The proxy for a URL, or undefined for none. The rules of Go's golang.org/x/net/http/httpproxy, which Flux's controllers follow:
+ * The proxy for a URL; undefined for none. The rules are those of Go's golang.org/x/net/http/httpproxy, which Flux's controllers follow:
  * localhost and loopback addresses never go through a proxy.
  */
 export function proxyFor(url: URL, { http, https, noProxy = [] }: ProxySettings): string | undefined {

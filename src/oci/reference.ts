@@ -1,12 +1,13 @@
 import { RegistryError } from "./registry-error.ts";
 
-/** A tag may move; a digest names the same bytes for ever. */
+/** A tag may move; a digest always names the same bytes. */
 export type ReferenceTarget =
   | { readonly kind: "tag"; readonly tag: string }
   | { readonly kind: "digest"; readonly digest: string };
 
+/** The address of an artifact. */
 export type Reference = {
-  /** As the user wrote it, in lower case, with a port where it has one: "ghcr.io", "[::1]:5000". */
+  /** As the user wrote it, in lower case, with the port if there is one: "ghcr.io", "[::1]:5000". */
   readonly host: string;
   /** "controlplaneio-fluxcd/flux-operator-manifests" */
   readonly repository: string;
@@ -23,8 +24,8 @@ const tagPattern = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 const digestPattern = /^sha256:[0-9a-f]{64}$/;
 
 /**
- * Reads `oci://host[:port]/repository[:tag][@sha256:digest]`. Without either the tag is `latest`; with both the digest decides, as in
- * every other client. Official images of Docker Hub may leave `library/` out. Throws RegistryError of kind `reference`.
+ * Reads `oci://host[:port]/repository[:tag][@sha256:digest]`. Without tag and digest the tag is `latest`; with both the digest counts, as in
+ * every other client. Official images of Docker Hub may omit `library/`. Throws RegistryError of kind `reference`.
  */
 export function parseReference(text: string): Reference {
   if (text.length > maxReferenceLength) throw invalid(`${text.slice(0, 64)}...`, "it is too long");
@@ -57,7 +58,7 @@ export function targetName(target: ReferenceTarget): string {
   return target.kind === "tag" ? target.tag : target.digest;
 }
 
-/** "sha256:" and 64 hex digits in lower case: the one algorithm that registries agree on. */
+/** Whether text is "sha256:" and 64 lower-case hex digits, the one algorithm that all registries support. */
 export function isDigest(text: string): boolean {
   return digestPattern.test(text);
 }
@@ -69,12 +70,12 @@ const dockerHubNames: ReadonlySet<string> = new Set([
   "www.docker.io",
 ]);
 
-/** Docker Hub answers to several names, and its API only to one of them. */
+/** Whether a host is Docker Hub, which has several names and serves its API at only one of them. */
 export function isDockerHub(host: string): boolean {
   return dockerHubNames.has(host.replace(/:443$/, ""));
 }
 
-/** Host, with port where it has one, at which the registry's API is found. */
+/** The host, with port if there is one, that serves the registry's API. */
 export function apiHost(host: string): string {
   return isDockerHub(host) ? "registry-1.docker.io" : host;
 }

@@ -2,14 +2,14 @@ import { ReasonedError } from "../std/errors.ts";
 import type { Retry } from "../std/errors.ts";
 
 /**
- * What went wrong, for those who decide by it:
+ * What went wrong, for callers that decide by it:
  * - `reference`: the text is no OCI reference;
  * - `credentials`: the pull secret, the certificates or the proxy settings cannot be used;
- * - `unreachable`: no answer came, or it broke off; `timeout`: not within the time given;
- * - `unauthorized`: refused with, or for want of, credentials;
- * - `not-found`, `rate-limited`, `server` (5xx): what the registry said; `protocol`: it said what no registry says;
+ * - `unreachable`: no answer came, or it broke off; `timeout`: none came in the time given;
+ * - `unauthorized`: refused with these credentials, or without any;
+ * - `not-found`, `rate-limited`, `server` (5xx): what the registry answered; `protocol`: its answer is not that of a registry;
  * - `digest-mismatch`, `truncated`, `too-large`: a body that is not what was announced or allowed;
- * - `redirect`: sent somewhere we do not go;
+ * - `redirect`: a redirect that must not be followed;
  * - `unsupported`, `malformed`: a manifest that we cannot use.
  */
 export type RegistryErrorKind =
@@ -29,6 +29,7 @@ export type RegistryErrorKind =
   | "unsupported"
   | "malformed";
 
+/** `message` is "Cannot X: Y" and must not have a secret; `reason` is always "ArtifactFailed". */
 export type RegistryErrorOptions = {
   readonly kind: RegistryErrorKind;
   readonly message: string;
@@ -38,10 +39,10 @@ export type RegistryErrorOptions = {
   readonly cause?: unknown;
 };
 
-/** An artifact could not be had from its registry. The message is equal on every retry and holds no secret. */
+/** An artifact cannot be read from its registry. The message is the same on every retry and has no secret. */
 export class RegistryError extends ReasonedError {
   readonly kind: RegistryErrorKind;
-  /** How long the registry asked us to stay away; undefined if it did not. */
+  /** How long to wait, by the registry's Retry-After; undefined without one. */
   readonly retryAfterMs: number | undefined;
 
   constructor({ kind, message, retry = "backoff", retryAfterMs, cause }: RegistryErrorOptions) {

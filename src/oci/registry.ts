@@ -19,6 +19,7 @@ import { apiHost, formatReference, isDigest, parseReference, targetName } from "
 import type { Reference } from "./reference.ts";
 import { RegistryError } from "./registry-error.ts";
 
+/** Settings for all registries; without `proxy` connections are direct. */
 export type RegistryDeps = {
   readonly clock: Clock;
   readonly random: Random;
@@ -29,37 +30,39 @@ export type RegistryDeps = {
 
 /** How one registry is reached. */
 export type RegistryAccess = RegistryTls & {
-  /** The text of a `.dockerconfigjson`; anonymous without. */
+  /** The text of a `.dockerconfigjson`; without it access is anonymous. */
   readonly dockerConfig?: string;
   /** Plain HTTP instead of TLS. */
   readonly insecure?: boolean;
-  /** For all of it, retries included; 60 s by default. */
+  /** For the whole call, retries included; 60 s by default. */
   readonly timeoutMs?: number;
 };
 
+/** How to pull, and what to keep. */
 export type PullOptions = RegistryAccess & {
-  /** Which files are wanted; all by default. */
+  /** Whether a file is kept; all are by default. */
   readonly keep?: (path: string) => boolean;
   readonly limits?: Partial<LayerLimits>;
 };
 
-/** What a reference names now: the digest of the manifest or index itself, which is what to compare and to pin. */
+/** What a reference names now: the digest of the manifest or index itself, which is the one to compare and to pin. */
 export type Resolved = { readonly digest: string; readonly mediaType: string };
 
-/** The tarball as it came, for `untar`. */
+/** The tarball as it was received, for `untar`. */
 export type Fetched = Resolved & {
   readonly tarball: Uint8Array;
   readonly layer: { readonly digest: string; readonly sizeBytes: number };
 };
 
+/** The files of an artifact, and its digest. */
 export type Pulled = Omit<Fetched, "tarball"> & { readonly files: Files };
 
 const defaultTimeoutMs = 60_000;
 const maxManifestBytes = 4 * 1024 * 1024;
 
 /**
- * Reads artifacts from OCI registries. One for the whole process: it shares connections, tokens, and the knowledge of who wants to be left
- * alone. Source: OCI distribution specification 1.1. All methods throw RegistryError, LayerError, or the signal's reason.
+ * Reads artifacts from OCI registries. One for the whole process: it shares connections, tokens, and which hosts must not be asked for a while.
+ * Source: OCI distribution specification 1.1. All methods throw RegistryError, LayerError, or the signal's reason.
  */
 export class Registry {
   readonly #clock: Clock;
@@ -74,7 +77,7 @@ export class Registry {
     this.#authenticator = new Authenticator({ exchange: this.#exchange, clock });
   }
 
-  /** What `reference` ("oci://host/repository:tag") names now. One request where the registry answers HEAD with a digest, as most do. */
+  /** What `reference` ("oci://host/repository:tag") names now. One request when the registry answers HEAD with a digest, as most do. */
   async resolve(reference: string, access: RegistryAccess, signal: AbortSignal): Promise<Resolved> {
     return await this.#within({ verb: "resolve", reference, access }, signal, async (session) => {
       const head = await this.#send(session, { ...manifestOf(session), method: "HEAD" });
@@ -84,7 +87,7 @@ export class Registry {
         checkPinned(session, digest);
         return { digest, mediaType };
       }
-      // Some proxies do not know HEAD, and the answer to it never says what is wrong.
+      // Some proxies do not support HEAD, and an answer to it never says what is wrong.
       const { digest: computed, manifest } = await this.#manifest(session);
       return { digest: computed, mediaType: manifest.mediaType };
     });
@@ -101,7 +104,7 @@ export class Registry {
     });
   }
 
-  /** The artifact that `reference` names, as a tarball that nobody has looked into. */
+  /** The artifact that `reference` names, as a tarball whose content has not been checked. */
   async fetch(reference: string, access: RegistryAccess, signal: AbortSignal): Promise<Fetched> {
     return await this.#within({ verb: "pull", reference, access }, signal, (session) => this.#tarball(session, {}));
   }
@@ -144,7 +147,7 @@ export class Registry {
     return { digest, manifest: readManifest(session, answer.body, mediaTypeOf(answer)) };
   }
 
-  /** Every body is held against its digest before it is looked into. */
+  /** The digest of every body is checked before it is read. */
   async #tarball(session: Session, { limits }: Pick<PullOptions, "limits">): Promise<Fetched> {
     const { digest, manifest } = await this.#manifest(session);
     const { digest: layerDigest, sizeBytes } = await this.#layer(session, manifest);
@@ -184,7 +187,7 @@ export class Registry {
     throw refusal(session, answer);
   }
 
-  /** Answers one challenge, of the registry itself only: where it sends us to has no claim on our credentials. */
+  /** Answers one challenge, and only of the registry itself: a host to which it redirects must not get our credentials. */
   async #send(
     session: Session,
     { path, accept, maxBytes, method, resumable = false }: Ask & { method: "GET" | "HEAD" },
@@ -208,7 +211,7 @@ type Ask = {
   readonly path: string;
   readonly accept: string;
   readonly maxBytes: number;
-  /** For what its digest names. */
+  /** Whether the content is named by its digest. */
   readonly resumable?: boolean;
 };
 type Blob = {

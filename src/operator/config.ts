@@ -16,14 +16,14 @@ export type Config = {
   readonly logEncoding: LogEncoding;
   readonly minRetryDelayMs: number;
   readonly maxRetryDelayMs: number;
-  /** Fraction of the interval by which it varies. */
+  /** The fraction of an interval by which it varies, from 0 to 1. */
   readonly intervalJitter: number;
   readonly leaderElection: boolean;
   /** Field managers whose fields are taken over, besides the known installers of Flux. */
   readonly overrideManagers: readonly string[];
 };
 
-/** A flag or variable that cannot be used. */
+/** A flag or variable cannot be used. */
 export class ConfigError extends ReasonedError {
   constructor(message: string) {
     super({ reason: "InvalidConfiguration", retry: "on-change", message });
@@ -44,10 +44,10 @@ const flags = {
   "enable-leader-election": { type: "string", default: "true" },
 } as const;
 
-/** May be repeated, and take several values separated by commas. */
+/** Flags that may be repeated, and have several values separated by commas. */
 const lists = { "override-manager": { type: "string", multiple: true } } as const;
 
-/** Flags that the Go operator has for what we do not have; accepted, so that its Deployments start unchanged. */
+/** Flags of the Go operator for features that this operator does not have; they are accepted, so that its Deployments start unchanged. */
 const ignoredFlags = [
   "reporting-interval",
   "requeue-dependency",
@@ -63,12 +63,13 @@ const ignoredFlags = [
   "token-cache-max-duration",
 ] as const;
 
-/** Given without a value, they are true, as Go reads switches. */
+/** Flags that are true without a value, as in Go. */
 const switches = new Set(["--enable-leader-election", "--web-server-only"]);
 
+/** The configuration, and flags without effect. */
 export type ReadConfig = { readonly config: Config; readonly ignored: readonly string[] };
 
-/** `ignored` are the flags that were given and have no effect here. Throws ConfigError. */
+/** Reads arguments and environment. `ignored` are the flags that were given and have no effect here. Throws ConfigError. */
 export function readConfig(argv: readonly string[], env: Config["env"]): ReadConfig {
   const { values, overrideManagers } = parseFlags(argv);
   const text = (name: keyof typeof flags): string => values[name] ?? "";
@@ -91,7 +92,7 @@ export function readConfig(argv: readonly string[], env: Config["env"]): ReadCon
   return { config, ignored: ignoredFlags.filter((name) => values[name] !== undefined).map((name) => `--${name}`) };
 }
 
-/** The configuration of this process. */
+/** The configuration of this process. Throws ConfigError. */
 export function readProcessConfig(): ReadConfig {
   return readConfig(process.argv.slice(2), process.env);
 }
@@ -127,7 +128,7 @@ function readNumber(flag: string, text: string, [least, most]: readonly [number,
   throw new ConfigError(`Cannot use --${flag}=${text}: write a whole number from ${least} to ${most}`);
 }
 
-/** The spellings that Go's flag package takes. */
+/** The spellings that Go's flag package accepts. */
 const spellings: ReadonlyMap<string, boolean> = new Map([
   ...["1", "t", "T", "true", "TRUE", "True"].map((text) => [text, true] as const),
   ...["0", "f", "F", "false", "FALSE", "False"].map((text) => [text, false] as const),

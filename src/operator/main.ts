@@ -6,7 +6,7 @@ import { runOperator } from "./wire.ts";
 
 try {
   await main();
-  // Node's own clean-up of handles was seen to spin for ever in 26.10; all that must be done before the end is done.
+  // Node 26.10 was seen to spin for ever in its own clean-up of handles. Everything that must be done before the end is done.
   process.exit();
 } catch (error) {
   if (!(error instanceof ConfigError)) throw error;

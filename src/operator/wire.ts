@@ -42,11 +42,11 @@ import type { Config } from "./config.ts";
 import { instanceMetric } from "./instance-metric.ts";
 
 const controllerName = "fluxinstance";
-/** As the Go operator calls it in metrics. */
+/** The name that the Go operator uses in metrics. */
 const artifactControllerName = "fluxinstance_artifact";
 const base = { clock: systemClock, random: Math.random };
 
-/** Constructs everything, once, and runs it until the signal is aborted. */
+/** Constructs everything once, and runs it until the signal is aborted. Throws ConnectionConfigError, and what ends the manager. */
 export async function runOperator(config: Config, log: Logger, signal: AbortSignal): Promise<void> {
   const metrics = createMetrics();
   const connection = await loadConnection({ ...config, clock: systemClock });
@@ -150,7 +150,7 @@ function watchManaged(
 
 type ArtifactWatch = { readonly releases: ReleaseSource; readonly poller: Runnable };
 
-/** Artifacts are polled by keys of their own, so that a registry that is away holds up no reconcile. */
+/** Artifacts are polled by a queue of their own, so that an unavailable registry delays no reconcile. */
 function watchArtifacts(parts: Parts, queue: WorkQueue, interrupts: Interrupts): ArtifactWatch {
   const { client, registry } = parts;
   const polls = queueOf(artifactControllerName, parts);

@@ -27,15 +27,16 @@ export type PatchResource = TargetCandidate;
 /** Which objects the patch at `index` matched, by the names that they had before it. */
 export type PatchReport = { readonly index: number; readonly matched: readonly ObjectId[] };
 
+/** The patched objects, and what each patch has matched. */
 export type PatchOutcome = {
   readonly resources: readonly PatchResource[];
   readonly reports: readonly PatchReport[];
 };
 
 /**
- * Applies the patches in order, each to what the ones before it left, as `patches` of a kustomization (api v0.21.1).
- * A patch with a target may match nothing. Objects that no patch touches are returned as they are; nothing is mutated.
- * Throws PatchError naming the patch, the object, what is wrong and the remedy.
+ * Applies the patches in order, each to the result of those before it, as `patches` of a kustomization (api v0.21.1). A patch with a target may
+ * match nothing. Objects that no patch touches are returned as they are; nothing is mutated. Throws PatchError naming the patch, the object,
+ * what is wrong and the remedy.
  */
 export function applyPatches(resources: readonly PatchResource[], patches: readonly Patch[]): PatchOutcome {
   const steps = patches.map((patch, index) => naming(`Cannot read ${nameOf(index)}`, () => readStep(patch)));
@@ -145,7 +146,7 @@ function withAnnotations(object: KubeObject): KubeObject {
   return { ...object, metadata: { ...object.metadata, annotations: {} } };
 }
 
-/** What operations may leave; annotations become text, and go when none are left, as kustomize writes them back. */
+/** Checks what operations have left. Annotations become text, and are removed when none are left, as kustomize writes them. */
 function asKubeObject(value: JsonValue): KubeObject {
   const { apiVersion, kind, metadata } = isJsonObject(value) ? value : {};
   if (typeof apiVersion !== "string" || apiVersion === "" || typeof kind !== "string" || kind === "") {
@@ -179,7 +180,7 @@ function mergeDocument(resource: PatchResource, document: MergeDocument): PatchR
   return object === undefined ? undefined : { ...resource, object };
 }
 
-/** The one object that a document without target names, by its present or a former name and namespace. */
+/** The only object that a document without target names, by its present or a former name and namespace. */
 function findNamed(resources: readonly PatchResource[], document: MergeDocument, run: Run): PatchResource {
   const namespace = effectiveNamespace(document, document.namespace);
   const found = resources.filter(({ object, previousNames = [], previousNamespaces = [] }) => {
@@ -223,7 +224,7 @@ function refuseTwins(resources: readonly PatchResource[], run: Run): readonly Pa
   return resources;
 }
 
-/** Runs `read` and completes what is wrong with where it is. */
+/** Runs `read`, and adds the place to a PatchProblem or YamlError that it throws. */
 function naming<Result>(place: string, read: () => Result): Result {
   try {
     return read();

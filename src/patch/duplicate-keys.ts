@@ -4,8 +4,8 @@ import { mergeKeysOf, shapeBelow, shapeOfKind, type Shape } from "./merge-keys.t
 import { scalarText } from "./scalar-text.ts";
 
 /**
- * The items of keyed lists that stand twice, as ".spec.template.spec.containers[0].env name: A". Server-side apply takes
- * no such object ("failed to create typed patch object"). Lists that may repeat, such as args, are not keyed.
+ * The items of keyed lists that occur twice, as ".spec.template.spec.containers[0].env name: A". Server-side apply refuses such an object
+ * ("failed to create typed patch object"). Lists that may repeat items, such as args, are not keyed.
  */
 export function duplicateKeys(object: KubeObject): readonly string[] {
   return duplicatesIn(object, shapeOfKind(object), "");
@@ -39,7 +39,7 @@ function repeatedIds(list: readonly JsonValue[], keys: readonly string[]): reado
   return [...new Set(ids.filter((id, index) => ids.indexOf(id) !== index))];
 }
 
-/** The API server takes TCP where a port has no protocol. */
+/** The API server uses TCP when a port has no protocol. */
 function keyText(value: JsonValue | undefined, key: string): string {
   return scalarText(value) === "" && key === "protocol" ? "TCP" : scalarText(value);
 }

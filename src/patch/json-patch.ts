@@ -3,9 +3,10 @@ import { UnreachableError } from "../std/errors.ts";
 import { deepEqual, isJsonObject, type JsonValue } from "../std/json.ts";
 import { PatchProblem } from "./patch-error.ts";
 
-/** A pointer of RFC 6901, split and unescaped: "/a~1b/0" is ["a/b", "0"]. */
+/** A JSON pointer (RFC 6901), split and unescaped: "/a~1b/0" is ["a/b", "0"]. */
 export type Pointer = readonly string[];
 
+/** One operation of RFC 6902; `label` names it in messages. */
 export type JsonPatchOperation =
   | {
       readonly op: "add" | "replace" | "test";
@@ -134,7 +135,7 @@ function get(document: JsonValue, path: Pointer): JsonValue {
   return value;
 }
 
-/** Undefined when the last key is not in its map; a parent or a list item that is not there is a PatchProblem. */
+/** Undefined when the last key is not in its map; a missing parent or list item is a PatchProblem. */
 function getOrUndefined(document: JsonValue, path: Pointer): JsonValue | undefined {
   let value: JsonValue | undefined = document;
   for (const [depth, key] of path.entries()) {
@@ -180,7 +181,7 @@ function withoutKey(map: { readonly [key: string]: JsonValue }, key: string): Js
   return rest;
 }
 
-/** The place that `key` names in a list with `spare` places more than it has items. Counted from the end when negative. */
+/** The index that `key` names in a list with `spare` places more than it has items. A negative one counts from the end. */
 function indexIn(list: readonly JsonValue[], key: string, path: Pointer, spare: 0 | 1): number {
   if (!/^[-+]?\d{1,15}$/.test(key))
     throw new PatchProblem(`${formatPointer(path)}: ${show(key)} is no index of a list`);

@@ -1,7 +1,7 @@
 import type { KubeObject } from "../kube/object.ts";
 import { clusterScopedKinds, kindShapes, shapes, type FieldShape } from "./merge-keys-table.ts";
 
-/** What is known of a value: which of its fields are, or lead to, lists that are merged by key. */
+/** Which fields of a value are, or lead to, lists that are merged by key. */
 export type Shape = { readonly [field: string]: FieldShape };
 
 const nothingKnown: Shape = {};
@@ -22,7 +22,7 @@ export function shapeBelow(shape: Shape | undefined, field: string): Shape {
   return shapes[fieldOf(shape, field)?.of ?? ""] ?? nothingKnown;
 }
 
-/** True for built-in kinds without namespace; kustomize knows no others. */
+/** Whether a built-in kind has no namespace; kustomize knows no others. */
 export function isClusterScoped({ apiVersion, kind }: Pick<KubeObject, "apiVersion" | "kind">): boolean {
   return clusterScopedKinds.has(`${apiVersion}/${kind}`);
 }

@@ -13,8 +13,9 @@ export type KeyedListPlace = {
 };
 
 /**
- * Merges two lists by key, in the order of kustomize's "prepend": first the items of the patch, then the other items of
- * the target. By several keys, what the target has stays in its place and only new items come first. Undefined when the patch deletes the list. Throws PatchProblem.
+ * Merges two lists by key, in the order of kustomize's "prepend": first the items of the patch, then the other items of the target. With
+ * several keys, items of the target keep their place and only new items come first. Undefined when the patch deletes the list. Throws
+ * PatchProblem.
  */
 export function mergeKeyedList(
   target: readonly JsonValue[] | undefined,
@@ -59,7 +60,7 @@ function idOf(item: JsonValue, place: KeyedListPlace): string {
   return given.map((key) => `${key}: ${scalarText(item[key])}`).join(", ");
 }
 
-/** The place of the one item with equal keys. A key that either side leaves out fits any, as long as one key is equal. */
+/** The index of the only item with equal keys. A key that either side omits matches any value, if another key is equal. */
 function matchingIndex(list: readonly JsonValue[], item: JsonValue, place: KeyedListPlace): number | undefined {
   if (!isJsonObject(item)) return undefined;
   const fitting = list.flatMap((other, index) => (isJsonObject(other) && fits(other, item, place.keys) ? [index] : []));
@@ -85,7 +86,7 @@ function listDirective(patch: readonly JsonValue[], path: string): "delete" | "r
   return isJsonObject(found) ? readDirective(found["$patch"], path) : "merge";
 }
 
-/** `- $patch: replace` alone in an item speaks of the list; beside other keys it speaks of its item. */
+/** `- $patch: replace` alone in an item is about the list; beside other keys it is about its item. */
 function isListDirective(item: JsonValue): boolean {
   return isJsonObject(item) && Object.hasOwn(item, "$patch") && Object.keys(item).length === 1;
 }

@@ -3,6 +3,7 @@ import { parseKubeYamlDocuments } from "../std/yaml.ts";
 import { readOperation, type JsonPatchOperation } from "./json-patch.ts";
 import { PatchProblem } from "./patch-error.ts";
 
+/** A JSON object. */
 export type JsonMap = { readonly [key: string]: JsonValue };
 
 /** A strategic merge document: it has a kind and a name; the rest is what to merge. */
@@ -14,6 +15,7 @@ export type MergeDocument = {
   readonly value: JsonMap;
 };
 
+/** The text of a patch, by its kind. */
 export type ParsedPatch =
   | { readonly kind: "json6902"; readonly operations: readonly JsonPatchOperation[] }
   | { readonly kind: "strategic-merge"; readonly documents: readonly MergeDocument[] };

@@ -7,9 +7,9 @@ import type { JsonMap } from "./parse-patch.ts";
 import { PatchProblem } from "./patch-error.ts";
 
 /**
- * `target` with `patch` merged into it, or undefined when the patch deletes it. What the object is (apiVersion, kind,
- * name, namespace) stays. Same outcome as kyaml's merge2, and beyond it the directives that kyaml leaves lying in the
- * object: `$deleteFromPrimitiveList`, `$setElementOrder`, `$retainKeys`. Neither argument is mutated. Throws PatchProblem.
+ * `target` with `patch` merged into it; undefined when the patch deletes it. apiVersion, kind, name and namespace stay. Same outcome as kyaml's
+ * merge2, and also the directives that kyaml leaves in the object: `$deleteFromPrimitiveList`, `$setElementOrder`, `$retainKeys`. Neither
+ * argument is mutated. Throws PatchProblem.
  */
 export function mergeStrategically(target: KubeObject, patch: JsonMap): KubeObject | undefined {
   const { apiVersion, kind } = target;
@@ -74,7 +74,7 @@ function mergeField(
   });
 }
 
-/** A custom object may carry a built-in one; kyaml finds its lists by the apiVersion and kind that stand in it. */
+/** A custom object may contain a built-in one; kyaml finds its lists by the apiVersion and kind in it. */
 function embeddedShape(value: JsonMap): Shape | undefined {
   const { apiVersion, kind } = value;
   return typeof apiVersion === "string" && typeof kind === "string" ? shapeOfKind({ apiVersion, kind }) : undefined;
@@ -124,7 +124,7 @@ function inOrder(
   return list.toSorted((left, right) => (rank.get(idOf(left)) ?? rank.size) - (rank.get(idOf(right)) ?? rank.size));
 }
 
-/** In a list that is replaced as a whole a directive would stay lying in the object. */
+/** In a list that is replaced as a whole, a directive would stay in the object. */
 function refuseDirectivesIn(list: readonly JsonValue[], { path }: MergePlace): void {
   const found = list.findIndex((item) => isJsonObject(item) && Object.hasOwn(item, "$patch"));
   if (found === -1) return;

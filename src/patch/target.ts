@@ -9,8 +9,8 @@ import { PatchProblem } from "./patch-error.ts";
 import { scalarText } from "./scalar-text.ts";
 
 /**
- * Which objects a patch is for; all that is given must fit. Group, version, kind, name and namespace are regular
- * expressions of RE2 that must match the whole text; the selectors have the syntax of label selectors.
+ * Which objects a patch is for; everything that is given must match. Group, version, kind, name and namespace are regular expressions of RE2
+ * that must match the whole text; the selectors have the syntax of label selectors.
  */
 export type PatchTarget = {
   readonly group?: string;
@@ -29,11 +29,12 @@ export type TargetCandidate = {
   readonly previousNamespaces?: readonly string[];
 };
 
+/** Whether an object is one that a target selects. */
 export type TargetMatcher = (candidate: TargetCandidate) => boolean;
 
 /**
- * Compiles a target. Names and namespaces match when the oldest or the current one does, as kustomize's ResMap.Select
- * has it. Throws PatchProblem for a pattern or selector that does not parse.
+ * Compiles a target. Names and namespaces match when the oldest or the current one does, as in kustomize's ResMap.Select. Throws PatchProblem
+ * for an invalid pattern or selector.
  */
 export function compileTarget(target: PatchTarget): TargetMatcher {
   const group = compilePattern(target.group, "group");
@@ -54,12 +55,12 @@ export function compileTarget(target: PatchTarget): TargetMatcher {
   };
 }
 
-/** Whether a target says nothing and so matches every object. */
+/** Whether a target is empty, and so matches every object. */
 export function isEmptyTarget(target: PatchTarget): boolean {
   return Object.values(target).every((part) => part === undefined || part === "");
 }
 
-/** The namespace that kustomize compares: "default" when none is given, and a word that no pattern means for cluster-scoped kinds. */
+/** The namespace that kustomize compares: "default" when none is given, and a word that no pattern matches for cluster-scoped kinds. */
 export function effectiveNamespace(
   object: Pick<KubeObject, "apiVersion" | "kind">,
   namespace: string | undefined,
@@ -92,7 +93,7 @@ function compileSelector(text: string | undefined, field: string): (labels: Json
   }
 }
 
-/** Patches may have put numbers or nulls where text belongs. */
+/** Patches may have set numbers or nulls instead of text. */
 function asLabels(value: JsonValue | undefined): Labels {
   if (!isJsonObject(value)) return {};
   return Object.fromEntries(Object.entries(value).map(([key, label]) => [key, scalarText(label)]));

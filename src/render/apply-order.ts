@@ -4,10 +4,11 @@ import type { KubeObject } from "../kube/object.ts";
 import { applyPlaceOf, compareForApply, type ApplyStage } from "../kube/order.ts";
 
 /**
- * The stages in which Flux is applied, which are those of `kube/order.ts` but for one thing: source-controller comes before the other
- * controllers, so that artifacts are served before anybody asks for them.
+ * The stages in which Flux is applied. They are those of `kube/order.ts`, except that source-controller comes before the other controllers, so
+ * that artifacts are served before these ask for them.
  */
 export const fluxStages = ["definitions", "foundation", "sources", "controllers", "sync", "webhooks"] as const;
+/** One of `fluxStages`. */
 export type FluxStage = (typeof fluxStages)[number];
 
 const names: { readonly [stage in Exclude<ApplyStage, "workloads">]: FluxStage } = {

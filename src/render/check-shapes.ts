@@ -11,7 +11,7 @@ import { kindLists } from "./transforms/know-operator-kinds.ts";
 import { officialNamespace } from "./transforms/name-roles.ts";
 import { syncKinds } from "./transforms/sync.ts";
 
-/** What the stages know how to name, place and bind, by the file that brings it. Another kind could end in the wrong place. */
+/** What the stages know how to name, place and bind, by the file of the release. An object of another kind could end in the wrong place. */
 const knownKinds = {
   component: new Set([
     "apiextensions.k8s.io/v1 CustomResourceDefinition",
@@ -43,8 +43,8 @@ const neededObjects: { readonly [component in Component]?: readonly string[] } =
 };
 
 /**
- * Looks for everything in the release that the stages rely on without an error of their own: a stage that finds nothing
- * to change would leave a controller as nobody asked for. Throws NeedsNewerOperator by what is missing or not known.
+ * Looks for everything in the release that the stages rely on without an error of their own: a stage that finds nothing to change would leave a
+ * controller misconfigured. Throws RenderError (NeedsNewerOperator) naming what is missing or not known.
  */
 export function checkShapes(context: RenderContext): void {
   const { spec, release } = context;
@@ -74,7 +74,7 @@ function checkKinds(objects: readonly KubeObject[], file: keyof typeof knownKind
   );
 }
 
-/** The ServiceAccount carries the identity, and the image of every container must be one that can be moved and pinned. */
+/** The ServiceAccount carries the identity, and every container must have an image that can be moved to another registry and pinned. */
 function checkPod(object: KubeObject, component: Component, version: string): void {
   const manager = managerOf(object);
   if (manager === undefined) throw notUnderstood(version, nameObject(object), "container manager");
@@ -93,7 +93,7 @@ function imageOf(container: JsonValue): string {
   return textOf(fieldsOf(container)["image"]);
 }
 
-/** Accounts of another namespace would keep their rights there and get none here. */
+/** ServiceAccounts of another namespace would keep their permissions there and get none here. */
 function checkSubjects(object: KubeObject, { release }: RenderContext): void {
   const accounts = listOf(object["subjects"])
     .map(fieldsOf)
@@ -104,7 +104,7 @@ function checkSubjects(object: KubeObject, { release }: RenderContext): void {
   throw unknownShape(release.version, `${nameObject(object)} binds ${account}`);
 }
 
-/** Of controllers that are not installed nothing is known, and nothing checked. */
+/** Controllers that are not installed are not checked, since nothing is known of them. */
 function checkSync(sync: SyncSpec, { spec, release }: RenderContext): void {
   const objects = spec.components.flatMap((component) => release.components[component] ?? []);
   for (const { component, group, version, kind } of syncKinds(sync, release.version)) {

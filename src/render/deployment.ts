@@ -4,12 +4,16 @@ import { nameObject } from "../kube/object-id.ts";
 import { edit, readField } from "./edit.ts";
 import { notUnderstood } from "./errors.ts";
 
-/** Where the pod of a Deployment stands. */
+/** The path of the pod template in a Deployment. */
 export const podTemplate = ["spec", "template"] as const;
+/** The path of the pod spec in a Deployment. */
 export const podSpec = ["spec", "template", "spec"] as const;
 const containersPath = [...podSpec, "containers"];
 
-/** A copy of the Deployment with its container `manager` changed; `version` is for the error when there is none. */
+/**
+ * A copy of the Deployment with its container `manager` changed. Throws RenderError (NeedsNewerOperator), which names `version`, when there is
+ * none.
+ */
 export function editManager(
   object: KubeObject,
   version: string,
@@ -22,18 +26,22 @@ export function editManager(
   );
 }
 
-/** The container that runs the controller, undefined when a patch has removed or renamed it. */
+/** The container that runs the controller; undefined when a patch has removed or renamed it. */
 export function managerOf(object: KubeObject): JsonObject | undefined {
   const manager = listOf(readField(object, containersPath)).find(isManager);
   return manager === undefined ? undefined : fieldsOf(manager);
 }
 
+/** Appends arguments to the container `manager`. Throws as `editManager`. */
 export function appendArgs(object: KubeObject, version: string, args: readonly string[]): KubeObject {
   if (args.length === 0) return object;
   return editManager(object, version, (container) => ({ ...container, args: [...listOf(container["args"]), ...args] }));
 }
 
-/** Gives a flag that the release sets another value, in its place. `flag` is "--events-addr". */
+/**
+ * Changes the value of a flag that the release sets, at its position. `flag` is like "--events-addr". Throws RenderError (NeedsNewerOperator)
+ * when the flag is missing.
+ */
 export function replaceArg(object: KubeObject, version: string, flag: string, value: string): KubeObject {
   return editManager(object, version, (container) => {
     const args = listOf(container["args"]);

@@ -4,8 +4,8 @@ import type { KubeObject } from "../kube/object.ts";
 import type { InstanceRef } from "./rendering.ts";
 
 /**
- * An object on its way through the stages. `component` is set on what a controller's manifest brings, `shard` on the
- * copies of a shard. Patches find an object under its previous names too, as kustomize does.
+ * An object on its way through the stages. `component` is set on what a controller's manifest has, `shard` on the copies for a shard. Patches
+ * find an object also by its previous names, as in kustomize.
  */
 export type Draft = {
   readonly object: KubeObject;
@@ -18,20 +18,22 @@ export type Draft = {
 /** The Deployment of a controller, or of one of its shards. */
 export type ControllerDraft = Draft & { readonly component: Component };
 
-/** What every stage may look at and none may change. */
+/** What every stage may read and none may change. */
 export type RenderContext = {
   readonly spec: CanonicalSpec;
   readonly release: Release;
   readonly instance: InstanceRef;
 };
 
+/** One stage of the rendering: drafts in, drafts out. Pure. Throws RenderError. */
 export type Stage = (drafts: readonly Draft[], context: RenderContext) => readonly Draft[];
 
+/** Whether a draft is the Deployment of a controller or shard. */
 export function isController(draft: Draft): draft is ControllerDraft {
   return draft.component !== undefined && draft.object.kind === "Deployment";
 }
 
-/** Applies `change` to the Deployment of every controller and shard, and leaves all else as it is. */
+/** Applies `change` to the Deployment of every controller and shard, and leaves all other drafts as they are. */
 export function mapControllers(
   drafts: readonly Draft[],
   change: (object: KubeObject, draft: ControllerDraft) => KubeObject,

@@ -41,6 +41,7 @@ export function mergeField<T extends JsonObject>(
   return edit(value, path, (field) => ({ ...fieldsOf(field), ...entries }));
 }
 
+/** The field at `path` (map keys only); undefined when it is missing. */
 export function readField(value: JsonObject, path: readonly string[]): JsonValue | undefined {
   let field: JsonValue | undefined = value;
   for (const key of path) field = fieldsOf(field)[key];

@@ -5,6 +5,7 @@ import { managerOf, podSpec } from "./deployment.ts";
 import { edit, readField } from "./edit.ts";
 import type { RenderedImage } from "./rendering.ts";
 
+/** An image; `tag` is "" when there is none. */
 export type ImageReference = { readonly repository: string; readonly tag: string; readonly digest?: string };
 
 /** Splits "registry:5000/a/b:v1@sha256:..." ; tag is "" when there is none. */
@@ -16,11 +17,12 @@ export function parseImage(image: string): ImageReference {
   return digest === undefined ? { repository, tag } : { repository, tag, digest };
 }
 
+/** The reverse of `parseImage`. */
 export function formatImage({ repository, tag, digest }: ImageReference): string {
   return `${repository}${tag === "" ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`;
 }
 
-/** Replaces images by the repository that the official manifests name; others, such as a user's sidecar, stay. */
+/** Replaces images that are in `images` by the repository that the official manifests name; others, such as a user's sidecar, stay. */
 export function replaceImages(object: KubeObject, images: ReadonlyMap<string, ImageReference>): KubeObject {
   return ["containers", "initContainers"].reduce((changed, list) => {
     const path = [...podSpec, list];
@@ -36,7 +38,7 @@ function replaceImage(container: JsonValue, images: ReadonlyMap<string, ImageRef
   return image === undefined ? container : { ...fields, image: formatImage(image) };
 }
 
-/** What the main Deployments of the components run, after all patches. */
+/** The images of the components' main Deployments, after all patches. A component without a container `manager` is left out. */
 export function renderedImages(components: readonly Component[], objects: readonly KubeObject[]): RenderedImage[] {
   const deployments = new Map(
     objects.filter(({ kind }) => kind === "Deployment").map((object) => [object.metadata.name, object]),

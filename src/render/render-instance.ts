@@ -25,7 +25,7 @@ import { sync } from "./transforms/sync.ts";
 import { useCloudIdentity } from "./transforms/use-cloud-identity.ts";
 import { useProxy } from "./transforms/use-proxy.ts";
 
-/** Their order decides the order of flags and list items, on which users' patches by index rely. */
+/** The order of the stages determines the order of flags and list items, on which users' patches by index rely. */
 const stages: readonly Stage[] = [
   nameRoles,
   configureControllers,
@@ -44,8 +44,8 @@ const stages: readonly Stage[] = [
 ];
 
 /**
- * All objects that an instance of the release consists of. Pure: the same input gives the same bytes, and shares with it
- * what is not changed. Throws RenderError (BuildFailed, NeedsNewerOperator) and, for the user's patches, PatchError.
+ * All objects of an instance with `release`. Pure: the same input gives the same bytes, and unchanged parts are shared with the input. Throws
+ * RenderError (BuildFailed, NeedsNewerOperator) and, for the user's patches, PatchError.
  */
 export function renderInstance(spec: CanonicalSpec, release: Release, instance: InstanceRef): Rendering {
   const context: RenderContext = { spec, release, instance };

@@ -2,10 +2,10 @@ import type { Component } from "../api/spec.ts";
 import type { KubeObject } from "../kube/object.ts";
 import type { ObjectId } from "../kube/object-id.ts";
 
-/** The instance that is rendered; `namespace` is where Flux goes. */
+/** The instance that is rendered; Flux is installed in its namespace. */
 export type InstanceRef = { readonly name: string; readonly namespace: string };
 
-/** One image of the rendered Deployments; `digest` is absent when nothing pins it. */
+/** One image of the rendered Deployments; `digest` is absent when the image is not pinned. */
 export type RenderedImage = {
   readonly name: Component;
   readonly repository: string;
@@ -13,16 +13,16 @@ export type RenderedImage = {
   readonly digest?: string;
 };
 
-/** How many objects the user patch at `index` matched, and which. */
+/** The objects that the user's patch at `index` has matched. */
 export type PatchReport = { readonly index: number; readonly matched: readonly ObjectId[] };
 
-/** JSON pointers of the fields that others may own, by inventory id of the object; objects without any are left out. */
+/** JSON pointers of the fields that other field managers may own, by inventory id of the object; objects without any are left out. */
 export type IgnoredPaths = ReadonlyMap<string, readonly string[]>;
 
-/** Images that no digest pins, and why: whoever can move their tag decides what runs. */
+/** Images that are not pinned by a digest, and why: a client that can move their tag decides what runs. */
 export type Unpinned = { readonly reason: string; readonly components: readonly Component[] };
 
-/** All that an instance renders to. Same spec and release, same bytes. */
+/** Everything that an instance renders to. Same spec and release, same bytes. */
 export type Rendering = {
   /** "2.9.4", without a leading v. */
   readonly version: string;
@@ -31,7 +31,7 @@ export type Rendering = {
   readonly objects: readonly KubeObject[];
   readonly images: readonly RenderedImage[];
   readonly patches: readonly PatchReport[];
-  /** Absent where everything is ours. */
+  /** Absent when `spec.driftIgnore` matches nothing. */
   readonly ignoredPaths?: IgnoredPaths;
   /** Absent when every image of the release is pinned by a digest. */
   readonly unpinned?: Unpinned;

@@ -12,17 +12,18 @@ import { refuseUnsupported } from "./unsupported.ts";
 export type Catalogue = {
   /** Without a leading v, oldest first. */
   readonly versions: readonly string[];
-  /** Versions known from elsewhere, where these are an artifact's: one that they lack is told from one that does not exist. */
+  /** The embedded versions, when these are an artifact's: they distinguish a version that the artifact lacks from one that does not exist. */
   readonly known?: readonly string[];
   /** Digest of the artifact that they come from ("sha256:..."); absent for the embedded ones. */
   readonly artifactRevision?: string;
+  /** The release `version` of `versions`. Throws when it cannot be read. */
   load(version: string): Release;
 };
 
-/** What the instance is to become. */
+/** What an instance is to become. */
 export type Target = {
   readonly spec: CanonicalSpec;
-  /** What it was rendered from. */
+  /** What `rendering` was rendered from. */
   readonly release: Release;
   readonly rendering: Rendering;
   /** The newest stable release of the catalogue. */
@@ -35,9 +36,9 @@ export type Target = {
 export class NoReleaseError extends ReasonedError {}
 
 /**
- * What a FluxInstance is to become: the one computation behind the controller and the CLI, which differ in how strictly they
- * parse (`parseStoredFluxInstance`, `parseFluxInstance`). Throws UnsupportedFieldError, UpgradePolicyError, NoReleaseError, and what
- * `renderInstance` throws; all are ReasonedErrors.
+ * What a FluxInstance is to become: the one computation behind the controller and the CLI, which parse with different strictness
+ * (`parseStoredFluxInstance`, `parseFluxInstance`). Throws UnsupportedFieldError, UpgradePolicyError, NoReleaseError, and what `renderInstance`
+ * and `Catalogue.load` throw.
  */
 export function targetOf({ key, spec }: CanonicalInstance, catalogue: Catalogue): Target {
   refuseUnsupported(spec);
@@ -49,7 +50,10 @@ export function targetOf({ key, spec }: CanonicalInstance, catalogue: Catalogue)
   return targetFrom(key, spec, catalogue.load(found.version), { latestVersion, artifactRevision });
 }
 
-/** What a release that was found before makes of an instance, whatever the spec's range says. Throws as `targetOf`. */
+/**
+ * The target of an instance with a release that was found before, whatever the version range in its spec. Throws as `renderInstance`, and
+ * UnsupportedFieldError.
+ */
 export function targetOfRelease({ key, spec }: CanonicalInstance, release: Release, origin: Origin): Target {
   refuseUnsupported(spec);
   return targetFrom(key, spec, release, origin);
@@ -67,7 +71,7 @@ function targetFrom(
   return { spec, release, rendering, latestVersion, ...(artifactRevision === undefined ? {} : { artifactRevision }) };
 }
 
-/** An artifact may have the release at the next look; a range of which no release is known waits for another one. */
+/** An artifact may have the release at the next look; a range that no known release matches has to be changed. */
 const outcomes = {
   "no-such-version": { reason: "BuildFailed", retry: "on-change", remedy: "; change spec.distribution.version" },
   "not-in-artifact": { reason: "ArtifactFailed", retry: "backoff", remedy: "" },

@@ -1,7 +1,7 @@
 import type { CanonicalSpec } from "../api/spec.ts";
 import { ReasonedError } from "../std/errors.ts";
 
-/** A field that the API has and this version cannot carry out yet. Carrying on without it would lose what the user asked for. */
+/** The spec uses a field that this version of the operator does not support yet. To ignore it would lose what the user asked for. */
 export class UnsupportedFieldError extends ReasonedError {}
 
 type Unsupported = {

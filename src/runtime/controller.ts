@@ -9,41 +9,43 @@ import type { WorkQueue } from "./work-queue.ts";
 
 /** How a reconcile ended, which is all that the controller knows of it. */
 export type Outcome =
-  /** Nothing to do until something changes or `recheckMs` has passed, at the latest after `dueMs`, which does not vary. The backoff starts anew. */
+  /** Nothing to do until something changes or `recheckMs` has passed, at the latest after `dueMs`, which does not vary. The backoff is reset. */
   | { readonly kind: "settled"; readonly recheckMs?: number; readonly dueMs?: number }
-  /** All went well, but the world is not there yet. The backoff starts anew. */
+  /** All went well, but the cluster is not there yet. The backoff is reset. */
   | { readonly kind: "waiting"; readonly retryMs: number }
-  /** It failed and was reported where users look. */
+  /** It failed, and the reconcile has reported that in status, events or log. */
   | { readonly kind: "failed"; readonly retry: FailureRetry };
 
 /** When a key comes back after a failure, unless an event brings it back earlier. */
 export type FailureRetry =
-  /** With growing delays, at least `atLeastMs` and at most `atMostMs` apart; where the two contradict, `atLeastMs` counts. */
+  /** With growing delays, at least `atLeastMs` and at most `atMostMs` apart; if the two contradict each other, `atLeastMs` counts. */
   | { readonly kind: "backoff"; readonly atLeastMs?: number; readonly atMostMs?: number }
   /** With an event only. */
   | { readonly kind: "on-change" }
   | { readonly kind: "after"; readonly ms: number };
 
+/** How a reconcile ended, in the words of controller-runtime's metrics. */
 export type ReconcileResult = "success" | "requeue_after" | "requeue" | "error";
 
-/** What the controller tells whoever measures it. */
+/** What the controller reports for metrics. Called once before and once after each reconcile. */
 export type ControllerObserver = {
   started(): void;
   finished(result: ReconcileResult, ms: number): void;
 };
 
+/** `name` is the `controller` field of its log lines. A controller owns its queue, and closes it. */
 export type ControllerOptions = {
   readonly name: string;
   readonly queue: WorkQueue;
   /** How many keys are reconciled at a time. */
   readonly workers: number;
   /**
-   * Gets a key and never an event, and a logger whose lines name the key and this reconcile. An exception counts as `failed` with backoff (with the `retry` of a ReasonedError, and no
-   * sooner than an ApiError's Retry-After) and is logged.
+   * Gets a key and never an event, and a logger whose lines have the key and the ID of this reconcile. An exception is logged and counts as
+   * `failed` with backoff (with the `retry` of a ReasonedError, and no sooner than an ApiError's Retry-After).
    */
   readonly reconcile: (key: ObjectKey, log: Logger, signal: AbortSignal) => Promise<Outcome>;
   readonly log: Logger;
-  /** Names one reconcile in the log. */
+  /** The ID of one reconcile in the log. */
   readonly createId: () => string;
   readonly clock: Clock;
   readonly random: Random;
@@ -53,7 +55,7 @@ export type ControllerOptions = {
 };
 
 /**
- * Reconciles keys until the signal is aborted; resolves when the last worker is done. Closes the queue. Never rejects for what a
+ * Reconciles keys until the signal is aborted; resolves when the last worker is done, and closes the queue. It never rejects because of what a
  * reconcile throws.
  */
 export async function runController(options: ControllerOptions, signal: AbortSignal): Promise<void> {

@@ -13,7 +13,7 @@ import type { Logger } from "./log.ts";
 /** Something that happened, for `kubectl describe` and `kubectl events`. */
 export type EventNote = {
   readonly type: "Normal" | "Warning";
-  /** The reasons of conditions. */
+  /** A reason of conditions, or one that only events have. */
   readonly reason: string;
   readonly message: string;
   readonly annotations?: { readonly [key: string]: string };
@@ -22,13 +22,15 @@ export type EventNote = {
 /** The object that an event is about. */
 export type Regarding = Pick<KubeObject, "apiVersion" | "kind" | "metadata">;
 
+/** Takes events from the reconciles, and writes them beside these. */
 export type EventRecorder = {
-  /** Takes note and returns at once; what cannot be written is logged and never fails the caller. */
+  /** Takes note and returns at once. What cannot be written is logged, and never fails the caller. */
   record(regarding: Regarding, note: EventNote): void;
-  /** Writes the notes; resolves after the signal is aborted and what was noted by then is written or given up. */
+  /** Writes the notes. Resolves after the signal is aborted and everything noted by then was written or given up. */
   run(signal: AbortSignal): Promise<void>;
 };
 
+/** `component` is the source and the field manager of the events; `random` makes their names unique. */
 export type EventRecorderOptions = {
   readonly client: Pick<ApiClient, "create" | "patch">;
   /** "flux-operator" */
@@ -38,7 +40,7 @@ export type EventRecorderOptions = {
   readonly random: Random;
 };
 
-/** `count` is how often it was noted since the last write. */
+/** `count` is how often the note was recorded since the last write. */
 type Pending = { readonly regarding: Regarding; readonly note: EventNote; readonly count: number };
 type Written = {
   readonly namespace: string;
@@ -49,15 +51,15 @@ type Written = {
 
 const maxPending = 500;
 const maxWritten = 500;
-/** The API server forgets events after an hour; so an equal one is a new one after this time. */
+/** The API server deletes events after an hour, so an equal note becomes a new event after this time. */
 const sameForMs = 10 * 60_000;
 const maxAttempts = 3;
-/** What is left at shutdown gets so long. */
+/** How long the notes that are left at shutdown may take. */
 const flushMs = 3_000;
 /** As client-go: the API server refuses longer ones. */
 const maxMessage = 1024;
 
-/** Core v1 Events as client-go writes them: equal ones raise `count` of the first. */
+/** Writes core v1 Events as client-go does: equal ones raise `count` of the first. */
 export function createEventRecorder(options: EventRecorderOptions): EventRecorder {
   return new Recorder(options);
 }
@@ -120,7 +122,7 @@ class Recorder implements EventRecorder {
         return await this.#write(id, pending, signal);
       } catch (error) {
         if (isAbortOf(signal, error)) return this.#putBack(id, pending);
-        // A namespace that is going away accepts no events: nothing to worry about.
+        // A namespace that is being deleted accepts no events. That is no error.
         if (isForbidden(error) || isNotFound(error)) return log.debug("Event refused", { ...fields, error });
         if (attempt === maxAttempts) return log.error("Event lost", { ...fields, error });
         await clock.sleep(backoffMs(attempt, { baseMs: 500, maxMs: 5_000 }), signal).catch(() => undefined);
@@ -147,7 +149,7 @@ class Recorder implements EventRecorder {
     });
   }
 
-  /** False when the event is gone by now. */
+  /** False when the event has been deleted by now. */
   async #raiseCount(before: Written, pending: Pending, signal: AbortSignal): Promise<boolean> {
     const { client, component, clock } = this.#options;
     const value = { count: before.count + pending.count, lastTimestamp: timestamp(clock) };

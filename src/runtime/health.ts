@@ -1,13 +1,13 @@
 import type { HttpAnswer } from "./http-server.ts";
 import type { Informer } from "./informer.ts";
 
-/** Undefined when all is well, else what is wrong. */
+/** `check` returns undefined when all is well, else what is wrong. */
 export type HealthCheck = { readonly name: string; readonly check: () => string | undefined };
 
-/** An informer that heard nothing for longer than this is of no use, and a new process may do better. */
+/** An informer that has heard nothing for longer than this is of no use, and a new process may do better. */
 const staleMs = 15 * 60_000;
 
-/** For liveness: the API server has been heard lately, by an event, a bookmark or an answer of any status. */
+/** For liveness: whether the API server was heard lately, by an event, a bookmark or an answer of any status. */
 export function watchIsAlive(informer: Pick<Informer, "silentMs" | "gvk">): HealthCheck {
   const { kind } = informer.gvk;
   const check = (): string | undefined =>
@@ -15,7 +15,7 @@ export function watchIsAlive(informer: Pick<Informer, "silentMs" | "gvk">): Heal
   return { name: `watch-${kind}`, check };
 }
 
-/** For readiness: the first list is in. */
+/** For readiness: whether the first list is complete. */
 export function hasSynced(informer: Pick<Informer, "hasSynced" | "gvk">): HealthCheck {
   const { kind } = informer.gvk;
   return { name: `sync-${kind}`, check: () => (informer.hasSynced ? undefined : `${kind} is not listed yet`) };

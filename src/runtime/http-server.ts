@@ -7,8 +7,10 @@ import type { Logger } from "./log.ts";
 // An ESM import of node:http loads Node's own copy of undici with it: 16 MB resident for nothing.
 const { createServer } = process.getBuiltinModule("node:http");
 
+/** What a route answers. */
 export type HttpAnswer = { readonly status: number; readonly contentType: string; readonly body: string };
 
+/** What a server answers, and where. */
 export type HttpServerOptions = {
   /** "metrics", for the log. */
   readonly name: string;
@@ -19,8 +21,9 @@ export type HttpServerOptions = {
   readonly log: Logger;
 };
 
+/** A server that listens while `run` runs. */
 export type HttpServer = {
-  /** Resolves with the port when connections are accepted; rejects if the address cannot be had. */
+  /** Resolves with the port when connections are accepted; rejects with ReasonedError ("AddressInUse") when the address cannot be used. */
   listening(): Promise<number>;
   run(signal: AbortSignal): Promise<void>;
 };
@@ -28,7 +31,7 @@ export type HttpServer = {
 /** A small plain HTTP server for probes and scrapes. */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const listening = Promise.withResolvers<number>();
-  // Whoever does not ask for the port still learns of the failure from `run`.
+  // A caller that does not ask for the port still learns of the failure from `run`.
   listening.promise.catch(() => undefined);
   return {
     listening: () => listening.promise,

@@ -12,13 +12,14 @@ import type { WorkQueue } from "./work-queue.ts";
 
 export type { ObjectChange } from "./object-store.ts";
 
-/** Which keys a change concerns, and who works on them. All that an informer ever does with a change. */
+/** Which keys a change concerns, and the queue that they go into. An informer does nothing else with a change. */
 export type Route = {
   readonly queue: Pick<WorkQueue, "add">;
   /** Empty when the change is of no interest. Compares `previous` and `object` if it likes; must not block or keep them. */
   readonly keysOf: (change: ObjectChange) => readonly ObjectKey[];
 };
 
+/** Which objects of one kind to keep, and which queues their changes go into. */
 export type InformerOptions = {
   readonly client: Pick<ApiClient, "list" | "watch">;
   readonly gvk: GroupVersionKind;
@@ -26,7 +27,7 @@ export type InformerOptions = {
   readonly routes: readonly Route[];
   /** What is kept of an object; by default all but managedFields. */
   readonly keep?: (object: KubeObject) => KubeObject;
-  /** Told how many changes a list after the first one found, which no watch had reported. */
+  /** Called with the number of changes that a later list has found and no watch has reported. */
   readonly onCorrections?: (changes: number) => void;
   readonly log: Logger;
   readonly clock: Clock;
@@ -49,6 +50,7 @@ export type Informer = {
   run(signal: AbortSignal): Promise<void>;
 };
 
+/** An informer of the kind `gvk`. It makes no request before `run`. */
 export function createInformer(options: InformerOptions): Informer {
   const { clock, gvk } = options;
   const store = new ObjectStore({ keep: options.keep ?? withoutManagedFields });

@@ -8,10 +8,11 @@ import { ReasonedError } from "../std/errors.ts";
 import { isJsonObject } from "../std/json.ts";
 import type { Logger } from "./log.ts";
 
+/** The Lease, who asks for it, and how long it is valid. `onChange` is called when this process gets or loses it. */
 export type LeaderElectionOptions = {
   readonly client: Pick<ApiClient, "getOrUndefined" | "create" | "replace">;
   readonly lease: ObjectKey;
-  /** Unique among all who want the lease: "<pod>_<uuid>". */
+  /** Unique among all processes that try to get the lease: "<pod>_<uuid>". */
   readonly identity: string;
   /** "flux-operator" */
   readonly fieldManager: string;
@@ -24,32 +25,36 @@ export type LeaderElectionOptions = {
   readonly onChange?: (leading: boolean) => void;
 };
 
-/** We may no longer write: somebody else may be writing by now. */
+/** This process must not write any more: another one may hold the lease by now. */
 export class LeadershipLostError extends ReasonedError {
   constructor(message: string, cause?: unknown) {
     super({ reason: "LeadershipLost", retry: "on-change", message, cause });
   }
 }
 
+/** One candidate for the lease. */
 export type LeaderElection = {
   /** Resolves once we lead; rejects with the signal's reason. */
   elected(signal: AbortSignal): Promise<void>;
-  /** Whether the lease is still ours for certain, by a clock that does not jump; false also when this process slept too long. */
+  /** Whether the lease is certainly ours still, by a clock that does not jump; false also when this process slept too long. */
   isLeading(): boolean;
   /** Throws LeadershipLostError unless `isLeading()`. For `guardWrites`. */
   assertLeading(): void;
-  /** Gets and keeps the lease. Resolves after the signal is aborted and the lease is given back; rejects with LeadershipLostError. */
+  /** Gets and renews the lease. Resolves after the signal is aborted and the lease is given up; rejects with LeadershipLostError. */
   run(signal: AbortSignal): Promise<void>;
 };
 
 const leaseKind = { group: "coordination.k8s.io", version: "v1", kind: "Lease" };
 
-/** client-go's rules over a Lease: optimistic locking, and others' leases are timed by when we saw them change, not by their clocks. */
+/**
+ * Leader election over a Lease by client-go's rules: optimistic locking, and a lease of another process is timed by when we saw it change, not
+ * by the clock of that process.
+ */
 export function createLeaderElection(options: LeaderElectionOptions): LeaderElection {
   return new Election(options);
 }
 
-/** What the lease said, and when we first saw it say so. */
+/** What the lease said, and when we first saw that. */
 type Observed = { readonly renewTime: string; readonly holder: string; readonly atMs: number };
 
 class Election implements LeaderElection {
@@ -117,14 +122,14 @@ class Election implements LeaderElection {
   async #keep(signal: AbortSignal): Promise<void> {
     for (;;) {
       await this.#options.clock.sleep(this.#retryMs, signal);
-      // A process that was stopped or busy for too long finds out here, before it asks: the lease may have had another holder meanwhile.
+      // A process that was stopped or busy for too long notices that here, before it asks: another process may have had the lease meanwhile.
       if (!this.isLeading()) throw this.#lost();
       await this.#tryQuietly(signal);
       if (this.#observed?.holder !== this.#options.identity) throw this.#lost();
     }
   }
 
-  /** Whether the lease is ours now. An API server that does not answer is the same as a lease that somebody holds. */
+  /** Whether the lease is ours now. An API server that does not answer counts as a lease that another process holds. */
   async #tryQuietly(signal: AbortSignal): Promise<boolean> {
     const { clock, log } = this.#options;
     const sentMs = clock.monotonicMs();
@@ -168,8 +173,8 @@ class Election implements LeaderElection {
   }
 
   /**
-   * The lease goes with a namespace that is being deleted, and cannot be made again, while somebody has to finish what holds the namespace:
-   * then who leads goes on, and others come in after the length of a lease. Undefined until then.
+   * The lease is deleted with a namespace that is being deleted, and cannot be created there again, while the operator has to finish what
+   * blocks that deletion. Then a leader continues without it, and another process may start after the length of a lease. Undefined until then.
    */
   async #create(signal: AbortSignal): Promise<KubeObject | undefined> {
     const { client, fieldManager } = this.#options;
@@ -182,7 +187,7 @@ class Election implements LeaderElection {
     }
   }
 
-  /** Whether nobody else can still be at work by the lease that was there. */
+  /** Whether no other process can still be at work by the lease that was there. */
   #mayLeadWithout(): boolean {
     if (this.isLeading() || this.#observed?.holder === "") return true;
     const sinceMs = this.#observed?.atMs ?? this.#askedMs;
@@ -221,7 +226,7 @@ class Election implements LeaderElection {
     };
   }
 
-  /** Lets the next one in at once. Failing to do so costs it only the length of the lease. */
+  /** Gives up the lease, so that another process can get it at once. If this fails, that process has to wait for the length of the lease. */
   async #release(): Promise<void> {
     const { client, lease, fieldManager, log, identity, clock } = this.#options;
     if (!this.isLeading()) return;

@@ -9,15 +9,16 @@ import type { Clock } from "../std/clock.ts";
 import { UnreachableError } from "../std/errors.ts";
 import type { Logger } from "./log.ts";
 
-/** What we know of the objects, and so what to do next. */
+/** What is known of the objects, and so what to do next. */
 export type ListWatchState =
-  /** Nothing that a watch could go on from: list. */
+  /** Nothing that a watch could continue from: list. */
   | { readonly kind: "empty" }
-  /** All as of `version`: open a watch. */
+  /** Everything as of `version`: open a watch. */
   | { readonly kind: "listed"; readonly version: string }
-  /** The watch has told all up to `version`: read on. */
+  /** The watch has delivered everything up to `version`: continue to read. */
   | { readonly kind: "watching"; readonly version: string };
 
+/** What happened in a state. */
 export type ListWatchEvent =
   | { readonly kind: "listed"; readonly version: string }
   | { readonly kind: "opened" }
@@ -25,12 +26,12 @@ export type ListWatchEvent =
   | { readonly kind: "advanced"; readonly version: string }
   /** The server ended the watch, as it does after its timeout. */
   | { readonly kind: "ended" }
-  /** No list, no watch, or a cut one: refused, reset, silent, malformed. */
+  /** No list, no watch, or one that broke: refused, reset, silent, malformed. */
   | { readonly kind: "failed" }
-  /** The version is of no use any more (410). */
+  /** The version is expired (410). */
   | { readonly kind: "gone" };
 
-/** The next state. An event that the state does not know of falls back to the safe side: listing anew. */
+/** The next state. An event that the state does not expect leads to the safe side, a new list. Pure. */
 export function stepListWatch(state: ListWatchState, event: ListWatchEvent): ListWatchState {
   switch (event.kind) {
     case "listed":
@@ -49,15 +50,16 @@ export function stepListWatch(state: ListWatchState, event: ListWatchEvent): Lis
   }
 }
 
-/** Where the objects go. */
+/** What receives the objects. */
 export type ListWatchSink = {
   replace(objects: readonly KubeObject[]): void;
   put(object: KubeObject): void;
   remove(object: KubeObject): void;
-  /** The API server was heard. */
+  /** The API server has sent something. */
   contact(): void;
 };
 
+/** Which objects of one kind to follow, and the sink that receives them. */
 export type ListWatchOptions = {
   readonly client: Pick<ApiClient, "list" | "watch">;
   readonly gvk: GroupVersionKind;
@@ -69,13 +71,14 @@ export type ListWatchOptions = {
   readonly limits?: Partial<ListWatchLimits>;
 };
 
+/** Times in milliseconds. */
 export type ListWatchLimits = {
   /** The server ends a watch after this time, lengthened by up to itself. */
   readonly watchTimeoutMs: number;
   /** A watch that is silent for longer is cut off; the API server sends a bookmark about every minute. */
   readonly idleMs: number;
   readonly backoff: { readonly baseMs: number; readonly maxMs: number };
-  /** A watch that lived for so long was a good one: the backoff starts anew. */
+  /** A watch that lived for so long was a good one: the backoff is reset. */
   readonly goodWatchMs: number;
 };
 
@@ -86,7 +89,7 @@ const defaultLimits: ListWatchLimits = {
   goodWatchMs: 10_000,
 };
 
-/** Lists, watches, and does so again whatever happens, until the signal is aborted. */
+/** Lists and watches, again after every failure, until the signal is aborted. */
 export async function runListWatch(options: ListWatchOptions, signal: AbortSignal): Promise<void> {
   await new ListWatch(options, signal).run();
 }
@@ -98,7 +101,7 @@ class ListWatch {
   #state: ListWatchState = { kind: "empty" };
   #stream: AsyncIterator<WatchEvent> | undefined;
   #openedMs = 0;
-  /** Failures since something last went well. */
+  /** Failures since the last success. */
   #failures = 0;
 
   constructor(options: ListWatchOptions, signal: AbortSignal) {
@@ -147,7 +150,7 @@ class ListWatch {
     return { kind: "listed", version: list.resourceVersion };
   }
 
-  /** Sends nothing yet: the first read does. */
+  /** Sends nothing: the first read does. */
   #open(resourceVersion: string): ListWatchEvent {
     const { client, gvk, selection, random, clock, sink } = this.#options;
     const timeoutMs = withJitter(this.#limits.watchTimeoutMs, 1, random);

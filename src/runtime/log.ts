@@ -2,15 +2,18 @@ import { pino } from "pino";
 
 import { ReasonedError, errorMessage } from "../std/errors.ts";
 
+/** The log levels, the most verbose first. */
 export const logLevels = ["trace", "debug", "info", "error"] as const;
+/** One of `logLevels`. */
 export type LogLevel = (typeof logLevels)[number];
 
-/** `json` is one object a line; `console` is for people's eyes. */
+/** `json` is one object for each line; `console` is for people. */
 export type LogEncoding = "json" | "console";
 
-/** `error` may be whatever was thrown: its messages are joined, and its stack is kept unless it is one of our own errors. */
+/** `error` may be any thrown value: its messages are joined, and its stack is kept unless it is a ReasonedError. */
 export type LogFields = { readonly error?: unknown; readonly [field: string]: unknown };
 
+/** Writes lines of a message and fields. Never throws. */
 export type Logger = {
   trace(message: string, fields?: LogFields): void;
   debug(message: string, fields?: LogFields): void;
@@ -20,6 +23,7 @@ export type Logger = {
   with(fields: LogFields): Logger;
 };
 
+/** What is logged, how and where. */
 export type LogOptions = {
   readonly level: LogLevel;
   readonly encoding: LogEncoding;

@@ -3,29 +3,31 @@ import type { Clock } from "../std/clock.ts";
 import { ReasonedError } from "../std/errors.ts";
 import type { Logger } from "./log.ts";
 
-/** Something that runs as long as the program does. */
+/** A part of the program that runs as long as the program does. */
 export type Runnable = {
   readonly name: string;
-  /** Resolves once the signal is aborted and nothing of it is left. To end earlier, or to reject, ends the program. */
+  /** Resolves when the signal is aborted and nothing of it is left. When it ends earlier, or rejects, the program ends. */
   run(signal: AbortSignal): Promise<void>;
-  /** Resolves when what is started later may rely on it; at once by default. */
+  /** Resolves when the runnables of later steps may rely on it; at once by default. */
   ready?(signal: AbortSignal): Promise<void>;
 };
 
+/** Runnables that are started together. */
 export type StartStep = {
   /** Why it starts now and not later. */
   readonly because: string;
   readonly runnables: readonly Runnable[];
 };
 
+/** How a program stops: `log` gets the runnables that do not stop in time. */
 export type ManagerOptions = {
   readonly log: Logger;
   readonly clock: Clock;
-  /** How long a step may take to stop; then the rest is left behind. 25 s by default: the kubelet kills after 30. */
+  /** How long a step may take to stop before the manager stops waiting for it. 25 s by default: the kubelet kills the process after 30. */
   readonly stopMs?: number;
 };
 
-/** A runnable did what it must not: it ended, or it failed. */
+/** A runnable ended by itself, or failed. */
 export class RunnableError extends ReasonedError {
   constructor(name: string, why: string, cause?: unknown) {
     super({ reason: "RunnableFailed", retry: "on-change", message: `Cannot go on without ${name}: ${why}`, cause });
@@ -36,8 +38,9 @@ type Running = { readonly runnable: Runnable; readonly ended: Promise<void> };
 type StartedStep = { readonly abort: AbortController; readonly running: readonly Running[] };
 
 /**
- * Starts the steps in their order, each when the one before is ready, and runs until the signal is aborted: then stops them in the
- * reverse order and resolves. When a runnable fails, all are stopped at once and the error is thrown. Owns every promise.
+ * Starts the steps in their order, each when the one before is ready, and runs until the signal is aborted: then it stops them in the reverse
+ * order and resolves. When a runnable fails, all are stopped at once and the error (RunnableError, or the ReasonedError of the runnable) is
+ * thrown. It awaits every promise.
  */
 export async function runManager(
   steps: readonly StartStep[],
@@ -80,7 +83,7 @@ async function startAll(steps: readonly StartStep[], { started, fail, signal }: 
   }
 }
 
-/** Never rejects: what goes wrong is told to `fail`. */
+/** Never rejects: failures are passed to `fail`. */
 async function watchOver(runnable: Runnable, signal: AbortSignal, fail: (error: unknown) => void): Promise<void> {
   try {
     await runnable.run(signal);
@@ -98,7 +101,7 @@ async function stopInReverse(started: readonly StartedStep[], options: ManagerOp
   }
 }
 
-/** Waits for the end of what was told to stop, but not forever. */
+/** Waits until everything has stopped, but not longer than `stopMs`. */
 async function within({ clock, log, stopMs = 25_000 }: ManagerOptions, running: readonly Running[]): Promise<void> {
   const left = new Set(running.map(({ runnable }) => runnable.name));
   const enough = new AbortController();

@@ -4,7 +4,7 @@ import type { RequestObserver } from "../client/transport.ts";
 import type { ControllerObserver } from "./controller.ts";
 import type { QueueObserver } from "./work-queue.ts";
 
-/** Name, help and labels of gauges whose rows are computed when somebody scrapes; each row has the value 1. */
+/** A gauge whose rows are computed at each scrape; each row has the value 1. */
 export type StateMetric<Label extends string> = {
   readonly name: string;
   readonly help: string;
@@ -18,7 +18,7 @@ export type Metrics = {
   forController(name: string, workers: number): ControllerObserver;
   readonly forRequests: RequestObserver;
   leading(lease: string, leading: boolean): void;
-  /** What a new list found that no watch had told. */
+  /** Counts changes that a later list has found and no watch has reported. */
   corrected(kind: string, changes: number): void;
   addState<Label extends string>(metric: StateMetric<Label>): void;
   /** The text of a scrape, and its content type. */
@@ -28,6 +28,7 @@ export type Metrics = {
 const durationBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
 const queueBuckets = [0.001, 0.01, 0.1, 1, 10, 60, 300, 1000];
 
+/** Metrics in a registry of their own, with the process metrics of prom-client. */
 export function createMetrics(): Metrics {
   const registry = new Registry();
   const registers = [registry];

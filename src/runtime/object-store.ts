@@ -1,11 +1,11 @@
 import type { KubeObject, ObjectKey } from "../kube/object.ts";
 
-/** `object` of a deletion is the last known state. */
+/** One change of an object. `object` of a deletion is the last known state. */
 export type ObjectChange =
   | { readonly kind: "added" | "deleted"; readonly object: KubeObject }
   | { readonly kind: "updated"; readonly object: KubeObject; readonly previous: KubeObject };
 
-/** The objects of one kind by key. Each write answers what it changed. */
+/** The objects of one kind by key. Each write returns the changes that it made. */
 export class ObjectStore {
   #objects = new Map<string, KubeObject>();
   readonly #keep: (object: KubeObject) => KubeObject;
@@ -22,7 +22,7 @@ export class ObjectStore {
     return [...this.#objects.values()];
   }
 
-  /** Swaps the whole content at once. What is missing from `objects` was deleted while nobody watched. */
+  /** Replaces the whole content at once. What is missing from `objects` was deleted while no watch was open. */
   replace(objects: readonly KubeObject[]): readonly ObjectChange[] {
     const before = this.#objects;
     const after = new Map(objects.map((object) => [idOf(object), this.#keep(object)] as const));

@@ -1,16 +1,17 @@
 import type { Runnable } from "./manager.ts";
 
-/** Starts and stops runnables while the program runs: informers of kinds that come and go. */
+/** Starts and stops runnables while the program runs, such as informers of kinds that exist only while Flux is installed. */
 export type TaskGroup = Runnable & {
-  /** Starts it, once per name. What it throws ends the program. Before `run` it waits, after its end nothing starts. */
+  /** Starts a runnable, once for each name. An error of it ends the program. Before `run` it waits, and after the end of `run` nothing starts. */
   start(runnable: Runnable): void;
-  /** Stops the one of that name and waits for its end; nothing happens if there is none. */
+  /** Stops the runnable of that name and waits for its end; does nothing if there is none. */
   stop(name: string): Promise<void>;
   readonly names: readonly string[];
 };
 
 type Task = { readonly abort: AbortController; readonly ended: Promise<void> };
 
+/** A group without runnables. `name` names it in the manager's errors. */
 export function createTaskGroup(name: string): TaskGroup {
   return new Group(name);
 }

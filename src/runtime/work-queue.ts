@@ -3,7 +3,7 @@ import { backoffMs } from "../std/backoff.ts";
 import type { BackoffLimits } from "../std/backoff.ts";
 import type { Clock } from "../std/clock.ts";
 
-/** What the queue tells whoever measures it. Times in milliseconds. */
+/** What the queue reports for metrics. Times in milliseconds. */
 export type QueueObserver = {
   added(): void;
   depth(keys: number): void;
@@ -12,6 +12,7 @@ export type QueueObserver = {
   worked(ms: number): void;
 };
 
+/** A queue without an observer reports nothing. */
 export type WorkQueueOptions = {
   readonly clock: Clock;
   /** Delays of `retry`: 750 ms to 15 minutes by default. */
@@ -24,8 +25,8 @@ type Waiting = { readonly dueMs: number; readonly abort: AbortController };
 const defaultBackoff: BackoffLimits = { baseMs: 750, maxMs: 15 * 60_000 };
 
 /**
- * Keys that want to be reconciled, each once, first come first served. A key that is added while it is being worked on is handed out
- * again after `done`, never to two workers at a time. Same rules as client-go's workqueue. Bounded by the number of keys that exist.
+ * Keys to be reconciled, each once, first come first served. A key that is added while a worker has it is handed out again after `done`, and
+ * never to two workers at a time. Same rules as client-go's workqueue. Bounded by the number of keys that exist.
  */
 export class WorkQueue {
   readonly #clock: Clock;
@@ -47,7 +48,7 @@ export class WorkQueue {
     this.#observer = options.observer;
   }
 
-  /** Keys that a worker could take now. */
+  /** How many keys a worker could take now. */
   get depth(): number {
     return this.#ready.size;
   }
@@ -63,7 +64,7 @@ export class WorkQueue {
     this.#push(id, key);
   }
 
-  /** Adds the key after `ms`; of several such wishes for a key the soonest counts. */
+  /** Adds the key after `ms`; of several such requests for a key the earliest counts. */
   addAfter(key: ObjectKey, ms: number): void {
     if (this.#closed) return;
     if (ms <= 0) return this.add(key);
@@ -86,14 +87,14 @@ export class WorkQueue {
     return ms;
   }
 
-  /** Lets the backoff of the key start anew. */
+  /** Resets the backoff of the key. */
   forget(key: ObjectKey): void {
     this.#failures.delete(idOf(key));
   }
 
   /**
-   * The next key, which must be given back with `done`; undefined once the queue is closed. A delayed request for the key is dropped:
-   * this run fulfils it.
+   * The next key, which must be given back with `done`; undefined after the queue is closed. A delayed request for the key is dropped, since
+   * this reconcile serves it.
    */
   async take(): Promise<ObjectKey | undefined> {
     while (!this.#closed) {
@@ -113,7 +114,7 @@ export class WorkQueue {
     if (this.#dirty.delete(id)) this.#push(id, key);
   }
 
-  /** Drops everything, lets every `take` end with undefined, and resolves when no timer is left. */
+  /** Drops everything, ends every `take` with undefined, and resolves when no timer is left. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#ready.clear();

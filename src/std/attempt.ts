@@ -1,6 +1,6 @@
 import { ReasonedError } from "./errors.ts";
 
-/** What `work` returns, or the ReasonedError that it throws. Anything else is a bug and is thrown on. */
+/** What `work` returns, or the ReasonedError that it throws. Anything else is a bug and is rethrown. */
 export function attempt<T>(work: () => T): T | ReasonedError {
   try {
     return work();
@@ -10,7 +10,7 @@ export function attempt<T>(work: () => T): T | ReasonedError {
   }
 }
 
-/** `attempt` of work that stops with `signal`, whose reason is thrown on as well. */
+/** `attempt` for asynchronous work. When `signal` is aborted, its reason is thrown. */
 export async function attemptAsync<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T | ReasonedError> {
   try {
     return await work();

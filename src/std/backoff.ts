@@ -1,6 +1,7 @@
+/** The first delay, and the longest. */
 export type BackoffLimits = { readonly baseMs: number; readonly maxMs: number };
 
-/** A number in [0, 1), as Math.random gives. */
+/** A number in [0, 1), as from Math.random. */
 export type Random = () => number;
 
 /**
@@ -12,12 +13,12 @@ export function backoffMs(attempt: number, { baseMs, maxMs }: BackoffLimits): nu
   return Math.min(maxMs, baseMs * 2 ** (attempt - 1));
 }
 
-/** `ms` lengthened by up to `fraction` of itself, as apimachinery's wait.Jitter. */
+/** `ms` lengthened by up to `fraction` of itself, like apimachinery's wait.Jitter. */
 export function withJitter(ms: number, fraction: number, random: Random): number {
   return ms + ms * fraction * random();
 }
 
-/** `ms` varied by up to `fraction` of itself in both directions, so that a fleet does not ask at one moment. */
+/** `ms` varied by up to `fraction` of itself in both directions, so that many instances do not ask at one moment. */
 export function withSpread(ms: number, fraction: number, random: Random): number {
   return ms * (1 + fraction * (2 * random() - 1));
 }

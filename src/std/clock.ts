@@ -1,13 +1,14 @@
-/** Time as a dependency, so that tests need not wait for it. */
+/** Time as a dependency, so that tests need not wait. */
 export type Clock = {
-  /** Wall clock, milliseconds since 1970. May jump: only for what people and other machines read. */
+  /** Wall clock, milliseconds since 1970. It may jump, so it is only for times that people and other programs read. */
   nowMs(): number;
-  /** Milliseconds that never go back; only differences mean something. */
+  /** Milliseconds that never decrease; only differences have a meaning. */
   monotonicMs(): number;
-  /** Resolves after `ms`; rejects with the signal's reason once it is aborted. */
+  /** Resolves after `ms`; rejects with the signal's reason when it is aborted. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 };
 
+/** The clocks and timers of the process. */
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
@@ -24,12 +25,12 @@ export function formatTime(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
 
-/** As Kubernetes writes metav1.MicroTime, the times of Leases and Events. */
+/** The wall clock as Kubernetes writes metav1.MicroTime, for Leases and Events. */
 export function microTimestamp(clock: Clock): string {
   return `${new Date(clock.nowMs()).toISOString().slice(0, 23)}000Z`;
 }
 
-/** setTimeout fires at once beyond this. */
+/** The longest time of setTimeout, which fires at once beyond it. */
 const longestTimerMs = 2 ** 31 - 1;
 
 async function sleepOnTimer(ms: number, signal: AbortSignal): Promise<void> {

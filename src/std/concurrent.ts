@@ -1,6 +1,6 @@
 /**
- * Runs `work` over `items`, at most `limit` at a time, and returns the results in the order of the items.
- * Every item is tried; then the first failure is thrown, or an AggregateError where there are several.
+ * Runs `work` over `items`, at most `limit` at a time, and returns the results in the order of the items. Every item is tried; then the only
+ * failure is thrown, or an AggregateError of several.
  */
 export async function mapConcurrent<Item, Result>(
   items: readonly Item[],

@@ -1,13 +1,17 @@
 import type { Clock } from "./clock.ts";
 
+/** A time limit. */
 export type Deadline = {
   readonly timeoutMs: number;
-  /** What the work's signal is aborted with, and thus what it usually throws, when the time is over. */
+  /** What the work's signal is aborted with when the time is over, and so what the work usually throws. */
   readonly reason: () => Error;
   readonly clock: Pick<Clock, "sleep">;
 };
 
-/** Runs `work` with a signal that is aborted with the caller's, or when the time is over. Nothing of it stays on the caller's signal. */
+/**
+ * Runs `work` with a signal that is aborted with the caller's, or when the time is over. Leaves no listener on the caller's signal. Throws what
+ * `work` throws.
+ */
 export async function withinDeadline<T>(
   { timeoutMs, reason, clock }: Deadline,
   signal: AbortSignal,
@@ -18,7 +22,7 @@ export async function withinDeadline<T>(
   const timer = new AbortController();
   const onAbort = (): void => own.abort(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
-  // The second is the timer being stopped below.
+  // The second callback is for the abort of the timer below.
   clock.sleep(timeoutMs, timer.signal).then(
     () => own.abort(reason()),
     () => undefined,

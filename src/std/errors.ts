@@ -1,6 +1,7 @@
-/** What the work queue does after a failure: try again with growing delays, or wait until a watched object changes. */
+/** What the work queue does after a failure: retry with growing delays, or wait until a watched object changes. */
 export type Retry = "backoff" | "on-change";
 
+/** The parts of a ReasonedError; all but `cause` reach the user or the queue. */
 export type ReasonedErrorOptions = {
   /** The condition reason that users see. */
   readonly reason: string;
@@ -10,7 +11,7 @@ export type ReasonedErrorOptions = {
   readonly cause?: unknown;
 };
 
-/** An error that knows its condition reason and what the queue does next. Rooms subclass it. */
+/** An error with its condition reason, and whether the queue retries. Each room has its own subclasses. */
 export class ReasonedError extends Error {
   readonly reason: string;
   readonly retry: Retry;
@@ -23,7 +24,7 @@ export class ReasonedError extends Error {
   }
 }
 
-/** Closes a switch: `default: throw new UnreachableError(value)` stops compiling when a variant is added. */
+/** A case that cannot happen. `default: throw new UnreachableError(value)` stops compiling when a variant is added. */
 export class UnreachableError extends Error {
   constructor(value: never) {
     super(`Cannot happen: no case for ${JSON.stringify(value)}`);
@@ -31,7 +32,7 @@ export class UnreachableError extends Error {
   }
 }
 
-/** Text of whatever was thrown, with the messages of its causes: "Cannot X: Y: Z". A cause already quoted is not repeated. */
+/** The text of any thrown value, with the messages of its causes: "Cannot X: Y: Z". A cause that is quoted already is not repeated. */
 export function errorMessage(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown);
   const own = thrown.message === "" ? thrown.name : thrown.message;

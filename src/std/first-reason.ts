@@ -1,6 +1,9 @@
 import { ReasonedError } from "./errors.ts";
 
-/** Several objects failed at once: the first tells enough, and says how many there are. Anything without a reason is a bug and goes up. */
+/**
+ * The ReasonedError in `thrown`. Of an AggregateError it is the first by message, with the number of the others. Anything else is a bug and is
+ * rethrown.
+ */
 export function firstReasonOf(thrown: unknown): ReasonedError {
   if (thrown instanceof ReasonedError) return thrown;
   if (!(thrown instanceof AggregateError)) throw thrown;

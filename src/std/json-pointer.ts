@@ -1,4 +1,4 @@
-/** The tokens of a JSON pointer (RFC 6901), unescaped: "/a~1b/0" is ["a/b", "0"]. What stands before the first "/" is left out. */
+/** The tokens of a JSON pointer (RFC 6901), unescaped: "/a~1b/0" is ["a/b", "0"]. Text before the first "/" is ignored. */
 export function parsePointer(pointer: string): readonly string[] {
   return pointer
     .split("/")
@@ -11,7 +11,7 @@ export function formatPointer(tokens: readonly string[]): string {
   return tokens.map((token) => `/${token.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 }
 
-/** A pointer as people write the field: "/spec/items/0/name" is "spec.items[0].name". */
+/** A pointer in the form in which people write fields: "/spec/items/0/name" is "spec.items[0].name". */
 export function fieldOfPointer(pointer: string): string {
   return parsePointer(pointer).reduce(
     (field, token) => (/^\d+$/.test(token) ? `${field}[${token}]` : joinField(field, token)),

@@ -1,10 +1,10 @@
-/** Anything that JSON can say. */
+/** Any JSON value. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
-/** One object of JSON. Integers beyond 2^53 do not occur in the kinds that we write. */
+/** A JSON object. Integers beyond 2^53 do not occur in the kinds that we write. */
 export type JsonObject = { readonly [key: string]: JsonValue };
 
-/** JSON text with the members of every object sorted and no spaces: equal values give equal text. */
+/** JSON text without spaces and with the members of every object sorted: equal values give equal text. */
 export function canonicalJson(value: JsonValue): string {
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
   if (isJsonArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
@@ -12,7 +12,7 @@ export function canonicalJson(value: JsonValue): string {
   return `{${members.toSorted().join(",")}}`;
 }
 
-/** Equality of JSON values; the order of keys does not count, that of lists does. A key set to undefined counts as absent. */
+/** Whether JSON values are equal; the order of keys does not count, that of lists does. A key that is undefined counts as absent. */
 export function deepEqual(left: JsonValue | undefined, right: JsonValue | undefined): boolean {
   if (left === right) return true;
   if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) return false;
@@ -25,7 +25,7 @@ export function deepEqual(left: JsonValue | undefined, right: JsonValue | undefi
   return members.every(([key, member]) => Object.hasOwn(right, key) && deepEqual(member, right[key]));
 }
 
-/** Whether a value that came from outside is an object of JSON: neither null nor a list. */
+/** Whether a value from outside is a JSON object: neither null nor a list. */
 export function isJsonObject(value: unknown): value is { readonly [key: string]: JsonValue } {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,6 +1,6 @@
 import { deepEqual, isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 
-/** The JSON merge patch (RFC 7396) that makes `after` of `before`; lists are replaced as a whole. */
+/** The JSON merge patch (RFC 7396) that changes `before` into `after`; lists are replaced as a whole. */
 export function mergePatchOf(before: JsonObject, after: JsonObject): JsonObject {
   const gone = Object.keys(before).filter((key) => !(key in after));
   const changed = Object.entries(after).filter(([key, value]) => !deepEqual(before[key], value));

@@ -1,4 +1,4 @@
 import packageJson from "../../package.json" with { type: "json" };
 
-/** Version of the operator and of its CLI, "0.1.0". */
+/** The version of the operator and its CLI, such as "0.1.0". */
 export const operatorVersion: string = packageJson.version;

@@ -16,7 +16,7 @@ import type { JsonValue } from "./json.ts";
 
 type Position = { readonly line: number; readonly column: number };
 
-/** Text that is no YAML, or that says something which JSON cannot hold. `line` and `column` start at 1. */
+/** Text is no YAML, or has a value which JSON cannot represent. `line` and `column` start at 1. */
 export class YamlError extends Error {
   /** The message without its beginning: "line 3, column 1: ...". */
   readonly problem: string;
@@ -33,17 +33,18 @@ export class YamlError extends Error {
   }
 }
 
+/** How scalars are read. */
 export type YamlReading = {
   /** Reads `yes`, `no`, `on`, `off`, `y` and `n` as text, as YAML 1.2 and Go's yaml.v3 do. */
   readonly wordsAreText?: boolean;
-  /** Paths of maps of text: their scalars are taken as they are written (`version: 1.10` is "1.10"), null aside. */
+  /** Paths of maps of text: their scalars are taken as they are written (`version: 1.10` is "1.10"), except null. */
   readonly textMaps?: readonly (readonly string[])[];
 };
 
 /**
- * The value of the one document in `text`; null when it is empty. Scalars are read as sigs.k8s.io/yaml does (YAML 1.1:
- * 0644 is 420, `yes` and `on` are true, a date stays text), and keys become text (`1:` is "1", `on:` is "true").
- * Throws YamlError; also for duplicate keys, for more than one document, and for integers beyond 2^53.
+ * The value of the only document in `text`; null when it is empty. Scalars are read as sigs.k8s.io/yaml does (YAML 1.1: 0644 is 420, `yes` and
+ * `on` are true, a date stays text), and keys become text (`1:` is "1", `on:` is "true"). Throws YamlError; also for duplicate keys, for more
+ * than one document, and for integers beyond 2^53.
  */
 export function parseKubeYaml(text: string): JsonValue {
   const lines = new LineCounter();
@@ -60,8 +61,8 @@ export function parseKubeYamlDocuments(text: string, reading: YamlReading = {}):
 }
 
 /**
- * As `parseKubeYamlDocuments`, one at a time: reading takes a hundred times the memory of the text, which can be let go after each document,
- * and a long time, in which others can have a turn. Throws when it comes to the document at fault.
+ * As `parseKubeYamlDocuments`, one document at a time: reading takes a hundred times the memory of the text, which can be freed after each
+ * document, and a long time, in which the caller can do other work. Throws YamlError when it reaches a faulty document.
  */
 export function* eachKubeYamlDocument(text: string, reading: YamlReading = {}): Generator<JsonValue, void, void> {
   const lines = new LineCounter();
@@ -72,7 +73,7 @@ export function* eachKubeYamlDocument(text: string, reading: YamlReading = {}): 
   }
 }
 
-/** One YAML document ending in a newline; text that any YAML 1.1 or 1.2 reader might take for something else is quoted. */
+/** One YAML document ending in a newline; text that a YAML 1.1 or 1.2 reader might take for another type is quoted. */
 export function formatYaml(value: JsonValue): string {
   return stringify(value, { schema: "core", compat: "yaml-1.1", aliasDuplicateObjects: false, lineWidth: 0 });
 }
@@ -157,7 +158,7 @@ const booleanTag: ScalarTag = {
 
 const booleanOnlyTag: ScalarTag = { ...booleanTag, test: /^(?:true|True|TRUE|false|False|FALSE)$/ };
 
-/** What Go's strconv.ParseInt(s, 0, 64) takes once the underscores are gone, as in go-yaml's resolve.go. */
+/** What Go's strconv.ParseInt(s, 0, 64) accepts when the underscores are removed, as in go-yaml's resolve.go. */
 const integerTag: ScalarTag = {
   tag: "tag:yaml.org,2002:int",
   default: true,

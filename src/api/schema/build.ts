@@ -41,6 +41,7 @@ type ObjectOf<M extends Members> = {
 /** An intersection as the one object type that it is. */
 type Flat<T> = { [Name in keyof T]: T[Name] };
 
+/** The schema of an object with named fields. */
 export type ObjectSchema<T = unknown> = Schema<T> & { readonly properties: { readonly [name: string]: Schema } };
 
 /** An object that has no fields but these. */
@@ -48,7 +49,7 @@ export function fields<M extends Members>(description: string, members: M): Obje
   return { ...openFields(description, members), additionalProperties: false };
 }
 
-/** An object in which fields that a newer operator wrote are let through. */
+/** An object in which unknown fields, which a newer operator may have written, are accepted. */
 export function openFields<M extends Members>(description: string, members: M): ObjectSchema<Flat<ObjectOf<M>>> {
   const entries = Object.entries<Member>(members);
   const required = entries.filter(([, member]) => !isOptional(member)).map(([name]) => name);
@@ -62,6 +63,7 @@ export function openFields<M extends Members>(description: string, members: M): 
   };
 }
 
+/** Marks a field that may be left out. */
 export function optional<S extends Schema>(schema: S): Optional<S> {
   return { optional: schema };
 }
@@ -70,18 +72,22 @@ function isOptional(member: Member): member is Optional<Schema> {
   return "optional" in member;
 }
 
+/** A string. */
 export function text(description: string, options: FieldOptions = {}): Schema<string> {
   return { type: "string", description, ...options };
 }
 
+/** true or false. */
 export function flag(description: string, options: FieldOptions = {}): Schema<boolean> {
   return { type: "boolean", description, ...options };
 }
 
+/** A whole number from 0 on (int64). */
 export function count(description: string): Schema<number> {
   return { type: "integer", description, format: "int64", minimum: 0 };
 }
 
+/** One of `values`. */
 export function choice<const Value extends string>(
   description: string,
   values: readonly Value[],
@@ -90,11 +96,12 @@ export function choice<const Value extends string>(
   return { enum: values, type: "string", description, ...options };
 }
 
+/** A list of `items`. */
 export function list<T>(description: string, items: Schema<T>, options: FieldOptions = {}): Schema<readonly T[]> {
   return { type: "array", items, description, ...options };
 }
 
-/** A map from text to text. */
+/** A map from text to text, with at most `maxProperties` entries whose values `value` bounds. */
 export function textMap(
   description: string,
   value: FieldOptions,

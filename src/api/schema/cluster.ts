@@ -2,6 +2,7 @@ import { componentNames } from "../../distribution/release.ts";
 import { choice, fields, flag, list, optional, text } from "./build.ts";
 import { awsRoleArn, dnsSubdomainOrEmpty, gcpServiceAccount, guid, proxyUrl } from "./patterns.ts";
 
+/** The name of a Flux controller. */
 export const component = (description: string) => choice(description, componentNames);
 
 const serviceAccountName = (description: string) =>
@@ -46,6 +47,7 @@ const proxy = fields("Proxy for the controllers' requests to the outside.", {
   ),
 });
 
+/** The schema of `spec.cluster`. */
 export const clusterSchema = fields("The Kubernetes cluster and how much Flux may do in it.", {
   type: optional(
     choice(

@@ -1,9 +1,11 @@
 import { choice, fields, flag, list, optional, text } from "./build.ts";
 import { dnsSubdomain, dnsSubdomainOrEmpty } from "./patterns.ts";
 
+/** A reference to a Secret by its name. */
 export const secretRef = (description: string) =>
   fields(description, { name: text("Name of the Secret.", { minLength: 1, maxLength: 253, pattern: dnsSubdomain }) });
 
+/** The name of a Secret, or "" for none. */
 export const secretName = (description: string) => text(description, { maxLength: 253, pattern: dnsSubdomainOrEmpty });
 
 const oidcIdentity = fields("One signer.", {
@@ -36,6 +38,7 @@ const verify = fields("Signatures that must stand on the artifact before it is u
   images: optional(flag("Verify the signatures of the controllers' images, too.", { absent: "false" })),
 });
 
+/** The schema of `spec.distribution`. */
 export const distributionSchema = fields("Which Flux to install and where its images and manifests come from.", {
   version: text("Version of Flux as a semver range: 2.9.4, 2.9.x, >=2.6 <2.8. The newest match is installed.", {
     minLength: 1,

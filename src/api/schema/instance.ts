@@ -5,9 +5,10 @@ import { dnsLabel } from "./patterns.ts";
 import { fluxInstanceSpecSchema, type FluxInstanceSpec } from "./spec.ts";
 import { fluxInstanceStatusSchema, type FluxInstanceStatus } from "./status.ts";
 
+/** The description of the kind, for the CRD and docs/api.md. */
 export const fluxInstanceDescription = "FluxInstance is a Flux in this cluster, all of it described by one object.";
 
-/** The whole object as it stands in a file or comes from the API server. */
+/** The schema of the whole object, as it is in a file or comes from the API server. */
 export const fluxInstanceSchema = fields(fluxInstanceDescription, {
   apiVersion: choice("Group and version.", [...fluxInstance.apiVersions]),
   kind: choice("Kind.", [fluxInstance.kind]),
@@ -21,6 +22,7 @@ export const fluxInstanceSchema = fields(fluxInstanceDescription, {
   status: optional(fluxInstanceStatusSchema),
 });
 
+/** A FluxInstance that has been parsed. `fluxInstanceSchema` describes the same type. */
 export type FluxInstance = {
   readonly apiVersion: (typeof fluxInstance.apiVersions)[number];
   readonly kind: typeof fluxInstance.kind;

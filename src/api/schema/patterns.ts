@@ -1,15 +1,20 @@
 /**
- * Regular expressions that Go's RE2 and JavaScript (with the u flag) read alike. "Or empty" forms are for fields that
- * the Go operator reads as absent when they are "".
+ * Regular expressions that Go's RE2 and JavaScript (with the u flag) read alike. "OrEmpty" forms are for fields that the Go operator reads as
+ * absent when they are "".
  */
 const label = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
 const subdomain = `${label}(\\.${label})*`;
 const labelName = "[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?";
 
+/** RFC 1123 label. */
 export const dnsLabel = `^${label}$`;
+/** RFC 1123 subdomain. */
 export const dnsSubdomain = `^${subdomain}$`;
+/** RFC 1123 subdomain, or "". */
 export const dnsSubdomainOrEmpty = `^(${subdomain})?$`;
+/** Key of a Kubernetes label, or "". */
 export const labelKeyOrEmpty = `^((${subdomain}/)?${labelName})?$`;
+/** Value of a Kubernetes label. */
 export const labelValue = `^(${labelName})?$`;
 
 /** Durations as Flux's own kinds take them. */
@@ -21,10 +26,15 @@ export const quantity = "^([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[
 /** RFC 6901, but not the whole document. */
 export const jsonPointer = "^(/([^~/]|~[01])*)+$";
 
+/** GUID of Azure. */
 export const guid = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$";
+/** ARN of an IAM role, in any partition. */
 export const awsRoleArn = "^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$";
+/** E-mail address of a Google service account. */
 export const gcpServiceAccount = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?@[-a-z0-9.:]+\\.gserviceaccount\\.com$";
+/** URL of an HTTP or SOCKS5 proxy. */
 export const proxyUrl = "^(https?|socks5h?)://[^\\s]+$";
+/** The form of an IANA time zone; whether it exists is checked elsewhere (`upgrade-policy.ts`). */
 export const timeZone = "^[A-Za-z][-A-Za-z0-9_+]*(/[-A-Za-z0-9_+]+)*$";
 
 /** Five fields, as CronJob's schedule: minute, hour, day of month, month, day of week. */
@@ -45,7 +55,7 @@ function anyCase(words: string): string {
   return words.replaceAll(" ", "|").replaceAll(/[a-z]/g, (letter) => `[${letter}${letter.toUpperCase()}]`);
 }
 
-/** What a pattern asks for, for people. */
+/** What a pattern asks for, in words for messages. */
 export const patternMeanings: { readonly [pattern: string]: string } = {
   [dnsLabel]: "a DNS label: lower-case letters, digits and -, a letter or digit at both ends",
   [dnsSubdomain]: "a DNS name: lower-case letters, digits, - and .",

@@ -148,4 +148,5 @@ export const fluxInstanceSpecSchema = fields("What Flux shall look like.", {
   ),
 });
 
+/** `spec` as the user has written it. */
 export type FluxInstanceSpec = ValueOf<typeof fluxInstanceSpecSchema>;

@@ -95,4 +95,5 @@ export const fluxInstanceStatusSchema = openFields("What Flux looks like now.", 
   patches: optional(list("How far each of the user's patches reached.", patchReport)),
 });
 
+/** `status` as the schema describes it. */
 export type FluxInstanceStatus = ValueOf<typeof fluxInstanceStatusSchema>;

@@ -13,17 +13,18 @@ import {
   type FieldSet,
 } from "./field-set.ts";
 
+/** Who takes over, and how much. */
 export type AdoptOptions = {
   readonly installer: Installer;
-  /** More managers whose fields are taken, by name, whatever they do. */
+  /** More field managers whose fields are taken over, by their exact names, whatever the operation. */
   readonly overrideManagers: readonly string[];
-  /** Take ownership of what we want ourselves, and nothing else away. */
+  /** Take over only fields that we apply ourselves, and remove no others. */
   readonly keepOthers: boolean;
 };
 
 /**
- * What stays with whoever wrote it: it holds deletions up, tells a controller what to do with the object, or says that it is to be left
- * alone. Without the last annotation, pods would be restarted once more.
+ * Fields that stay with their field manager: they block a deletion, tell a controller what to do with the object, or say that it must not be
+ * touched. Without the `restartedAt` annotation, pods would be restarted once more.
  */
 function neverTaken({ userAnnotations }: Installer): FieldSet {
   return {
@@ -40,16 +41,16 @@ function neverTaken({ userAnnotations }: Installer): FieldSet {
   };
 }
 
-/** Kinds in which others put what is no business of the installation: labels of a namespace steer whole meshes and policies. */
+/** Kinds whose other fields are not the installation's business: labels of a namespace configure meshes and policies. */
 const sharedKinds: ReadonlySet<string> = new Set(["Namespace"]);
 
 /**
- * How to take `live` over from those who have managed it, given what the API server makes of our apply to it (`answer`, of a dry-run).
- * An apply, even a forced one, only removes what its own manager has owned (kubernetes#99003), so their fields have to become ours
- * first. Undefined when there is nothing to take.
+ * How to take `live` over from its previous field managers, given what the API server makes of our apply to it (`answer`, of a dry-run). An
+ * apply, even a forced one, only removes what its own manager has owned (kubernetes#99003), so their fields have to become ours first.
+ * Undefined when there is nothing to take over.
  */
 export function adopt(live: KubeObject, answer: KubeObject, options: AdoptOptions): Adoption | undefined {
-  // Where nobody kept books, the API server begins them with the apply, and `before-first-apply` owns all that was there.
+  // An object without managedFields gets them with its first apply, and then `before-first-apply` owns all that it had.
   const entries = live.metadata.managedFields ?? answer.metadata.managedFields ?? [];
   const ours = ownFields(answer, options);
   const keepOthers = options.keepOthers || sharedKinds.has(live.kind);
@@ -88,7 +89,7 @@ type Share = { readonly entry: ManagedFieldsEntry; readonly taken: FieldSet; rea
 
 function isTaken({ manager = "", operation, subresource = "" }: ManagedFieldsEntry, options: AdoptOptions): boolean {
   if (subresource !== "") return false;
-  // Our own patches: what an apply does not want is not wanted.
+  // Our own patches: what an apply does not set is not desired.
   if (manager === options.installer.fieldManager) return operation === "Update";
   if (options.overrideManagers.includes(manager)) return true;
   return options.installer.previousManagers.some(
@@ -106,7 +107,7 @@ function shareOf(entry: ManagedFieldsEntry, wanted: FieldSet | undefined, { inst
   return { entry, taken: rest, left: below };
 }
 
-/** One entry of ours with all that was taken, at the version in which we apply; what was left to others stays theirs. */
+/** One entry of ours with all that was taken over, at the API version of our apply; what was left to others stays theirs. */
 function foldEntries(
   entries: readonly ManagedFieldsEntry[],
   shares: readonly Share[],
@@ -135,7 +136,7 @@ function ownFields({ metadata }: KubeObject, { installer }: AdoptOptions): Field
   return metadata.managedFields?.find((entry) => isOwn(entry, installer))?.fieldsV1 ?? {};
 }
 
-/** What everybody but us and those that we take from owns after our apply, and what we leave to these. */
+/** What is owned after our apply by field managers from which nothing is taken over, and what is left to the others. */
 function leftFields(answer: KubeObject, shares: readonly Share[], options: AdoptOptions): readonly FieldSet[] {
   const others = (answer.metadata.managedFields ?? []).filter(
     (entry) => !isOwn(entry, options.installer) && !isTaken(entry, options),
@@ -145,7 +146,7 @@ function leftFields(answer: KubeObject, shares: readonly Share[], options: Adopt
 
 type Mark = { readonly field: "annotations" | "labels"; readonly key: string };
 
-/** Those that we want ourselves, by the user's patches, stay. */
+/** The marks to remove. Those that the user's patches set stay. */
 function staleMarks({ metadata }: KubeObject, ours: FieldSet, { installer }: AdoptOptions): readonly Mark[] {
   const marks: readonly Mark[] = [
     ...installer.staleMarks.annotations.map((key) => ({ field: "annotations", key }) as const),

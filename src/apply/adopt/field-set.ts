@@ -3,14 +3,14 @@ import type { JsonObject, JsonValue } from "../../kube/object.ts";
 import { deepEqual, isJsonObject } from "../../std/json.ts";
 
 /**
- * `fieldsV1` of a managedFields entry: a tree by `f:name` (field), `k:{"name":"x"}` (element of a keyed list), `v:"x"` (element of a
- * set). A field belongs to the set when its node is empty or holds `.`. Source: structured-merge-diff fieldpath/serialize.go.
+ * `fieldsV1` of a managedFields entry: a tree by `f:name` (field), `k:{"name":"x"}` (element of a keyed list), `v:"x"` (element of a set). A
+ * field belongs to the set when its node is empty or contains `.`. Source: structured-merge-diff fieldpath/serialize.go.
  */
 export type FieldSet = JsonObject;
 
 const self = ".";
 
-/** The fields of both. */
+/** The fields that are in `left`, in `right` or in both. */
 export function unionFields(left: FieldSet, right: FieldSet): FieldSet {
   const keys = new Set([...Object.keys(left), ...Object.keys(right)]);
   const entries = [...keys].map((key): [string, JsonValue] => {
@@ -58,15 +58,17 @@ export function splitFields(fields: FieldSet, at: FieldSet): { readonly below: F
   return { below, rest };
 }
 
+/** Whether there is no field in the set. */
 export function isEmptySet(fields: FieldSet): boolean {
   return Object.keys(fields).length === 0;
 }
 
+/** A value after fields were removed, and the paths of these. */
 export type FieldRemoval = { readonly value: JsonValue; readonly removed: readonly string[] };
 
 /**
- * `value` without the fields of `given` that are in none of `kept`, as a server-side apply removes what its manager gives up. `removed`
- * are their paths: "spec.template.spec.containers[name=manager].env[name=X]".
+ * `value` without the fields of `given` that are in none of `kept`, as a server-side apply removes what its manager no longer applies.
+ * `removed` are their paths: "spec.template.spec.containers[name=manager].env[name=X]".
  */
 export function removeFields(value: JsonValue, given: FieldSet, kept: readonly FieldSet[], path = ""): FieldRemoval {
   let left = value;
@@ -90,7 +92,7 @@ export function removeFields(value: JsonValue, given: FieldSet, kept: readonly F
   return { value: left, removed };
 }
 
-/** Nothing is left of a map or list. */
+/** Whether nothing is left of a map or list. */
 function isHollow(value: JsonValue): boolean {
   return Array.isArray(value) ? value.length === 0 : isJsonObject(value) && Object.keys(value).length === 0;
 }

@@ -10,21 +10,25 @@ import type { Installer } from "../installer.ts";
 import type { PlannedAdoption, Adoption } from "../planned-object.ts";
 import { adopt, type AdoptOptions } from "./adopt.ts";
 
+/** A client that patches managedFields, and the names of the field managers whose fields are taken over. */
 export type TakeOverDeps = {
   readonly client: Pick<ApiClient, "getOrUndefined" | "apply" | "patch">;
   readonly installer: Installer;
-  /** Field managers whose fields are taken over, besides those that the installer names. Default none. */
+  /** Field managers whose fields are taken over, besides those that the installer names. None by default. */
   readonly overrideManagers?: readonly string[];
 };
 
-/** `shared`: fields of others stay with them, as they were told to, or because the API server refuses to give them up. */
+/**
+ * What a takeover will do. `shared`: other field managers keep their fields, because the user allows that or because the API server refuses to
+ * remove them.
+ */
 export type ForeseenAdoption = { readonly adoption?: PlannedAdoption; readonly shared: boolean };
 
 type Seen = { readonly live: KubeObject; readonly answer: KubeObject; readonly shared: boolean };
 
 /**
- * What it takes to take `live` over, when `answer` is what the API server said to our dry-run. What goes with the fields of others is
- * dry-run too. Where the API server refuses that, as it does for what cannot be changed any more, they stay.
+ * How to take `live` over, when `answer` is what the API server said to our dry-run. The removal of the fields of others is dry-run too; when
+ * the API server refuses it, as it does for immutable fields, they stay. Throws as ApiClient.
  */
 export async function planAdoption(seen: Seen, deps: TakeOverDeps, signal: AbortSignal): Promise<ForeseenAdoption> {
   const { live, shared } = seen;
@@ -36,7 +40,7 @@ export async function planAdoption(seen: Seen, deps: TakeOverDeps, signal: Abort
   try {
     const ref = { gvk: gvkOf(live), key: keyOf(live) };
     const after = await deps.client.patch(ref, { kind: "merge", value }, { fieldManager, dryRun: true }, signal);
-    // What the API server puts back as a default was nothing that somebody had set.
+    // A field that the API server sets again is a default, and not one that a previous owner has set.
     const still = new Set(adoption.remaining(after));
     const removed = adoption.removed.filter((path) => !still.has(path));
     return { adoption: { ...adoption, shared, after, removed }, shared };
@@ -50,7 +54,10 @@ export async function planAdoption(seen: Seen, deps: TakeOverDeps, signal: Abort
 
 const maxConflicts = 10;
 
-/** Makes the fields of previous owners ours. The apply that follows takes away those that are not wanted. */
+/**
+ * Makes the fields of previous owners ours. The apply that follows removes those that are not desired. Throws ApplyError when the API server
+ * refuses, or after 10 conflicts.
+ */
 export async function takeOver(
   { live, adoption }: { readonly live: KubeObject; readonly adoption: PlannedAdoption },
   desired: KubeObject,
@@ -79,13 +86,13 @@ export async function takeOver(
   }
 }
 
-/** What others still own of an object that was applied without a plan for them, because it could not be dry-run. */
+/** What others still own of an object that was applied without a plan for them, because it could not be dry-run; undefined when they own nothing. */
 export function adoptionOf(applied: KubeObject, shared: boolean, deps: TakeOverDeps): PlannedAdoption | undefined {
   const adoption = adopt(applied, applied, optionsOf(deps, shared));
   return adoption === undefined ? undefined : { ...adoption, shared };
 }
 
-/** The resourceVersion makes sure that no entry is lost that somebody else writes at the same moment. */
+/** The resourceVersion makes sure that no entry is lost that another client writes at the same moment. */
 function guarded({
   live,
   adoption,

@@ -10,10 +10,13 @@ import { stuckReason } from "./stuck-pods.ts";
 /** One object that is not ready, and why. */
 export type Unready = { readonly object: string; readonly message: string };
 
-/** `missing`: an object was deleted, or taken out of the selection. `failed`: one will not become ready by waiting. */
+/**
+ * What is known of all objects together. `missing`: an object was deleted, or lost the labels by which it is selected. `failed`: one will not
+ * become ready by waiting.
+ */
 export type Verdict = "open" | "ready" | "missing" | "failed";
 
-/** What is known of the objects waited for, and what follows from it. */
+/** The state of the objects that are waited for, and the verdict that follows from it. */
 export class HealthBoard {
   readonly #wanted: ReadonlyMap<string, KubeObject>;
   readonly #podSelector: string;
@@ -28,7 +31,10 @@ export class HealthBoard {
     this.#kinds = new Set(objects.map((object) => groupKindKey(gvkOf(object)))).size;
   }
 
-  /** Pods do not carry the owner labels of what made them; they are found by what all controllers' pods carry. */
+  /**
+   * Namespace and label selector to list and watch a kind with. Pods do not carry the owner labels, so they are found by the installer's
+   * selector.
+   */
   selectionOf(gvk: GroupVersionKind, labelSelector: string): { namespace?: string; labelSelector?: string } {
     const namespaces = new Set([...this.#wanted.values()].map((object) => object.metadata.namespace ?? ""));
     namespaces.delete("");
@@ -38,6 +44,7 @@ export class HealthBoard {
     return { ...(this.#isNamespaced(gvk) ? within : {}), labelSelector };
   }
 
+  /** Takes in a complete list of one kind. */
   replace(gvk: GroupVersionKind, items: readonly KubeObject[]): void {
     const target = gvk.kind === "Pod" ? this.#pods : this.#live;
     for (const [id, object] of target) if (object.kind === gvk.kind) target.delete(id);
@@ -45,6 +52,7 @@ export class HealthBoard {
     if (gvk.kind !== "Pod") this.#listed.add(groupKindKey(gvk));
   }
 
+  /** Takes in one event of a watch. */
   see(event: WatchEvent): void {
     if (event.kind === "bookmark") return;
     const target = event.object.kind === "Pod" ? this.#pods : this.#live;
@@ -96,7 +104,7 @@ export class HealthBoard {
 
 type Ill = Unready & { readonly state: "missing" | "failed" | "progressing" };
 
-/** "Deployment/flux-system/source-controller: 0 of 1 replicas available; ...", at most ten of them. */
+/** "Deployment/flux-system/source-controller: 0 of 1 replicas available; ...", at most ten of them, then how many more there are. */
 export function formatUnready(unready: readonly Unready[]): string {
   const lines = unready.map(({ object, message }) => `${object}: ${message}`);
   return shorten(lines, 10).join("; ");

@@ -20,8 +20,8 @@ const waitingReasons: { readonly [reason: string]: { readonly terminal: boolean 
 };
 
 /**
- * The trouble of the pods that run `deployment`'s current images, in their own words; undefined when there is none. Pods of an
- * older template are left out: they may well be why somebody upgrades.
+ * The trouble of the pods that run `deployment`'s current images, in their own words; undefined when there is none. Pods of an older template
+ * are left out: they may be the very reason for the upgrade.
  */
 export function stuckReason(deployment: KubeObject, pods: readonly KubeObject[]): Stuck | undefined {
   const template = podTemplateOf(deployment);
@@ -49,7 +49,7 @@ function troubleOf(pod: KubeObject): readonly Stuck[] {
   return [...waiting, ...unschedulable(status)];
 }
 
-/** kubelet's own message carries a growing delay, so the exit code of the last run is told instead. */
+/** The kubelet's own message carries a growing delay, so the exit code of the last run is reported instead. */
 function lastExit(container: JsonObject): string {
   const terminated = fieldsOf(fieldsOf(container["lastState"])["terminated"]);
   const code = terminated["exitCode"];
@@ -71,7 +71,7 @@ function matches(pod: KubeObject, selector: JsonObject): boolean {
   return Object.entries(selector).every(([key, value]) => pod.metadata.labels?.[key] === value);
 }
 
-/** Whether the pod runs what the template says. Other containers are sidecars that somebody injects. */
+/** Whether the pod runs what the template says. Its other containers are injected sidecars. */
 function isMadeFrom(pod: KubeObject, template: JsonObject): boolean {
   const running = containersIn(pod);
   return containersIn(template).every((wanted) => {

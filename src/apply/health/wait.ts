@@ -8,42 +8,46 @@ import { UnreachableError } from "../../std/errors.ts";
 import type { Installer } from "../installer.ts";
 import { HealthBoard, type Unready } from "./health-board.ts";
 
+/** How a wait for health has ended. */
 export type WaitResult =
   | { readonly kind: "ready" }
   /** `failed` objects will not become ready by waiting. */
   | { readonly kind: "failed"; readonly unready: readonly Unready[] }
   | { readonly kind: "timeout"; readonly unready: readonly Unready[] }
-  /** Somebody has deleted objects meanwhile, or taken them out of the selector: waiting alone brings them back no more. */
+  /** Another client has deleted objects, or removed the labels by which they are selected: waiting does not bring them back. */
   | { readonly kind: "missing"; readonly unready: readonly Unready[] }
   | { readonly kind: "interrupted" };
 
+/** What to wait for, and how long. */
 export type WaitOptions = {
   readonly timeoutMs: number;
-  /** Selects at least the objects waited for, so that one watch a kind sees them all. */
+  /** Selects at least the objects that are waited for, so that one watch for each kind sees them all. */
   readonly labelSelector: string;
-  /** Aborted when something newer is wanted: the wait ends as `interrupted`. */
+  /** Aborted when the instance changes: the wait ends as `interrupted`. */
   readonly interrupt: AbortSignal;
-  /** Told what is waited for, once that takes longer than a moment, and again when it is other objects. */
+  /** Called with what is waited for after 5 seconds, and again when these are other objects. */
   readonly onWaiting?: (unready: readonly Unready[]) => void;
 };
 
+/** A client that only lists and watches. */
 export type WaitDeps = {
   readonly client: Pick<ApiClient, "list" | "watch">;
   readonly clock: Clock;
   readonly installer: Pick<Installer, "podSelector">;
 };
 
-/** A watch that has been silent for so long is looked at anew; the API server sends bookmarks every minute. */
+/** A watch that has been silent for so long is started again from a list; the API server sends bookmarks every minute. */
 const idleMs = 90_000;
 const watchMs = 300_000;
 /** Pause before a new list after a watch broke. */
 const relistMs = 1_000;
-/** From this time on, and not more often, whoever wants to know is told what is waited for. */
+/** `onWaiting` is called after this time, and not more often. */
 const tellMs = 5_000;
 
 /**
- * Watches `objects` until all are ready (`readinessOf`), one cannot become so or is gone, or the time is over. Pods of Deployments are
- * watched too, for the reason that only they know (image pull, crash loop). No polling.
+ * Watches `objects` until all are ready (`readinessOf`), one cannot become ready or is deleted, or `timeoutMs` have passed. Pods of Deployments
+ * are watched too, since only they know some reasons (image pull, crash loop). No polling. Throws as ApiClient for what is not a passing
+ * failure.
  */
 export async function waitUntilReady(
   objects: readonly KubeObject[],
@@ -78,7 +82,7 @@ export async function waitUntilReady(
   return options.interrupt.aborted ? { kind: "interrupted" } : { kind: "timeout", unready: board.unready() };
 }
 
-/** Undefined while it is open. */
+/** Undefined while the verdict is open. */
 function verdictOf(board: HealthBoard): WaitResult | undefined {
   const verdict = board.verdict();
   switch (verdict) {
@@ -119,12 +123,12 @@ function kindsOf(objects: readonly KubeObject[]): readonly GroupVersionKind[] {
 
 type Followed = {
   readonly board: HealthBoard;
-  /** Called after each piece of news. */
+  /** Called after each list and each event. */
   readonly look: () => void;
   readonly labelSelector: string;
 };
 
-/** Lists and watches one kind until `stop`; a watch that ends is begun anew from a list. */
+/** Lists and watches one kind until `stop`; a watch that ends is started again from a list. */
 async function follow(
   gvk: GroupVersionKind,
   { board, look, labelSelector }: Followed,
@@ -150,7 +154,7 @@ async function follow(
   }
 }
 
-/** What may be over in a moment: a restart of the API server, a full queue, a lost connection. */
+/** Whether a failure may be over in a moment: a restart of the API server, a full queue, a lost connection. */
 function isPassing(error: unknown): boolean {
   if (isExpired(error) || error instanceof ConnectionError) return true;
   return error instanceof ApiError && (error.status === 429 || error.status >= 500);

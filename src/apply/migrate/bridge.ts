@@ -6,19 +6,25 @@ import { unionFields } from "../adopt/field-set.ts";
 import type { Installer } from "../installer.ts";
 
 /**
- * How to get from a live definition to one that has fewer versions: apply the bridge, if there is one; bring the objects of `kind`
- * to its storage version; then apply the definition itself.
+ * How to get from a live CRD to one that has fewer versions: apply the bridge, if there is one; bring the objects of `kind` to its storage
+ * version; then apply the desired CRD.
  */
 export type Migration = {
-  /** As the wanted definition has it. */
+  /** As the desired CRD has it. */
   readonly kind: DefinedKind;
-  /** The live versions and the new ones, stored as the wanted definition wants it. Absent where the live definition does already. */
+  /**
+   * A CRD with the live versions and the new ones, and the storage version of the desired CRD. Absent when objects can be moved with the live
+   * CRD.
+   */
   readonly bridge?: KubeObject;
-  /** Stored versions that go: the API server refuses the wanted definition before no object lies in them. Else only managedFields name what goes. */
+  /**
+   * Stored versions that are dropped: the API server refuses the desired CRD while objects may be stored in them. When empty, only
+   * managedFields name dropped versions.
+   */
   readonly droppedStored: readonly string[];
 };
 
-/** Undefined when `desired` keeps every version of `live`. */
+/** How to get from the CRD `live` to `desired`; undefined when `desired` keeps every version of `live`. */
 export function migrationOf(live: KubeObject, desired: KubeObject): Migration | undefined {
   const kind = definedKind(desired);
   const before = definedKind(live);
@@ -31,8 +37,8 @@ export function migrationOf(live: KubeObject, desired: KubeObject): Migration | 
 }
 
 /**
- * `desired` with the live versions as they are, so that whoever uses them goes on, and those of its own that are new. The storage
- * version is that of `desired`, and is served, so that objects can be written in it.
+ * `desired` with the live versions as they are, so that their clients keep working, and those of its own that are new. The storage version is
+ * that of `desired`, and is served, so that objects can be written in it.
  */
 function bridgeOf(live: KubeObject, desired: KubeObject): KubeObject {
   const kept = versionsOf(live);
@@ -47,14 +53,14 @@ function storedIf(storage: boolean, version: JsonObject): JsonObject {
   return { ...version, storage, served: storage || version["served"] === true };
 }
 
-/** An empty list would mean that nothing is said about managedFields. Source: Kubernetes, "Clearing managedFields". */
+/** An empty list would leave managedFields as they are. Source: Kubernetes, "Clearing managedFields". */
 const cleared: readonly ManagedFieldsEntry[] = [{}];
 
 /**
- * Entries at versions that `kind` no longer has are rewritten to its storage version: one such entry, whosever it is, makes every
- * later server-side apply of the object fail (kubernetes#111937). Two entries that become one keep the fields of both.
- * What `migrationManager` got for the defaults of a new version is nobody's, or the next one to apply them would have a conflict.
- * Undefined when there is nothing to rewrite.
+ * Entries at versions that `kind` no longer has are rewritten to its storage version: one such entry, of any field manager, makes every later
+ * server-side apply of the object fail (kubernetes#111937). Two entries that become one keep the fields of both. `migrationManager` gives up
+ * what it got for the defaults of a new version, or the next client to apply them would get a conflict. Undefined when there is nothing to
+ * rewrite.
  */
 export function rewriteManagedFields(
   entries: readonly ManagedFieldsEntry[],

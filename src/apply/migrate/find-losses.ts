@@ -6,12 +6,12 @@ import type { KubeObject } from "../../kube/object.ts";
 import type { PlannedObject } from "../planned-object.ts";
 import { lostFields, narrows, specChange, type SpecChange } from "./lost-fields.ts";
 
-/** An object whose spec would lose fields ("spec.chart.spec.valuesFile") in the version in which it is wanted. */
+/** An object whose spec would lose fields ("spec.chart.spec.valuesFile") in the desired version. */
 export type Loss = { readonly object: string; readonly fields: readonly string[] };
 
 /**
- * What a change of `definitions` would take from the objects that there are, sorted by object. Asks for objects only where the
- * schema of the storage version becomes narrower. Throws as ApiClient.
+ * The fields that existing objects would lose by a change of the CRDs `definitions`, sorted by object. Asks for objects only when the schema of
+ * the storage version becomes narrower. Throws as ApiClient.
  */
 export async function findLosses(
   definitions: readonly PlannedObject[],

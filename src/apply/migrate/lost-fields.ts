@@ -6,7 +6,7 @@ import { deepEqual, isJsonObject } from "../../std/json.ts";
 /** How the schema of a kind's spec changes between two storage versions. */
 export type SpecChange = { readonly from: JsonObject; readonly to: JsonObject };
 
-/** What the storage versions of two definitions say about `spec`. */
+/** What the storage versions of two CRDs say about `spec`. */
 export function specChange(live: KubeObject, desired: KubeObject): SpecChange {
   return { from: storedSpec(live), to: storedSpec(desired) };
 }
@@ -23,8 +23,8 @@ export function narrows({ from, to }: SpecChange): boolean {
 }
 
 /**
- * Paths of `spec` ("spec.chart.spec.valuesFile") that pruning by the new schema would drop, sorted. What the old schema's defaults
- * put there is no loss.
+ * Paths of `spec` ("spec.chart.spec.valuesFile") that pruning by the new schema would drop, sorted. A value that is a default of the old schema
+ * is no loss.
  */
 export function lostFields(spec: JsonValue | undefined, change: SpecChange): readonly string[] {
   return [...new Set(lostBelow(spec, change, "spec"))].toSorted();

@@ -14,6 +14,7 @@ import type { Ledger } from "../ledger.ts";
 import { requestLimit } from "../request.ts";
 import { rewriteManagedFields, type Migration } from "./bridge.ts";
 
+/** A client that lists and patches all objects of a kind; the ledger records the bridges. */
 export type MigrateDeps = {
   readonly client: Pick<ApiClient, "getOrUndefined" | "apply" | "patch" | "listPage" | "discovery">;
   readonly clock: Clock;
@@ -21,21 +22,22 @@ export type MigrateDeps = {
   readonly installer: Installer;
 };
 
-/** Called when all objects of a kind lie in its storage version. `objects` counts those of all kinds so far. */
+/** Progress, after each kind of which all objects are stored in its storage version. `objects` counts those of all kinds so far. */
 export type MigrationProgress = { readonly kinds: number; readonly of: number; readonly objects: number };
 
+/** When to stop early, and where to report. */
 export type MigrateOptions = {
-  /** Aborted when something newer is wanted: the migration ends early, and is taken up where it is needed again. */
+  /** Aborted when the instance changes: the migration ends early, and continues when it is needed again. */
   readonly interrupt: AbortSignal;
   readonly onProgress: (progress: MigrationProgress) => Promise<void>;
 };
 
-/** Stored objects cannot be brought to the version in which they are wanted. What has been brought there is served as before. */
+/** Stored objects cannot, or must not, be moved to the desired version. Those that were moved are served as before. */
 export class MigrationError extends ReasonedError {}
 
 /**
- * How long the API servers of one control plane may take to learn of a changed definition. kube-apiserver itself waits so long
- * before it calls a definition Established where there are several of them (apiextensions establishing_controller.go).
+ * How long the API servers of one control plane may take to learn of a changed CRD. kube-apiserver itself waits so long before it calls a CRD
+ * Established where there are several of them (apiextensions establishing_controller.go).
  */
 const spreadMs = 5_000;
 const effectiveWithinMs = 30_000;
@@ -43,9 +45,9 @@ const pollMs = 100;
 const maxConflicts = 10;
 
 /**
- * Brings every definition of `migrations` to where its wanted successor can be applied: bridge, objects and managedFields at the new
- * storage version, `storedVersions` trimmed. Nothing is remembered: begun anew after a crash, it finds what is left to do in the
- * cluster, and writing what is done already changes nothing. Throws MigrationError.
+ * Brings every CRD of `migrations` to where the desired one can be applied: bridge, objects and managedFields at the new storage version,
+ * `storedVersions` trimmed. It keeps no record: after a crash it finds in the cluster what is left to do, and writing what is done already
+ * changes nothing. Throws MigrationError, and as ApiClient.
  */
 export async function migrate(
   migrations: readonly (Migration & { readonly definition: KubeObject })[],
@@ -72,7 +74,10 @@ export async function migrate(
   }
 }
 
-/** Rewrites what is left at versions that are no longer served, of which whoever writes objects may leave some until the very end. */
+/**
+ * Rewrites managedFields that name versions which are no longer served: clients may write some until the very end. Throws MigrationError, and
+ * as ApiClient.
+ */
 export async function rewriteStrays(
   definitions: readonly KubeObject[],
   deps: MigrateDeps,
@@ -85,8 +90,8 @@ export async function rewriteStrays(
 }
 
 /**
- * Brings objects that may still lie in another version than the storage version to that, and has `storedVersions` say so: nothing
- * that is needed now, but the next upgrade has it easier.
+ * Moves objects that may be stored in another version to the storage version, and trims `storedVersions` to that. Nothing needs this now; it
+ * makes the next upgrade easier. Throws MigrationError, and as ApiClient.
  */
 export async function consolidateStorage(
   definitions: readonly KubeObject[],
@@ -112,7 +117,7 @@ function isConsolidated({ stored, storage }: DefinedKind): boolean {
   return stored.every((version) => version === storage);
 }
 
-/** Waits until the API server that answers writes objects of the kind in the storage version. */
+/** Waits until the API server that answers stores objects of the kind in the storage version. */
 async function untilStoredIn(kind: DefinedKind, { client, clock }: MigrateDeps, signal: AbortSignal): Promise<void> {
   const startMs = clock.monotonicMs();
   const gvk = storedKind(kind);
@@ -128,7 +133,7 @@ async function untilStoredIn(kind: DefinedKind, { client, clock }: MigrateDeps, 
 }
 
 type Rewrite = {
-  /** Write each object, so that it lies in the storage version; else only those whose managedFields name other versions. */
+  /** Write each object, so that it is stored in the storage version; else only those whose managedFields name other versions. */
   readonly all: boolean;
   readonly interrupt: AbortSignal;
 };
@@ -152,8 +157,8 @@ async function rewriteObjects(
 }
 
 /**
- * Every write stores an object anew, in the storage version, even one that changes nothing. A write that adds the defaults of that
- * version is followed by one that gives up owning them.
+ * Every write stores an object in the storage version, even one that changes nothing. A write that adds the defaults of that version is
+ * followed by one that gives up owning them.
  */
 async function rewrite(
   item: KubeObject,
@@ -182,7 +187,7 @@ async function rewrite(
   );
 }
 
-/** The resourceVersion makes sure that no managedFields are lost that somebody else writes at the same moment. */
+/** The resourceVersion makes sure that no managedFields are lost that another client writes at the same moment. */
 function rewriting(live: KubeObject, kind: DefinedKind, installer: Installer): ObjectPatch {
   const value = strays(live, kind, installer);
   if (value === undefined) return { kind: "merge", value: {} };

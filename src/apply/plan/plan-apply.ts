@@ -16,17 +16,18 @@ import { dryRunRecreation, mustRecreate } from "../write/recreate.ts";
 import { schemaProblems } from "./validate-blind.ts";
 import { isScaled, yieldFields } from "./yield-fields.ts";
 
+/** A client that reads and dry-runs, and a ledger that records objects which need no write. */
 export type PlanDeps = TakeOverDeps & { readonly ledger: Pick<Ledger, "isUnchanged" | "record"> };
 
 /** The API server refuses objects of the plan. Nothing has been written. */
 export class PlanError extends ReasonedError {}
 
-/** It refuses what it could not be asked about before the definitions were there, and these have been changed. */
+/** The API server refuses objects that could not be dry-run before their CRDs were served. Only CRDs have been changed. */
 export class LatePlanError extends ReasonedError {}
 
 /**
- * Asks the API server, by dry-run, what an apply of `objects` would change; the objects that the ledger vouches for are not asked about.
- * Throws PlanError when any object would be refused, naming the first of them and how many there are.
+ * Asks the API server, by dry-run, what an apply of `objects` would change, except for objects that have not changed since the ledger recorded
+ * them. Throws PlanError when any object would be refused, naming the first of them and how many there are, and as ApiClient.
  */
 export async function planApply(
   { objects, ignoredPaths }: Desired,
@@ -54,7 +55,7 @@ export async function planApply(
 /** `words` are the API server's, or those of the schema in the plan. */
 type Refusal = { readonly object: KubeObject; readonly words: string; readonly cause?: Error };
 
-/** What cannot be dry-run yet is held to the definition that the plan brings; the API server is asked once that is Established. */
+/** An object that cannot be dry-run yet is validated against the CRD in the plan; the API server is asked when that is Established. */
 function againstSchema(object: KubeObject, objects: readonly KubeObject[]): PlannedObject | Refusal {
   const key = groupKindKey(gvkOf(object));
   const definition = objects.find((one) => isDefinition(one) && groupKindKey(kindDefinedBy(one)) === key);
@@ -65,8 +66,8 @@ function againstSchema(object: KubeObject, objects: readonly KubeObject[]): Plan
 }
 
 /**
- * Dry-runs the custom resources that were blind, once their definitions are served: after these nothing may be written that the API
- * server refuses. One whose namespace is still to come stays blind. Throws LatePlanError.
+ * When their CRDs are served, dry-runs the custom resources that were blind, before anything else is written. One whose namespace does not
+ * exist yet stays blind. Throws LatePlanError, and as ApiClient.
  */
 export async function planBlind(
   planned: readonly PlannedObject[],
@@ -91,7 +92,7 @@ export async function planBlind(
 const servedRecheckMs = 100;
 const servedAttempts = 50;
 
-/** Discovery follows a definition by a moment. */
+/** Discovery learns of a new CRD a moment later. */
 async function whenServed<Answer>(ask: () => Promise<Answer>, clock: Clock, signal: AbortSignal): Promise<Answer> {
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -116,13 +117,13 @@ type Question = {
   readonly object: KubeObject;
   /** Present when it is among the live objects that carry our labels. */
   readonly meta: ObjectMeta | undefined;
-  /** Fields that others may own. */
+  /** JSON pointers of fields that other field managers may own. */
   readonly paths: readonly string[];
   /** Its kind or its namespace may come with the plan. */
   readonly isBrought: boolean;
 };
 
-/** Whether the definition or the namespace of an object is part of the plan, so that the API server may not know it yet. */
+/** Whether the CRD or the namespace of an object is part of the plan, so that the API server may not know it yet. */
 function broughtBy(objects: readonly KubeObject[]): (object: KubeObject) => boolean {
   const namespaces = new Set(objects.filter(({ kind }) => kind === "Namespace").map(({ metadata }) => metadata.name));
   const kinds = new Set(objects.filter(isDefinition).map((definition) => groupKindKey(kindDefinedBy(definition))));
@@ -168,7 +169,7 @@ async function planRecreation(
 
 type Answer = { readonly answer: KubeObject; readonly live: KubeObject | undefined; readonly applied: KubeObject };
 
-/** What nobody has seen yet most likely does not exist: then the dry-run alone tells, since it answers without a resourceVersion. */
+/** An object that no watch has seen most likely does not exist: then the dry-run alone is enough, since its answer has no resourceVersion. */
 async function ask(
   { object, meta, paths }: Question,
   { client, installer: { fieldManager } }: Pick<PlanDeps, "client" | "installer">,
@@ -190,7 +191,7 @@ async function ask(
   return { answer: applied === object && first !== undefined ? first : await dryRunOf(applied), live, applied };
 }
 
-/** Nothing else is wrong with the definition: the API server names every fault. */
+/** Whether only stored versions are wrong with the CRD: the API server names every fault. */
 function isAboutStoredVersions(object: KubeObject, { causes }: ApiError): boolean {
   return (
     isDefinition(object) &&

@@ -8,9 +8,9 @@ import { fieldOfPointer, joinField } from "../../std/json-pointer.ts";
 import { isJsonObject } from "../../std/json.ts";
 
 /**
- * What the schema in `definition` has against a custom resource that the API server cannot be asked about yet: "spec.url is required".
- * Defaults, unknown fields and CEL count as the API server counts them. What cannot be told here (formats, rules about an older
- * object, rules that our CEL cannot evaluate) is left to it. Empty when nothing is wrong.
+ * What the schema in the CRD `definition` refuses of a custom resource that the API server cannot be asked about yet: "spec.url is required".
+ * Defaults, unknown fields and CEL count as the API server counts them. What cannot be checked here (formats, rules about an older object,
+ * rules that our CEL cannot evaluate) is left to it. Empty when nothing is wrong.
  */
 export function schemaProblems(object: KubeObject, definition: KubeObject): readonly string[] {
   const { version } = gvkOf(object);
@@ -40,7 +40,7 @@ function schemaOf(name: string, schema: JsonObject): JsonObject {
   return fieldsOf(fieldsOf(schema["properties"])[name] ?? schema["additionalProperties"]);
 }
 
-/** The API server looks after apiVersion, kind and metadata itself. */
+/** The API server validates apiVersion, kind and metadata itself. */
 function rootSchema(schema: JsonObject): JsonObject {
   const root = jsonSchema(schema);
   return { ...root, properties: { ...fieldsOf(root["properties"]), apiVersion: true, kind: true, metadata: true } };
@@ -95,7 +95,7 @@ function bounds({ exclusiveMinimum, exclusiveMaximum, minimum, maximum, ...rest 
   };
 }
 
-/** Patterns are RE2's; one that JavaScript does not know is left to the API server. */
+/** Patterns are RE2's; one that JavaScript cannot compile is left to the API server. */
 function isPattern(pattern: string): boolean {
   try {
     return new RegExp(pattern, "u").source !== "";
@@ -112,7 +112,7 @@ function describe(error: TLocalizedValidationError): readonly string[] {
   const field = fieldOfPointer(error.instancePath);
   if (error.keyword === "required")
     return error.params.requiredProperties.map((name) => `${joinField(field, name)} is required`);
-  // Of a map it says this, too, where only the value is wrong; a field that may not be there is refused as "boolean".
+  // TypeBox reports this for a map, too, of which only the value is wrong. An unknown field is reported as "boolean".
   if (error.keyword === "additionalProperties") return [];
   if (error.keyword === "boolean") return [`${field} is no field of this version`];
   if (error.keyword === "type") return [`${field} must be ${[error.params.type].flat().join(" or ")}`];
@@ -146,6 +146,6 @@ function isBroken(rule: string, self: JsonValue): boolean {
   try {
     return environment.parse(rule)({ self }) === false;
   } catch {
-    return false; // not a rule for us: the API server tells
+    return false; // A rule that our CEL cannot evaluate is left to the API server.
   }
 }

@@ -4,9 +4,9 @@ import { parsePointer } from "../../std/json-pointer.ts";
 import { deepEqual, isJsonObject } from "../../std/json.ts";
 
 /**
- * `desired` without the fields that are left to others on the live object: replicas that were last written through the `scale`
- * subresource, and whatever lies at or below `paths` (JSON pointers into `desired`) and is owned by another field manager or is
- * gone. What nobody else owns stays, since leaving it out of the apply would delete it. The same object when nothing is left out.
+ * `desired` without the fields that are left to others on the live object: replicas that were last written through the `scale` subresource, and
+ * whatever is at or below `paths` (JSON pointers into `desired`) and is owned by another field manager or was removed. What no other field
+ * manager owns stays, since leaving it out of the apply would delete it. The same object when nothing is left out.
  */
 export function yieldFields(
   desired: KubeObject,
@@ -84,7 +84,7 @@ function fieldOf({ live, managers }: Place, key: string): Place {
   return { live: fieldsOf(live)[key], managers: below(managers, `f:${key}`) };
 }
 
-/** An element of a keyed list is found by the keys by which managedFields names it; one that nobody owns is taken to be there. */
+/** An element of a keyed list is found by the keys by which managedFields names it; one that no field manager owns counts as live. */
 function elementOf({ live, managers }: Place, element: JsonValue): Place {
   const names = managers.flatMap(({ fields }) => Object.keys(fields).filter((name) => name.startsWith("k:")));
   const name = names.find((candidate) => fits(element, candidate));
@@ -122,7 +122,7 @@ function withField(object: JsonObject, key: string, value: JsonValue | undefined
   return value === undefined ? others : { ...object, [key]: value };
 }
 
-/** Paths that would take the name or the kind away are refused when they are read (`render/transforms/ignore-drift.ts`). */
+/** Paths that would remove the name or the kind are refused when they are read (`render/transforms/ignore-drift.ts`). */
 function isKubeObject(fields: JsonObject): fields is KubeObject {
   const { apiVersion, kind, metadata } = fields;
   return typeof apiVersion === "string" && typeof kind === "string" && fieldsOf(metadata)["name"] !== undefined;

@@ -10,26 +10,29 @@ import type { LiveMetadata } from "../planned-object.ts";
 import { requestLimit } from "../request.ts";
 import { wavesByKind } from "./wait-until-gone.ts";
 
+/** Which objects may be deleted, and how. */
 export type PruneOptions = {
   readonly owner: OwnerLabels;
   /** "disabled" under this annotation keeps an object. */
   readonly keepAnnotation: string;
   /** All objects side by side, and not kind after kind: for objects that do not need each other. */
   readonly together?: boolean;
-  /** Foreground: an object is gone only after all that it owns is gone. Background by default. */
+  /** Foreground: an object is deleted only after all that it owns. Background by default. */
   readonly propagationPolicy?: "Background" | "Foreground";
-  /** What watches know of the objects: spares asking about those that are still as they were seen. */
+  /** Metadata from the watches. An object that is still as it was seen is deleted without reading it. */
   readonly live?: LiveMetadata;
 };
 
+/** A client that reads and deletes. `onChange` is called for each object that is deleted. */
 export type PruneDeps = {
   readonly client: Pick<ApiClient, "getOrUndefined" | "delete">;
   readonly onChange?: OnChange | undefined;
 };
 
 /**
- * Deletes `objects` in the given order of kinds, in the background, and says what became of each: objects that are gone or going count as deleted,
- * objects without the owner labels or with the keep annotation as kept. Throws when any could not be deleted, after the others of its kind were tried.
+ * Deletes `objects` in the given order of kinds, and resolves to what became of each: objects that do not exist or are being deleted count as
+ * `deleted`, objects without the owner labels or with the keep annotation as `kept`. Throws when one could not be deleted, after the others of
+ * its kind were tried.
  */
 export async function prune(
   objects: readonly ManagedObject[],
@@ -72,7 +75,10 @@ function mayGo(live: Pick<KubeObject, "metadata">, { owner, keepAnnotation }: Pr
 
 type Deletion = { readonly id: ManagedObject; readonly seen: ObjectMeta };
 
-/** Only this very state goes: so nobody is passed over who has just taken our labels off, or told it to stay. Undefined when it is another by now. */
+/**
+ * Deletes the object only in the state that a watch has seen, so that a client is respected which has just removed our labels or set the keep
+ * annotation. Undefined when the state is another one by now.
+ */
 async function deleteAsSeen(
   { id, seen }: Deletion,
   options: PruneOptions,
@@ -91,7 +97,7 @@ async function deleteAsSeen(
   }
 }
 
-/** The uid makes sure that it is the object we looked at, and not one that somebody has created since under its name. */
+/** The uid makes sure that it is the object we looked at, and not one that another client has created since under its name. */
 async function deleteOnce(
   { id, seen }: Deletion,
   { propagationPolicy = "Background" }: PruneOptions,

@@ -11,10 +11,10 @@ import type { ManagedObject } from "../inventory.ts";
 import type { OwnerLabels } from "../ownership.ts";
 import { requestLimit } from "../request.ts";
 
-/** Objects that are still there when the time is over. */
+/** Objects still exist when the time for their deletion is over. */
 export class StillThereError extends ReasonedError {}
 
-/** `what` names the objects. */
+/** The error for objects that still exist; `what` names them. */
 export function stillThereError(what: string): StillThereError {
   const message = `Waiting for these objects to be deleted: ${what}`;
   return new StillThereError({ reason: "ReconciliationFailed", retry: "backoff", message });
@@ -22,18 +22,19 @@ export function stillThereError(what: string): StillThereError {
 
 const namedAtMost = 10;
 
+/** Whose objects are waited for, and how long. */
 export type GoneOptions = {
   readonly owner: OwnerLabels;
   readonly timeoutMs: number;
-  /** Told what is still there, once that takes longer than a moment, and again when it is something else. */
+  /** Called with what still exists after 1 second, and again when that changes. */
   readonly onWaiting?: (message: string) => Promise<void>;
-  /** What else holds an object that is still there. */
+  /** The objects, besides its finalizers, that block the deletion of an object. */
   readonly heldBy?: (live: KubeObject) => Promise<readonly KubeObject[]>;
 };
 
 /**
- * Resolves when none of `objects`, which carry the owner labels, exists any more; throws StillThereError naming those that do, with the
- * finalizers that hold them.
+ * Resolves when none of `objects`, which carry the owner labels, exists any more. Throws StillThereError naming those that do, with the
+ * finalizers or objects that block their deletion.
  */
 export async function waitUntilGone(
   objects: readonly ManagedObject[],
@@ -81,7 +82,7 @@ async function stillListed(
       return found === undefined ? [] : [{ id, live: found }];
     });
   } catch (error) {
-    // With its definition, the kind is gone too.
+    // Without its CRD, neither the kind nor an object of it exists.
     if (error instanceof NoSuchKindError || isNotFound(error)) return [];
     throw error;
   }
@@ -109,16 +110,16 @@ function describeHeld(object: KubeObject): string {
   return held.length === 0 ? nameObject(object) : `${nameObject(object)} with finalizer ${held.join(", ")}`;
 }
 
-/** How often deletions are looked at, with one list a kind; a watch would cost more than it saves for the seconds that they take. */
+/** How often deletions are checked, with one list for each kind; a watch would cost more than it saves for the seconds that they take. */
 const pollMs = 150;
 
-/** What takes longer than a moment is looked at less often. */
+/** How often deletions are checked that take longer than a moment. */
 const slowPollMs = 600;
 
-/** From this time on, whoever wants to know is told what is waited for, and not more often than that. */
+/** `onWaiting` is called after this time, and not more often. */
 const tellMs = 1_000;
 
-/** Objects of one kind go together: nothing of ours within a kind depends on another. */
+/** `objects` by kind, in the order in which the kinds first come. Objects of one kind are deleted together, since none of them depends on another. */
 export function wavesByKind(objects: readonly ManagedObject[]): readonly (readonly ManagedObject[])[] {
   return [...Map.groupBy(objects, (object) => `${object.kind}.${object.group}`).values()];
 }

@@ -9,10 +9,11 @@ import type { Ledger } from "../ledger.ts";
 import type { ConfiguredObject, PlannedAdoption, PlannedObject } from "../planned-object.ts";
 import { deleteForRecreation, type RecreateDeps } from "./recreate.ts";
 
+/** A client that takes over, recreates and applies; the ledger records each answer, and `onChange` is called after each write. */
 export type ApplyObjectDeps = TakeOverDeps &
   RecreateDeps & { readonly ledger: Ledger; readonly onChange?: OnChange | undefined };
 
-/** Writes one object as planned. `timeoutMs` bounds the wait for what has to be deleted before. Throws ApplyError. */
+/** Writes one object as planned. `timeoutMs` bounds the wait for the deletion before a recreation. Throws ApplyError, and ConnectionError. */
 export async function applyObject(
   planned: PlannedObject,
   timeoutMs: number,
@@ -51,7 +52,7 @@ async function applyAndTakeOver(
   const { live, yielded: applied = object, shared = false, adoption } = configuring(planned);
   if (adoption !== undefined && live !== undefined) await takeOver({ live, adoption }, applied, deps, signal);
   const answer = await deps.client.apply(applied, { fieldManager }, signal);
-  // What could not be dry-run, or was written by others since, shows its previous owners only now.
+  // What could not be dry-run, or was written by another client since, shows its previous owners only now.
   const late = adoption === undefined ? adoptionOf(answer, shared, deps) : undefined;
   if (late !== undefined) await takeOver({ live: answer, adoption: late }, applied, deps, signal);
   const final = late === undefined ? answer : await deps.client.apply(applied, { fieldManager }, signal);

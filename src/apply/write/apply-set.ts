@@ -18,15 +18,20 @@ export type Stage = {
   readonly afterwards?: (signal: AbortSignal) => Promise<void>;
 };
 
+/** Writes objects, and watches them until they are ready. */
 export type ApplyDeps = WaitDeps & ApplyObjectDeps;
 
+/** What was changed, and how the last wait ended. */
 export type ApplyResult = {
   readonly changes: readonly Change[];
-  /** How the wait of the last stage that was begun ended. */
+  /** How the wait of the last stage that was applied ended. */
   readonly wait: WaitResult;
 };
 
-/** Applies stage after stage; stops after one whose objects do not become ready. Throws ApplyError. */
+/**
+ * Applies stage after stage, and stops after one whose objects do not become ready. Throws as `applyObject`, or an AggregateError of several
+ * failures in one wave.
+ */
 export async function applyStages(
   stages: readonly Stage[],
   wait: WaitOptions,

@@ -8,10 +8,7 @@ import { isApplied } from "../adopt/adopt.ts";
 import { ApplyError } from "../apply-error.ts";
 import type { Installer } from "../installer.ts";
 
-/**
- * Fields that never change once they are set, of kinds that hold nothing which a deletion would lose. Definitions, namespaces and
- * claims are not here, and must never be.
- */
+/** Immutable fields of kinds whose deletion loses nothing. CRDs, namespaces and claims are not here, and must never be. */
 const immutableFields: { readonly [groupKind: string]: string } = {
   "Deployment.apps": "spec.selector",
   "ClusterRoleBinding.rbac.authorization.k8s.io": "roleRef",
@@ -19,8 +16,8 @@ const immutableFields: { readonly [groupKind: string]: string } = {
 };
 
 /**
- * Whether an object that we have never applied can only become ours by being recreated. The other faults may come from
- * the mixture of the two: what is wrong with ours alone, `dryRunRecreation` tells.
+ * Whether an object that we have never applied can only become ours by being recreated. Other faults may come from the mixture of the two:
+ * `dryRunRecreation` shows what is wrong with ours alone.
  */
 export function mustRecreate(
   live: KubeObject,
@@ -32,7 +29,7 @@ export function mustRecreate(
   return causes.some((cause) => cause.field === field);
 }
 
-/** Asks for an object of another name: about the immutable field alone there is nothing to ask. Throws ApiError. */
+/** Dry-runs `object` under another name, to find faults other than the immutable field. Throws as ApiClient. */
 export async function dryRunRecreation(
   object: KubeObject,
   {
@@ -48,13 +45,14 @@ export async function dryRunRecreation(
   await client.apply(other, { fieldManager, dryRun: true }, signal);
 }
 
+/** A client that deletes, and reads until the object is gone. */
 export type RecreateDeps = { readonly client: Pick<ApiClient, "getOrUndefined" | "delete">; readonly clock: Clock };
 
 const pollMs = 150;
 
 /**
- * Deletes `live`, and resolves when it is gone with all that it owns: pods of the old Deployment must not run beside those of the new
- * one. Throws ApplyError when it is still there after `timeoutMs`.
+ * Deletes `live`, and resolves when it is gone with all that it owns: pods of the old Deployment must not run beside those of the new one.
+ * Throws ApplyError when it is still there after `timeoutMs`, or when another client has recreated it.
  */
 export async function deleteForRecreation(
   live: KubeObject,
@@ -68,7 +66,7 @@ export async function deleteForRecreation(
     const options = { propagationPolicy: "Foreground", ...(uid === undefined ? {} : { uid }) } as const;
     await client.delete({ gvk, key }, options, signal);
   } catch (error) {
-    // Another object has its name by now; the next plan looks at that.
+    // Another object has this name by now; the next plan looks at that.
     if (!isConflict(error)) throw error;
     throw notRecreated(live, "another client has recreated it meanwhile", error);
   }

@@ -5,51 +5,54 @@ import type { ReasonedError } from "../../std/errors.ts";
 import type { FailedAttempt } from "./last-good.ts";
 import type { World } from "./world.ts";
 
-/** What a reconcile does; `settle` wants nothing new, and only verifies and repairs. */
+/** What a reconcile does, as `decide` has chosen it. `settle` starts nothing new, and only verifies and repairs what is applied. */
 export type Decision =
   | { readonly kind: "elsewhere" }
   | { readonly kind: "suspend" }
   | { readonly kind: "uninstall"; readonly policy: DeletionPolicy }
   | { readonly kind: "refuse"; readonly error: ReasonedError }
   | ({ readonly kind: "install" | "upgrade" } & TargetWithNews)
-  /** `isChecked`: the preflight has been made by an upgrade that it refused. */
+  /** `isChecked`: the preflight checks were made by the upgrade that was refused in this reconcile, and are not repeated. */
   | ({ readonly kind: "settle"; readonly isChecked?: boolean } & TargetWithNews)
   /** The upgrade policy keeps an upgrade waiting, and `obstacle` says why nothing else can be done meanwhile. */
   | { readonly kind: "wait"; readonly hold: Hold; readonly obstacle: Obstacle }
   | Rollback;
 
-/** `problem`: why it is not something newer. `hold`: what it will become later, because the upgrade policy says so. */
+/**
+ * What to apply, with what to report beside it. `problem`: why a newer release is not used. `hold`: the upgrade that the upgrade policy keeps
+ * waiting.
+ */
 export type TargetWithNews = Target & { readonly problem?: ReasonedError; readonly hold?: Hold };
 
 /** A decision that `act` carries out. */
 export type Converging = Extract<Decision, { readonly kind: "install" | "upgrade" | "settle" | "rollback" }>;
 
-/** `install` before anything was applied, `settle` where this very revision was. */
+/** `install` when nothing has been applied yet, `settle` when this revision was applied last, else `upgrade`. */
 export function modeOf({ recorded }: World, { rendering }: Target): "install" | "upgrade" | "settle" {
   if (recorded.lastAppliedRevision === undefined) return "install";
   return recorded.lastAppliedRevision === rendering.revision ? "settle" : "upgrade";
 }
 
-/** Why what runs cannot be looked after while an upgrade waits. */
+/** Why what runs cannot be verified and repaired while an upgrade waits. */
 export type Obstacle =
-  /** Its release is not at hand. */
+  /** The release that runs is in none of the available catalogues, and not in the record of the last good revision. */
   | { readonly kind: "unknown-release" }
-  /** The spec cannot be built with its release; `message` says why. */
+  /** The spec cannot be built with the release that runs; `message` says why. */
   | { readonly kind: "unbuildable"; readonly message: string };
 
-/** An upgrade that the policy of the spec lets nobody start now. */
+/** An upgrade that the upgrade policy does not allow to start now. */
 export type Hold = {
   readonly gate: Exclude<UpgradeGate, { readonly kind: "open" }>;
-  /** What the instance becomes once it may. */
+  /** What is applied once the policy allows it. */
   readonly waiting: Target;
   /** The version that runs. */
   readonly from: string;
 };
 
-/** The last good revision in the place of one that failed. */
+/** The last good revision, applied in place of the one that failed. */
 export type Rollback = {
   readonly kind: "rollback";
   readonly failed: FailedAttempt;
-  /** Why there is nothing newer to be tried. */
+  /** Why no newer release can be tried. */
   readonly problem?: ReasonedError;
 } & Target;

@@ -15,18 +15,19 @@ export function overlaps(stale: KubeObject, wanted: KubeObject): boolean {
   return a.shard === b.shard;
 }
 
-/** `shard` is undefined for "!key", all that belong to no shard. */
+/** Reads `key=shard`, and `!key` (objects of no shard: `shard` is undefined). Undefined for any other selector. */
 function readSelector(selector: string): { readonly key: string; readonly shard: string | undefined } | undefined {
   const [, not = "", key = "", , shard] = /^(!?)([\w./-]+)(=([\w.-]+))?$/.exec(selector) ?? [];
   if (key === "" || (not === "!") === (shard !== undefined)) return undefined;
   return { key, shard };
 }
 
+/** The value of the component label, such as "source-controller"; empty without the label. */
 export function componentOf(deployment: KubeObject): string {
   return deployment.metadata.labels?.[labels.component] ?? "";
 }
 
-/** Of all containers. */
+/** The arguments of all containers of `deployment`, in their order. */
 export function argsOf(deployment: KubeObject): readonly string[] {
   return containersOf(deployment).flatMap(({ args }) => listOf(args).map(textOf));
 }

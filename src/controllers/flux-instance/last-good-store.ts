@@ -17,7 +17,10 @@ export class LastGoodStore {
     this.#client = client;
   }
 
-  /** A ConfigMap that may not be read counts as damaged: Flux is kept going without it. Throws as ApiClient. */
+  /**
+   * The record of `instance`. A ConfigMap that the operator may not read (403) counts as damaged, since reconciles work without it. Throws as
+   * ApiClient.
+   */
   async read(instance: KubeObject, signal: AbortSignal): Promise<LastGoodState> {
     const configMap = await this.#getOrRefusal(instance, signal);
     if (configMap === undefined) return { kind: "absent" };
@@ -29,7 +32,10 @@ export class LastGoodStore {
     return state;
   }
 
-  /** Makes the ConfigMap keep `record` unless `current`, which was read, says the same. Throws LastGoodError, and as ApiClient. */
+  /**
+   * Writes `record` to the ConfigMap, unless `current`, as it was read, equals it. Throws LastGoodError when the record is too large, and as
+   * ApiClient.
+   */
   async write(
     instance: KubeObject,
     record: LastGoodRecord,
@@ -51,6 +57,7 @@ export class LastGoodStore {
     }
   }
 
+  /** Deletes the ConfigMap of `instance`, if there is one. Throws as ApiClient. */
   async remove(instance: KubeObject, signal: AbortSignal): Promise<void> {
     this.#seen = undefined;
     await this.#client.delete({ gvk: configMapKind, key: keyIn(instance) }, {}, signal);

@@ -9,7 +9,10 @@ import { canonicalJson, deepEqual, isJsonObject } from "../../std/json.ts";
 
 /** The last revision that was applied and healthy (with `spec.wait: false`: applied), with all that it takes to render it again. */
 export type LastGood = {
-  /** `spec` of the FluxInstance as it was written, which is read again as any stored one: a newer operator fills in what is new. */
+  /**
+   * `spec` of the FluxInstance as the user wrote it. It is parsed again like any stored spec, so a newer operator adds the defaults of new
+   * fields.
+   */
   readonly spec: JsonObject;
   readonly release: Release;
   /** Absent when the release is embedded. */
@@ -18,11 +21,11 @@ export type LastGood = {
   readonly version: string;
   /** "v2.9.4@sha256:<64 hex>" */
   readonly revision: string;
-  /** The first generation of the instance that was this. */
+  /** The first generation of the instance that was applied as this revision. */
   readonly generation: number;
 };
 
-/** What was tried after that and failed. It is not tried again while the first three are the same. */
+/** The upgrade from the last good revision that failed. It is not retried while generation, artifact, operator and revision are the same. */
 export type FailedAttempt = {
   readonly generation: number;
   readonly artifactRevision?: string;
@@ -33,12 +36,14 @@ export type FailedAttempt = {
   readonly message: string;
 };
 
+/** What the ConfigMap records: the last good revision, and the upgrade that has failed since. */
 export type LastGoodRecord = { readonly good: LastGood; readonly failed?: FailedAttempt };
 
+/** What is known of the record. */
 export type LastGoodState =
   | { readonly kind: "absent" }
   | ({ readonly kind: "known" } & LastGoodRecord)
-  /** Somebody has changed it by hand; `message` says what is wrong. */
+  /** It cannot be read or written, or its content is damaged, for instance by hand; `message` says what is wrong. */
   | { readonly kind: "damaged"; readonly message: string };
 
 /** The record is too large for a ConfigMap. */
@@ -48,10 +53,13 @@ const keys = { good: "lastGood.json", failed: "failedAttempt.json", release: "re
 
 /** The API server takes 1 MiB with all metadata; a release is about 12 KiB. */
 const longestBytes = 900 * 1024;
-/** No release is larger; what unpacks to more is none. */
+/** No release is larger. Content that unpacks to more is damaged. */
 const longestReleaseBytes = 64 * 1024 * 1024;
 
-/** The ConfigMap that keeps `record`. It goes with `instance`. Throws LastGoodError when it would be too large. */
+/**
+ * The ConfigMap that keeps `record`. Its owner is `instance`, so Kubernetes deletes both together. Throws LastGoodError when it would be larger
+ * than 900 KiB.
+ */
 export function encodeLastGood(instance: KubeObject, { good, failed }: LastGoodRecord): KubeObject {
   const { namespace = "", name, uid = "" } = instance.metadata;
   const { release, ...facts } = good;
@@ -80,7 +88,7 @@ export function encodeLastGood(instance: KubeObject, { good, failed }: LastGoodR
   };
 }
 
-/** What a ConfigMap keeps about `instance`. One that belongs to another instance of the same name tells nothing. */
+/** What `configMap` records about `instance`; `absent` when it belongs to another instance of the same name. */
 export function decodeLastGood(configMap: KubeObject, instance: KubeObject): LastGoodState {
   if (!belongsTo(configMap, instance)) return { kind: "absent" };
   try {
@@ -95,7 +103,7 @@ export function decodeLastGood(configMap: KubeObject, instance: KubeObject): Las
   }
 }
 
-/** Whether both keep the same: releases are compared by digest, and it does not matter since when. */
+/** Whether both records say the same. Releases are compared by digest, and the generation is ignored. */
 export function sameRecord(left: LastGoodRecord, right: LastGoodRecord): boolean {
   return deepEqual(comparable(left), comparable(right));
 }
@@ -118,7 +126,7 @@ function packRelease(release: Release): Packed {
   return packed;
 }
 
-/** Only what `packRelease` has made passes: its digest stands beside it. */
+/** Accepts only what `packRelease` has made: its digest is recorded beside it. */
 function unpackRelease(base64: string, digest: string): Release {
   const text = unpack(base64);
   if (sha256Digest(text) !== digest) throw new DamagedError(`${keys.release} is not the release that was kept`);

@@ -8,20 +8,21 @@ import type { Rendering } from "../../render/rendering.ts";
 import { deepEqual } from "../../std/json.ts";
 import { shorten } from "../../std/shorten.ts";
 
-/** `status.plan`: what an installation, an upgrade or a new configuration does, before it does it. */
+/** `status.plan`: what an installation, an upgrade or a new configuration changes, recorded before its first write. */
 export type Plan = {
   /** Absent for an installation. */
   readonly from?: string;
   readonly to: string;
   readonly revision: string;
-  /** When its first write was made; absent while it waits, and where it was refused before that. */
+  /** When its first write was made (RFC 3339); absent while it waits, and when it was refused before that. */
   readonly startedAt?: string;
   readonly images: readonly PlannedImage[];
 } & Partial<Consequences>;
 
+/** One image: `name` is "repository:tag", and `digest` is absent when the image is not pinned. */
 export type PlannedImage = { readonly name: string; readonly digest?: string };
 
-/** What only the API server can tell; absent from the plan where it refuses the objects. */
+/** What only the API server can tell; absent from the plan when it refuses the objects. */
 export type Consequences = {
   readonly added: number;
   readonly changed: number;
@@ -32,6 +33,7 @@ export type Consequences = {
   readonly objectsLosingFields: readonly string[];
 };
 
+/** What dry-runs and the lists of stored objects say about a plan. */
 export type Foreseen = {
   readonly planned: readonly PlannedObject[];
   readonly stale: readonly ManagedObject[];
@@ -39,10 +41,10 @@ export type Foreseen = {
   readonly losses: readonly Loss[];
 };
 
-/** So many objects that lose fields are named one by one. */
+/** How many objects that lose fields are named; of the others the plan has only the number. */
 const namedLosses = 50;
 
-/** `from` is the version that runs. */
+/** The plan for `rendering`. `from` is the version that runs, undefined before an installation. Without `foreseen` the plan has no consequences. */
 export function planOf(rendering: Rendering, from: string | undefined, foreseen?: Foreseen): Plan {
   return {
     ...(from === undefined ? {} : { from }),
@@ -53,6 +55,7 @@ export function planOf(rendering: Rendering, from: string | undefined, foreseen?
   };
 }
 
+/** The images of `rendering`, as `status.plan` and `status.lastAppliedImages` list them. */
 export function plannedImages({ images }: Rendering): readonly PlannedImage[] {
   return images.map(({ repository, tag, digest }) => ({
     name: `${repository}:${tag}`,
@@ -76,15 +79,15 @@ function consequencesOf({ planned, stale, migrations, losses }: Foreseen): Conse
 }
 
 /**
- * The plan to show when `next` is about to be carried out and `recorded` stands in status. What has begun is told as it was before it
- * began: at a retry less is left to do. A new configuration on the way to the same version does not begin anew.
+ * The plan for status when `next` is about to be carried out and `recorded` is there. A plan that has begun stays as it was before it began,
+ * since at a retry less is left to do. A new configuration on the way to the same version keeps its `startedAt`.
  */
 export function followingPlan(recorded: Plan | undefined, next: Plan): Plan {
   if (recorded?.startedAt === undefined || recorded.to !== next.to) return next;
   return recorded.revision === next.revision ? recorded : { ...next, startedAt: recorded.startedAt };
 }
 
-/** Whether the way to the release of `rendering` has begun, so that it is better finished than left. */
+/** Whether the change to the release of `rendering` has begun, so that it is better finished than stopped. */
 export function hasBegun(recorded: Plan | undefined, rendering: Rendering): boolean {
   if (recorded?.startedAt === undefined || recorded.to !== rendering.version) return false;
   return (
@@ -96,7 +99,7 @@ function imagesToJson(images: readonly PlannedImage[]): readonly JsonObject[] {
   return images.map((image) => ({ ...image }));
 }
 
-/** As the API server has it; undefined where there is none. */
+/** Reads `status.plan` as the API server returns it; undefined when there is none. */
 export function readPlan(value: JsonValue | undefined): Plan | undefined {
   const fields = fieldsOf(value);
   const { added, changed, removed } = fields;

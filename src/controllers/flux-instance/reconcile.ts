@@ -31,11 +31,13 @@ import type { Interrupt, Interrupts } from "./wake/interrupts.ts";
 import type { LiveIndex } from "./wake/live-index.ts";
 import { worldOf, type World } from "./world.ts";
 
+/** The kind of FluxInstance in the API version in which the operator reads and writes it. */
 export const fluxInstanceKind: GroupVersionKind = {
   ...parseApiVersion(fluxInstance.storageApiVersion),
   kind: fluxInstance.kind,
 };
 
+/** What a reconcile needs; `operator/wire.ts` constructs it once. `ownNamespace` is the namespace in which the operator runs. */
 export type ReconcileDeps = ActDeps &
   Omit<ConcludeDeps, "log"> &
   UninstallDeps & {
@@ -48,7 +50,10 @@ export type ReconcileDeps = ActDeps &
     readonly ownNamespace: string;
   };
 
-/** One reconcile of a FluxInstance, from start to end. The lines of `log` name it. */
+/**
+ * One reconcile of the FluxInstance `key`, from start to end; resolves to when it is due again. Throws as ApiClient when the instance or its
+ * status cannot be read or written.
+ */
 export async function reconcileFluxInstance(
   key: ObjectKey,
   deps: ReconcileDeps,
@@ -94,13 +99,13 @@ type Step = {
   readonly world: World;
   readonly releases: Releases;
   readonly conclusion: Conclusion;
-  /** Aborted when the instance is wished otherwise. */
+  /** Aborted when the instance changes, or its artifact has another digest. */
   readonly interrupt: AbortSignal;
 };
 
 type ConvergeStep = Step & { readonly decision: Converging };
 
-/** How carrying a decision out ended; `instead`: it was refused before its first write, and this one is to be carried out in its place. */
+/** How carrying out a decision ended. `instead`: it was refused before its first write, and this decision is carried out in its place. */
 type End = Outcome | { readonly kind: "instead"; readonly decision: Converging };
 
 async function carryOut(decision: Decision, step: Step, deps: Deps, signal: AbortSignal): Promise<End> {
@@ -148,7 +153,7 @@ async function suspend({ world, conclusion }: Step, signal: AbortSignal): Promis
   return { kind: "settled" };
 }
 
-/** A spec that cannot be built. What runs is left alone either way. */
+/** Reports a spec that cannot be built. What runs is not changed. */
 async function refuse(error: ReasonedError, { world, conclusion }: Step, signal: AbortSignal): Promise<Outcome> {
   const stalled = error.retry === "on-change";
   const failure: Failure = { reason: reasonOf(error), message: error.message, stalled };
@@ -162,7 +167,10 @@ async function refuse(error: ReasonedError, { world, conclusion }: Step, signal:
   return { kind: "failed", retry: { kind: error.retry } };
 }
 
-/** Whether the spec is the one that runs, and nothing else has been begun: it is the range that finds a newer release now. */
+/**
+ * Whether the spec is applied, and no other revision was attempted since. Then an upgrade comes from the version range or the artifact, not
+ * from the user.
+ */
 function isRunning(world: World): boolean {
   return isAppliedSpec(world) && world.recorded.lastAttemptedRevision === world.recorded.lastAppliedRevision;
 }
@@ -196,7 +204,10 @@ async function converge(decision: Converging, step: Step, deps: Deps, signal: Ab
   }
 }
 
-/** An upgrade that nobody has asked for, and that is refused before its first write, leaves a healthy instance as it is. */
+/**
+ * An upgrade that the user did not ask for, and that is refused before its first write, leaves a healthy instance as it is: what to settle
+ * instead. Undefined for any other failure.
+ */
 function keptDespite(decision: Converging, thrown: unknown, { world, releases }: Step): Converging | undefined {
   if (decision.kind !== "upgrade" || thrown instanceof InterruptedError || !isRunning(world)) return undefined;
   const { kind: _, ...wanted } = decision;
@@ -229,7 +240,7 @@ async function concludeSuccess(
   return sync;
 }
 
-/** The upgrade policy keeps an upgrade waiting, and what runs cannot be looked after. */
+/** The upgrade policy keeps an upgrade waiting, and what runs cannot be verified meanwhile. */
 async function wait(
   decision: Extract<Decision, { kind: "wait" }>,
   { world, conclusion }: Step,
@@ -257,7 +268,7 @@ async function concludeFailure(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const error = firstReasonOf(thrown);
-  // Nothing has failed: the next reconcile, for which the drift has asked already, makes it anew.
+  // Nothing has failed: the drift has already queued the next reconcile, which repairs it.
   if (error instanceof DriftedError) {
     conclusion.log.ended({ kind: "restarted", message: error.message });
     return backoff;

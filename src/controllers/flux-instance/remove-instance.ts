@@ -17,23 +17,28 @@ import { removalPhases, type RemovalPhase, type RemovalProgress } from "./remove
 import { uninstall, type UninstallDeps, type Uninstalled } from "./remove/uninstall.ts";
 import type { World } from "./world.ts";
 
+/** A client that deletes and patches but never applies, and the record of the last good revision, which is deleted with the instance. */
 export type RemoveInstanceDeps = UninstallDeps & {
   readonly client: Pick<ApiClient, "getOrUndefined" | "list" | "listPage" | "patch" | "delete">;
   readonly lastGood: Pick<LastGoodStore, "remove">;
 };
 
+/** An instance that is being deleted, and how much of its installation is deleted with it. */
 export type RemoveInstance = {
   readonly world: World;
   readonly conclusion: Conclusion;
   readonly policy: DeletionPolicy;
 };
 
-/** Deletions are waited for so long in one go; whoever changes the instance meanwhile is heard after that. */
+/** How long one reconcile waits for deletions. A change of the instance, such as another deletion policy, takes effect after that. */
 const waitMs = 10_000;
-/** Nobody tells when an obstacle goes, and its user is waiting: so it is looked at often, however long it stays. */
+/** No watch reports that an obstacle was removed, and the user is waiting for the deletion, so it is checked often, however long it stays. */
 const retryMs = 5_000;
 
-/** Removes what the instance has installed and lets the instance go; until all is done, our finalizer holds it. */
+/**
+ * Removes what the instance has installed, as far as `policy` says, and then our finalizer from the instance. Failures are reported in status
+ * and the event; resolves to an outcome that comes back every 5 seconds while something blocks the removal.
+ */
 export async function removeInstance(
   { world, conclusion, policy }: RemoveInstance,
   deps: RemoveInstanceDeps,
@@ -62,12 +67,12 @@ export async function removeInstance(
 
 type Told = ReturnType<typeof reportedSoFar>;
 
-/** Tells users how far a removal is, and nothing twice: what was told by an earlier try is no news. */
+/** Reports to users how far a removal is, in status, events and log. What an earlier try has reported is not reported again. */
 class RemovalReport implements RemovalProgress {
   readonly waitMs = waitMs;
-  /** What was told before this try. */
+  /** What status said before this try. */
   readonly #before: Told;
-  /** With what has been told since. */
+  /** The world with the status that has been written since. */
   #world: World;
   readonly #conclusion: Conclusion;
   readonly #signal: AbortSignal;
@@ -96,7 +101,7 @@ class RemovalReport implements RemovalProgress {
 
   async waiting(message: string): Promise<void> {
     const removal = { kind: "waiting", phase: this.#phase, message } as const;
-    // An earlier try may have told that and more.
+    // An earlier try may have reported this and more.
     if (reportedSoFar(this.#world)?.message.startsWith(removalMessage(removal)) === true) return;
     this.#conclusion.log.waiting(message);
     await this.#tell(removal);
@@ -119,7 +124,7 @@ class RemovalReport implements RemovalProgress {
       if (isNews) this.#conclusion.event(note);
     } catch (error) {
       this.#signal.throwIfAborted();
-      // What stops the removal may also refuse the status, as permissions that were taken away do. Then the event is all there is to read.
+      // What stops the removal may also stop the status write, such as permissions that were removed. Then the event is the only report.
       this.#conclusion.note({ ...note, message: `${text}; ${errorMessage(error)}` });
     }
   }

@@ -3,19 +3,19 @@ import type { InventoryEntry } from "../../apply/inventory.ts";
 import type { EventNote } from "../../runtime/events.ts";
 import type { Plan } from "./plan.ts";
 
-/** Is told what an apply does, in the order of these methods. Status, events and the log are made from it (`conclude/conclude.ts`). */
+/** What `act` reports to while it works, in the order of these methods. Status, events and the log are made from it (`conclude/conclude.ts`). */
 export type Reporter = {
-  /** What the preflight warns of; an empty list takes older warnings back. */
+  /** What the preflight warns of; an empty list clears older warnings. */
   warned(warnings: readonly string[]): void;
   /** What is to be done. Nothing has been written. */
   planned(plan: Plan): void;
   /** Called before the first write, with all that may exist from now on. */
   begun(inventory: readonly InventoryEntry[]): Promise<void>;
-  /** What happens to objects that are not only ours. */
+  /** What happens to objects that other field managers have managed too. */
   announced(notes: readonly EventNote[]): void;
-  /** What takes long, in words that change seldom. */
+  /** What takes long. The message goes into status, so it changes seldom. */
   progressed(message: string): Promise<void>;
-  /** What objects are waited for, named with the reason; called again when it is something else. */
+  /** Which objects are waited for, and why; called again when these are other objects. */
   waited(message: string): void;
   /** One object has been written or deleted. */
   changed(change: Change): void;

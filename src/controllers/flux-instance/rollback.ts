@@ -13,12 +13,15 @@ import type { LastGoodStore } from "./last-good-store.ts";
 import type { FailedAttempt, LastGood, LastGoodState } from "./last-good.ts";
 import type { World } from "./world.ts";
 
-/** What follows from the failure of an upgrade. */
+/** What follows from the failure of an upgrade: what was applied stays, and `because` says why there is no rollback; or a rollback. */
 export type AfterFailure =
   | { readonly kind: "stay"; readonly because?: string }
   | { readonly kind: "rollback"; readonly to: Rollback };
 
-/** Whether there is a way back from `thrown`, which ended the upgrade to `target`. Pure. */
+/**
+ * Whether the upgrade to `target`, which `thrown` has ended, is rolled back, and to what. `error` is what `firstReasonOf` makes of `thrown`.
+ * Pure.
+ */
 export function rollbackAfter(thrown: unknown, error: ReasonedError, world: World, target: Target): AfterFailure {
   const { upgrade, wait } = target.spec;
   if (!upgrade.rollback || !wait || !endsUpgrade(thrown)) return { kind: "stay" };
@@ -35,10 +38,10 @@ function stay(because: string): AfterFailure {
   return { kind: "stay", because };
 }
 
-/** Answers that the API server gives again whenever it is asked. */
+/** Statuses with which the API server would answer every retry. */
 const finalStatuses: ReadonlySet<number> = new Set([400, 403, 413, 422]);
 
-/** Whether trying again cannot help: the pods are ill, or the API server refuses objects for what they are. */
+/** Whether a retry cannot help: pods are unhealthy, or the API server refuses what is in the objects. */
 function endsUpgrade(thrown: unknown): boolean {
   if (thrown instanceof AggregateError) return thrown.errors.some(endsUpgrade);
   if (thrown instanceof HealthError || thrown instanceof LatePlanError) return true;
@@ -52,7 +55,10 @@ function attemptOf({ reason, message }: ReasonedError, { generation }: World, ta
   return { generation, ...origin, operatorVersion, version, revision, reason, message };
 }
 
-/** Puts on record what a return comes from, so that every reconcile goes on with it. Without that there is no way back. */
+/**
+ * Records the failed upgrade, so that every later reconcile continues the rollback. Resolves to `stay` when the record cannot be written, since
+ * without it the next reconcile would retry the upgrade.
+ */
 export async function recordFailure(
   way: AfterFailure,
   { instance, lastGood }: World,
@@ -65,7 +71,7 @@ export async function recordFailure(
   return error === undefined ? way : stay(error.message);
 }
 
-/** Records `target` as what is good from now on. A record that cannot be written takes nothing from the success: its state says so. */
+/** Records `target` as the last good revision. A failed write does not fail the reconcile: it resolves to the `damaged` state that says why. */
 export async function keepGood(
   world: World,
   target: Target,

@@ -4,6 +4,7 @@ import type { Condition } from "../../kube/conditions.ts";
 import type { JsonObject, JsonValue } from "../../kube/object.ts";
 import { readPlan, type Plan } from "./plan.ts";
 
+/** One entry of `status.history`, in the Go operator's form: one for each revision and outcome. */
 export type HistoryEntry = {
   readonly digest: string;
   readonly firstReconciled: string;
@@ -36,8 +37,8 @@ export type FluxInstanceStatus = {
 };
 
 /**
- * The status as the API server has it. Its schema has been checked at admission and nobody but us writes it, so the parts that no
- * decision rests on are taken over as they are; conditions, inventory and plan are read one by one.
+ * Reads the status as the API server returns it. Its schema was checked at admission and no other client writes it, so parts on which no
+ * decision depends are copied as they are; conditions, inventory and plan are read one by one.
  */
 export function readStatus(status: JsonValue | undefined): FluxInstanceStatus {
   const fields = fieldsOf(status);
@@ -52,7 +53,7 @@ export function readStatus(status: JsonValue | undefined): FluxInstanceStatus {
   };
 }
 
-/** The version that was last applied. The Go operator tells it as part of the revision only ("v2.8.4@sha256:..."). */
+/** The version that was last applied. The Go operator writes it only as part of the revision ("v2.8.4@sha256:..."). */
 export function runningVersion({ lastAppliedVersion, lastAppliedRevision }: FluxInstanceStatus): string | undefined {
   return lastAppliedVersion ?? lastAppliedRevision?.split("@")[0]?.replace(/^v/, "");
 }

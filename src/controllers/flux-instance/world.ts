@@ -16,18 +16,22 @@ export type World = {
   readonly instance: KubeObject;
   readonly generation: number;
   readonly settings: ReconcileSettings;
-  /** What the spec says, read as a stored one; the error where it cannot be used. */
+  /** What the spec asks for, read as a stored one; the error when it cannot be used. */
   readonly desired: CanonicalInstance | ReasonedError;
   /** What the instance's status says, which may have been written by the Go operator. */
   readonly recorded: FluxInstanceStatus;
   /** Metadata of the live objects that carry our owner labels. */
   readonly live: LiveMetadata;
-  /** What was last healthy, and what has been tried since. */
+  /** The last good revision, and the upgrade that has failed since. */
   readonly lastGood: LastGoodState;
-  /** The one namespace in which an instance counts. */
+  /** The operator's namespace, the only one in which an instance is reconciled. */
   readonly ownNamespace: string;
 };
 
+/**
+ * The world from what was read. `live` is the metadata of the managed objects; `lastGood` is not read for an instance in another namespace.
+ * Pure: a spec that cannot be used becomes the error in `desired`.
+ */
 export function worldOf(
   instance: KubeObject,
   live: LiveMetadata,
@@ -47,11 +51,12 @@ export function worldOf(
   };
 }
 
+/** Label selector of the objects that the instance `key` owns. */
 export function ownerSelector(key: ObjectKey): string {
   return formatSelector(ownerLabels(key));
 }
 
-/** `forceAt` together with `requestedAt`, not answered yet. */
+/** Whether the user forces this reconcile: `forceAt` equals `requestedAt`, and has not been handled yet. */
 export function isForced({ settings, recorded }: World): boolean {
   const { forceAt, requestedAt } = settings;
   return forceAt !== undefined && forceAt === requestedAt && forceAt !== recorded.lastHandledForceAt;

@@ -5,7 +5,7 @@ import type { Shapes } from "../shapes.ts";
 type Port = { readonly name: string; readonly containerPort: number };
 type Mount = { readonly name: string; readonly mountPath: string };
 
-/** What tells one controller from another; all else is common. */
+/** What differs between controllers; everything else is common. */
 export type Controller = {
   readonly name: ComponentName;
   /** Arguments before and after the four that all controllers have. */
@@ -20,7 +20,7 @@ export type Controller = {
   readonly mounts: readonly Mount[];
   readonly criticalPod: boolean;
   readonly terminationGracePeriodSeconds: number;
-  /** Two pods never share the storage that its Service points at. */
+  /** Whether the old pod ends before the new one starts: two pods must never share the storage that its Service points at. */
   readonly recreate: boolean;
   readonly services: readonly {
     readonly name: string;
@@ -29,11 +29,13 @@ export type Controller = {
   }[];
 };
 
-/** A CRD as controller-gen prints it, less descriptions and metadata. */
+/** A CRD as controller-gen prints it, without descriptions and metadata. */
 export type CrdSchema = { readonly name: string; readonly spec: JsonObject };
 
+/** What a release has of one controller: image tag, CRDs, and shapes. */
 export type ControllerBuild = { readonly tag: string; readonly crds: readonly CrdSchema[]; readonly shapes: Shapes };
 
+/** The flag of the address to which controllers send events. */
 export const eventsArg = "--events-addr=http://notification-controller.flux-system.svc.cluster.local./";
 
 const commonArgs = ["--watch-all-namespaces", "--log-level=info", "--log-encoding=json", "--enable-leader-election"];

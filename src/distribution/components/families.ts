@@ -2,7 +2,7 @@ import type { ComponentName } from "../release.ts";
 import { eventsArg } from "./controller.ts";
 import type { Controller } from "./controller.ts";
 
-/** What the controllers have in common that reconcile and keep nothing on disk. */
+/** What the controllers have in common that store no artifacts. */
 export const statelessController = {
   leadingArgs: [eventsArg],
   trailingArgs: [],

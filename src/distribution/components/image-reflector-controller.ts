@@ -1,6 +1,7 @@
 import type { Controller } from "./controller.ts";
 import { statelessController } from "./families.ts";
 
+/** image-reflector-controller has a database, in /data. */
 export const imageReflectorController: Controller = {
   ...statelessController,
   name: "image-reflector-controller",

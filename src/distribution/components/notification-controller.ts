@@ -1,6 +1,7 @@
 import type { Controller } from "./controller.ts";
 import { statelessController } from "./families.ts";
 
+/** notification-controller receives events of the other controllers (http) and webhooks (http-webhook), and sends no events itself. */
 export const notificationController: Controller = {
   ...statelessController,
   name: "notification-controller",

@@ -6,7 +6,7 @@ export type Resources = {
   readonly limits: { readonly cpu: string; readonly memory: string };
 };
 
-/** "100m/64Mi" style shorthand keeps tables readable. */
+/** Resources from "cpu/memory" texts such as "100m/64Mi", which keep tables readable. */
 export function resources(requests: string, limits: string): Resources & JsonObject {
   return { requests: pair(requests), limits: pair(limits) };
 }

@@ -1,12 +1,13 @@
 import type { ClusterSpec, Component } from "../../api/spec.ts";
 import { type Resources, resources } from "./resources.ts";
 
+/** A value of `spec.cluster.size`. */
 export type Size = NonNullable<ClusterSpec["size"]>;
 
 /** What a size changes on one controller; absent leaves the release's own. */
 export type SizeSettings = { readonly args?: readonly string[]; readonly resources?: Resources };
 
-/** `every` holds for controllers that a size does not name. */
+/** `every` is for controllers that a size does not name. */
 export type SizeProfile = { readonly every: SizeSettings } & { readonly [component in Component]?: SizeSettings };
 
 const helmCache = (entries: number) => [
@@ -23,7 +24,7 @@ const small = resources("100m/64Mi", "1000m/512Mi");
 const medium = resources("100m/128Mi", "2000m/1Gi");
 const large = resources("100m/256Mi", "3000m/3Gi");
 
-/** `cluster.size`: from how many objects on a cluster it pays is up to the user. */
+/** The profiles of `cluster.size`. The user chooses one by the number of objects in the cluster. */
 export const sizeProfiles = {
   small: {
     every: { resources: small },
@@ -48,6 +49,7 @@ export const sizeProfiles = {
   },
 } satisfies Record<Size, SizeProfile>;
 
+/** What `size` changes on `component`. */
 export function sizeSettings(size: Size, component: Component): SizeSettings {
   const profile: SizeProfile = sizeProfiles[size];
   return profile[component] ?? profile.every;

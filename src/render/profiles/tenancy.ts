@@ -16,7 +16,7 @@ export function lockdownArgs(cluster: ClusterSpec): ComponentArgs {
   };
 }
 
-/** Flags with which controllers use the tenants' own cloud identities, once these are on. */
+/** Flags with which controllers use the tenants' own cloud identities. */
 export function tenantIdentityArgs(cluster: ClusterSpec): ComponentArgs {
   const account = `--default-service-account=${cluster.tenantDefaultServiceAccount}`;
   const decryption = `--default-decryption-service-account=${cluster.tenantDefaultDecryptionServiceAccount}`;

@@ -4,7 +4,7 @@ import { type Draft, mapControllers, type RenderContext } from "../draft.ts";
 
 const consumers: ReadonlySet<Component> = new Set(["kustomize-controller", "helm-controller"]);
 
-/** With source-watcher, kustomize- and helm-controller accept the artifacts that it makes. */
+/** Lets kustomize- and helm-controller accept the artifacts that source-watcher makes, when that is installed. */
 export function acceptExternalArtifacts(drafts: readonly Draft[], { spec, release }: RenderContext): readonly Draft[] {
   if (!spec.components.includes("source-watcher")) return drafts;
   return mapControllers(drafts, (object, { component }) =>

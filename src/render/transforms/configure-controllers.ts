@@ -4,17 +4,17 @@ import { podSpec, podTemplate, replaceArg } from "../deployment.ts";
 import { type ControllerDraft, type Draft, mapControllers, type RenderContext } from "../draft.ts";
 import { edit, mergeField } from "../edit.ts";
 
-/** What every controller gets, whatever the profile: addresses in this cluster, node selector, pull secret, pod metadata. */
+/** Sets on every controller, whatever the profile: addresses in this cluster, node selector, pull secret, pod metadata. */
 export function configureControllers(drafts: readonly Draft[], context: RenderContext): readonly Draft[] {
   return mapControllers(drafts, (object, draft) => placePod(setAddresses(object, draft, context), context));
 }
 
-/** Host of a Service; `$(RUNTIME_NAMESPACE)` is expanded by Kubernetes. The trailing dot keeps DNS search paths out. */
+/** The host name of a Service; Kubernetes expands `$(RUNTIME_NAMESPACE)`. The trailing dot avoids DNS search paths. */
 export function serviceHost(name: string, namespace: string, domain: string): string {
   return `${name}.${namespace}.svc.${domain}.`;
 }
 
-/** Components that serve artifacts and tell others their own address. */
+/** Components that serve artifacts and publish their own address. */
 export const servesArtifacts: ReadonlySet<string> = new Set(["source-controller", "source-watcher"]);
 
 function setAddresses(object: KubeObject, { component }: ControllerDraft, context: RenderContext): KubeObject {
@@ -26,7 +26,7 @@ function setAddresses(object: KubeObject, { component }: ControllerDraft, contex
   return set(configured, "--storage-adv-addr", serviceHost(component, "$(RUNTIME_NAMESPACE)", spec.cluster.domain));
 }
 
-/** Empty turns events off: without notification-controller nobody would listen. */
+/** Empty turns events off: without notification-controller, no controller would receive them. */
 function eventsAddress({ spec, instance }: RenderContext): string {
   if (!spec.components.includes("notification-controller")) return "";
   return `http://${serviceHost("notification-controller", instance.namespace, spec.cluster.domain)}/`;

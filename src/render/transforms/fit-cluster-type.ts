@@ -3,7 +3,7 @@ import { editManager, podSpec } from "../deployment.ts";
 import { type Draft, mapControllers, mapKind, type RenderContext } from "../draft.ts";
 import { removeField } from "../edit.ts";
 
-/** OpenShift chooses users and seccomp itself and rejects pods that do. */
+/** Removes security settings on OpenShift, which chooses users and seccomp profiles itself and rejects pods that set them. */
 export function fitClusterType(drafts: readonly Draft[], { spec, release }: RenderContext): readonly Draft[] {
   if (spec.cluster.type !== "openshift") return drafts;
   const pods = mapControllers(drafts, (object) =>

@@ -3,7 +3,7 @@ import { type Draft, mapControllers, type RenderContext } from "../draft.ts";
 import { mergeField } from "../edit.ts";
 import { sizeSettings } from "../profiles/size.ts";
 
-/** `cluster.size`: concurrency, caches, requests and limits. */
+/** Applies `cluster.size`: concurrency, caches, requests and limits. */
 export function fitSize(drafts: readonly Draft[], { spec, release }: RenderContext): readonly Draft[] {
   const { size } = spec.cluster;
   if (size === undefined) return drafts;

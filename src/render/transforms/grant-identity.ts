@@ -19,8 +19,8 @@ const gated: readonly Component[] = [
 ];
 
 /**
- * Object-level and multitenant workload identity. Flux 2.6 has the feature gate off by default, later releases get it
- * set either way; without the feature no controller may ask for ServiceAccount tokens.
+ * Turns object-level and multitenant workload identity on or off. Flux 2.6 has the feature gate off by default, later releases get it set
+ * either way; without the feature no controller may create ServiceAccount tokens. Throws RenderError.
  */
 export function grantIdentity(drafts: readonly Draft[], { spec, release }: RenderContext): readonly Draft[] {
   const { cluster } = spec;
@@ -54,7 +54,7 @@ function checkIdentity(cluster: ClusterSpec, version: string): void {
   }
 }
 
-/** Identities of their own need tokens, whatever the feature gate says. */
+/** Identities of objects need tokens, whatever the feature gate says. */
 function checkTokenRule(drafts: readonly Draft[], version: string): void {
   const roles = drafts.filter(({ object }) => object.kind === "ClusterRole");
   if (roles.some(({ object }) => listOf(object["rules"]).some(isTokenRule))) return;
@@ -63,7 +63,7 @@ function checkTokenRule(drafts: readonly Draft[], version: string): void {
 
 const tokenRule = "rule of its own for serviceaccounts/token";
 
-/** Releases before 2.6 have no such rule; one that hides it among other rights would keep it, so it is refused. */
+/** Releases before 2.6 have no such rule. One that grants the permission among others would keep it, so it is refused. */
 function withoutTokenRule(draft: Draft, version: string): Draft {
   if (draft.object.kind !== "ClusterRole") return draft;
   const rules = listOf(draft.object["rules"]);
@@ -75,7 +75,7 @@ function withoutTokenRule(draft: Draft, version: string): Draft {
   return { ...draft, object: setField<KubeObject>(draft.object, ["rules"], kept) };
 }
 
-/** The right to make ServiceAccount tokens, and no other. */
+/** Whether a rule grants the creation of ServiceAccount tokens, and nothing else. */
 function isTokenRule(rule: JsonValue): boolean {
   const { resources, verbs } = fieldsOf(rule);
   return deepEqual(resources, ["serviceaccounts/token"]) && deepEqual(verbs, ["create"]);

@@ -7,7 +7,10 @@ import type { Draft, RenderContext } from "../draft.ts";
 import { buildFailed } from "../errors.ts";
 import type { IgnoredPaths } from "../rendering.ts";
 
-/** What `spec.driftIgnore` means for these objects. With `kustomize.strict` an entry that matches nothing is refused. */
+/**
+ * The fields that `spec.driftIgnore` leaves to other field managers, by object. Throws RenderError for a path that identifies the object and,
+ * with `kustomize.strict`, for an entry that matches nothing.
+ */
 export function ignoredPathsOf(drafts: readonly Draft[], { spec }: RenderContext): IgnoredPaths {
   const paths = new Map<string, readonly string[]>();
   for (const [index, entry] of spec.driftIgnore.entries()) {
@@ -40,7 +43,7 @@ function matchesNothing(field: string): Error {
   });
 }
 
-/** What the operator finds an object by. Whole maps of labels count, since ours are among them. */
+/** The fields by which the operator finds an object. Whole maps of labels are among them, since they include our labels. */
 const identity = new Set([
   "/apiVersion",
   "/kind",

@@ -5,7 +5,7 @@ import type { Draft, RenderContext } from "../draft.ts";
 import { edit, readField } from "../edit.ts";
 import { notUnderstood } from "../errors.ts";
 
-/** Our kinds, which notification-controller may watch and trigger like Flux's own. */
+/** The operator's kinds, which notification-controller may watch and trigger like Flux's own. */
 const operatorKinds = ["FluxInstance", "ResourceSet", "ResourceSetInputProvider"];
 
 /** CRDs that list the kinds they accept, and the field of `spec` with that list. */
@@ -14,7 +14,7 @@ export const kindLists: { readonly [crd: string]: string } = {
   "receivers.notification.toolkit.fluxcd.io": "resources",
 };
 
-/** With notification-controller: Alerts and Receivers accept the operator's kinds, and the controllers may read them. */
+/** With notification-controller, lets Alerts and Receivers accept the operator's kinds, and lets the controllers read these. */
 export function knowOperatorKinds(drafts: readonly Draft[], { spec, release }: RenderContext): readonly Draft[] {
   if (!spec.components.includes("notification-controller")) return drafts;
   if (!drafts.some(isControllerRole)) throw notUnderstood(release.version, "rbac", "ClusterRole crd-controller");
@@ -34,7 +34,7 @@ function isControllerRole({ object, previousNames }: Draft): boolean {
 
 const operatorRule = { apiGroups: ["fluxcd.controlplane.io"], resources: ["*"], verbs: ["*"] };
 
-/** One result per CRD of a release, so that what is computed from a CRD's identity can be remembered. */
+/** One result for each CRD of a release, so that results by the identity of a CRD can be memoised. */
 const accepted = new WeakMap<KubeObject, KubeObject>();
 
 function acceptKinds(crd: KubeObject, field: string, version: string): KubeObject {

@@ -3,7 +3,7 @@ import { type Draft, mapControllers, mapKind, type RenderContext } from "../draf
 import { setField } from "../edit.ts";
 import { lockdownArgs } from "../profiles/tenancy.ts";
 
-/** `cluster.multitenant`: tenants may not reach into each other's namespaces, nor use the controllers' own rights. */
+/** Applies `cluster.multitenant`: tenants may neither refer to objects in each other's namespaces nor use the permissions of the controllers. */
 export function lockDown(drafts: readonly Draft[], { spec, release }: RenderContext): readonly Draft[] {
   if (!spec.cluster.multitenant) return drafts;
   const args = lockdownArgs(spec.cluster);

@@ -8,7 +8,7 @@ import { edit, setField } from "../edit.ts";
 export const officialNamespace = "flux-system";
 
 /**
- * Gives what `rbac.yaml` brings the suffix "-<namespace>", so that several namespaces can be told apart, and points the
+ * Appends "-<namespace>" to the names of the objects in `rbac.yaml`, so that installations in several namespaces do not collide, and points the
  * bindings at the roles' new names and at the ServiceAccounts of the instance's namespace.
  */
 export function nameRoles(drafts: readonly Draft[], { release, instance }: RenderContext): readonly Draft[] {

@@ -4,9 +4,9 @@ import { canonicalQuantity } from "../../kube/quantity.ts";
 import { isJsonObject } from "../../std/json.ts";
 
 /**
- * Writes objects of Kubernetes' own kinds as its typed clients do: canonical quantities, empty optional fields left out,
- * structs that cannot be left out as {}. Server-side apply then sees no difference where there is none, and what the
- * Go operator has applied stays as it is. Custom resources and CRDs pass unchanged.
+ * Writes objects of Kubernetes' own kinds as its typed clients do: canonical quantities, empty optional fields left out, structs that cannot be
+ * left out as {}. Then server-side apply sees no difference where there is none, and what the Go operator has applied stays as it is. Custom
+ * resources and CRDs are not changed.
  */
 export function normalise(objects: readonly KubeObject[]): readonly KubeObject[] {
   return objects.map((object) => {
@@ -25,7 +25,7 @@ const alwaysPresent: { readonly [kind: string]: readonly (readonly string[])[] }
   PersistentVolumeClaim: [["spec", "resources"]],
 };
 
-/** Maps whose values are text of the user, not fields. */
+/** Maps whose keys are the user's, and not fields. */
 const textMaps: ReadonlySet<string> = new Set([
   "labels",
   "annotations",
@@ -136,7 +136,7 @@ function withStruct(object: JsonObject, [key, ...rest]: readonly string[]): Json
   return next === field ? object : { ...object, [key]: next };
 }
 
-/** Nothing above removes what makes an object an object. */
+/** The functions above never remove apiVersion, kind or name. */
 function asObject(object: KubeObject, changed: JsonObject): KubeObject {
   return changed === object ? object : { ...changed, ...identity(object, changed) };
 }

@@ -3,9 +3,10 @@ import type { Draft, RenderContext } from "../draft.ts";
 import { buildFailed } from "../errors.ts";
 import type { PatchReport } from "../rendering.ts";
 
+/** The patched drafts, and what each patch has matched. */
 export type Patched = { readonly drafts: readonly Draft[]; readonly reports: readonly PatchReport[] };
 
-/** The user's patches, in their order. With `kustomize.strict` one that matches nothing is refused. */
+/** Applies the user's patches in their order. Throws PatchError and, with `kustomize.strict`, RenderError for a patch that matches nothing. */
 export function patchObjects(drafts: readonly Draft[], { spec }: RenderContext): Patched {
   const { patches, strict } = spec.kustomize;
   if (patches.length === 0) return { drafts, reports: [] };

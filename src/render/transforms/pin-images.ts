@@ -8,13 +8,14 @@ import { buildFailed, notUnderstood } from "../errors.ts";
 import { type ImageReference, parseImage, replaceImages } from "../images.ts";
 import type { Unpinned } from "../rendering.ts";
 
+/** The image of each installed component. */
 export type ImageChoice = {
   /** By the repository that the official manifests name, such as "fluxcd/source-controller". */
   readonly images: ReadonlyMap<string, ImageReference>;
   readonly unpinned?: Unpinned;
 };
 
-/** The images of the wanted components. Throws BuildFailed for one without a digest where the spec requires digests. */
+/** Chooses the images of the installed components. Throws RenderError (BuildFailed) for an image without a digest when the spec requires digests. */
 export function planImages(context: RenderContext): ImageChoice {
   const { registry, variant, requireDigests } = context.spec.distribution;
   const known = imagesFor(context.release, { registry, variant });
@@ -29,6 +30,7 @@ export function planImages(context: RenderContext): ImageChoice {
   return { images, unpinned };
 }
 
+/** Replaces the official images in `objects` by the chosen ones. */
 export function pinImages(objects: readonly KubeObject[], { images }: ImageChoice): readonly KubeObject[] {
   return objects.map((object) => replaceImages(object, images));
 }

@@ -3,7 +3,10 @@ import type { KubeObject } from "../../kube/object.ts";
 import type { Draft, RenderContext } from "../draft.ts";
 import { buildFailed } from "../errors.ts";
 
-/** The objects of the release that the spec asks for, and the namespace that they go into. */
+/**
+ * The objects of the release that the spec asks for, and the namespace for them. Throws RenderError for a component that the release does not
+ * have.
+ */
 export function selectObjects({ spec, release, instance }: RenderContext): readonly Draft[] {
   const controllers = spec.components.flatMap((component) => {
     const objects = release.components[component] ?? missingComponent(component, release.version);
@@ -30,7 +33,7 @@ function missingComponent(component: Component, version: string): never {
   });
 }
 
-/** Uninstall leaves the namespace, so it says so itself. */
+/** An uninstall keeps the namespace, and the annotation says so. */
 function namespaceObject(name: string): KubeObject {
   return {
     apiVersion: "v1",

@@ -8,7 +8,7 @@ import { notUnderstood } from "../errors.ts";
 import { isAtLeast, type Minor } from "../version.ts";
 import { servesArtifacts, serviceHost } from "./configure-controllers.ts";
 
-/** Controllers that can share their work by label, and the Flux minor since which they can. */
+/** Controllers that can be sharded by label, and since which Flux minor. */
 const shardable = {
   "source-controller": [2, 0],
   "kustomize-controller": [2, 0],
@@ -19,11 +19,11 @@ const shardable = {
 } as const satisfies { readonly [component in Component]?: Minor };
 const shardableSince: { readonly [component in Component]?: Minor } = shardable;
 
-/** Kinds of a controller's manifest of which a shard gets its own; the rest is shared. */
+/** Kinds of a controller's manifest that each shard has for itself; the other objects are shared. */
 const ownKinds: ReadonlySet<string> = new Set(["Deployment", "Service"]);
 const shardRole = { "sharding.fluxcd.io/role": "shard" };
 
-/** Narrows the main controllers to objects without the shard label, and adds a Deployment and Service for each shard. */
+/** Restricts the main controllers to objects without the shard label, and adds a Deployment and a Service for each shard. */
 export function shard(drafts: readonly Draft[], context: RenderContext): readonly Draft[] {
   const { sharding } = context.spec;
   if (sharding === undefined) return drafts;
@@ -64,7 +64,7 @@ type ShardRef = { readonly component: Component; readonly shard: string; readonl
 function shardDeployment(object: KubeObject, { component, shard, key }: ShardRef, context: RenderContext): KubeObject {
   const app = `${component}-${shard}`;
   const { domain } = context.spec.cluster;
-  // The main address stays in front of the shard's; the controllers take the last one.
+  // The main address stays before the shard's; the controllers use the last one.
   const address = servesArtifacts.has(component)
     ? [`--storage-adv-addr=${serviceHost(app, "$(RUNTIME_NAMESPACE)", domain)}`]
     : [];
@@ -75,7 +75,7 @@ function shardDeployment(object: KubeObject, { component, shard, key }: ShardRef
   return appendArgs(marked, context.release.version, args);
 }
 
-/** A selector of another shape would let main and shard fight for the same pods. */
+/** With a selector of another form, main controller and shard would both own the same pods. */
 function selectApp(object: KubeObject, path: readonly string[], app: string, { release }: RenderContext): KubeObject {
   if (readField(object, path) === undefined) throw notUnderstood(release.version, nameObject(object), path.join("."));
   return setField(object, path, app);

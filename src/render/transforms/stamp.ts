@@ -3,7 +3,7 @@ import type { KubeObject } from "../../kube/object.ts";
 import type { Draft, RenderContext } from "../draft.ts";
 import { mergeField, setField } from "../edit.ts";
 
-/** Kinds that stand outside namespaces; what the release and the spec bring is of these or namespaced. */
+/** Kinds outside namespaces; all other kinds in the release and the spec are namespaced. */
 const clusterKinds: ReadonlySet<string> = new Set([
   "Namespace",
   "CustomResourceDefinition",
@@ -11,7 +11,7 @@ const clusterKinds: ReadonlySet<string> = new Set([
   "ClusterRoleBinding",
 ]);
 
-/** Puts every namespaced object into the instance's namespace. Patches find it without one too, as it was before. */
+/** Sets the instance's namespace on every namespaced object. Patches find the object without a namespace, too, as it was before. */
 export function stampNamespace(drafts: readonly Draft[], { instance }: RenderContext): readonly Draft[] {
   return drafts.map((draft) => {
     if (clusterKinds.has(draft.object.kind) || draft.object.metadata.namespace === instance.namespace) return draft;
@@ -20,7 +20,7 @@ export function stampNamespace(drafts: readonly Draft[], { instance }: RenderCon
   });
 }
 
-/** Labels and annotations by which the operator and Flux know what is managed. */
+/** Sets the labels and annotations by which the operator and Flux recognise what is managed. */
 export function stampManaged(objects: readonly KubeObject[], context: RenderContext): readonly KubeObject[] {
   const labels = managedLabels(context);
   return objects.map((object) =>
@@ -28,7 +28,7 @@ export function stampManaged(objects: readonly KubeObject[], context: RenderCont
   );
 }
 
-/** `spec.commonMetadata`; the owner labels win, because uninstall and prune go by them. */
+/** Sets `spec.commonMetadata`; the owner labels take precedence, because uninstall and prune rely on them. */
 export function stampCommonMetadata(objects: readonly KubeObject[], context: RenderContext): readonly KubeObject[] {
   const { labels, annotations } = context.spec.commonMetadata;
   const owned = { ...labels, ...ownerLabels(context.instance) };
@@ -37,7 +37,7 @@ export function stampCommonMetadata(objects: readonly KubeObject[], context: Ren
   );
 }
 
-/** Flux must not apply or prune what the operator manages, even where its objects stand in a synced repository. */
+/** Flux must not apply or prune what the operator manages, even if its objects are in a synced repository. */
 const managedAnnotations = {
   "kustomize.toolkit.fluxcd.io/ssa": "Ignore",
   "kustomize.toolkit.fluxcd.io/prune": "Disabled",

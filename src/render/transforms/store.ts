@@ -10,8 +10,8 @@ import { notUnderstood, unknownShape } from "../errors.ts";
 const artifactPath = "/data";
 
 /**
- * Puts the artifacts of source-controller on a PersistentVolumeClaim, and those of its shards where
- * `sharding.storage` is persistent. The others keep their emptyDir.
+ * Stores the artifacts of source-controller on a PersistentVolumeClaim, and those of its shards when `sharding.storage` is persistent. Other
+ * shards keep their emptyDir.
  */
 export function store(drafts: readonly Draft[], context: RenderContext): readonly Draft[] {
   const { storage, sharding } = context.spec;
@@ -23,7 +23,7 @@ export function store(drafts: readonly Draft[], context: RenderContext): readonl
   });
 }
 
-/** The main pod keeps its emptyDir unused: the list positions that patches count on stay as they were. */
+/** The main pod keeps its emptyDir unused, so that list positions in users' patches stay the same. */
 function mainOnClaim(draft: ControllerDraft, { release }: RenderContext): Draft {
   const volume = claimVolume("persistent-data", draft.object.metadata.name);
   const { object } = mountOnClaim(draft.object, release.version, "persistent-data");
@@ -46,7 +46,7 @@ function claimVolume(name: string, claimName: string): JsonValue {
   return { name, persistentVolumeClaim: { claimName } };
 }
 
-/** A release that keeps artifacts elsewhere would leave the claim empty. */
+/** With a release that stores artifacts elsewhere, the claim would stay empty. */
 function checkStoragePath(container: JsonObject, object: KubeObject, version: string): void {
   const flag = listOf(container["args"])
     .map(textOf)

@@ -9,6 +9,7 @@ import { isAtLeast } from "../version.ts";
 const kustomizeGroup = "kustomize.toolkit.fluxcd.io";
 const sourceGroup = "source.toolkit.fluxcd.io";
 
+/** A kind of custom resource, and the component that serves it. */
 export type SyncKind = {
   readonly component: Component;
   readonly group: string;
@@ -85,7 +86,7 @@ function commonSourceSpec({ interval, pullSecret, provider }: SyncSpec): JsonObj
   };
 }
 
-/** "1m" as "1m0s", the way in which Go and so the API server's clients write durations. */
+/** "1m" as "1m0s", the form in which Go, and so the API server's clients, write durations. Text that is no duration stays as it is. */
 export function formatGoDuration(text: string): string {
   const totalMs = parseDurationMs(text);
   if (totalMs === undefined) return text;

@@ -6,8 +6,8 @@ import { buildFailed } from "../errors.ts";
 import { type IdentityMarks, identityMarks } from "../profiles/cloud-identity.ts";
 
 /**
- * `cluster.identities`: marks the ServiceAccounts and pods of the named controllers, shards included, for the cloud's
- * workload identity. A controller that is not installed is passed over.
+ * Applies `cluster.identities`: marks the ServiceAccounts and pods of the named controllers and their shards for the cloud's workload identity.
+ * A controller that is not installed is skipped. Throws RenderError for a controller with two identities.
  */
 export function useCloudIdentity(drafts: readonly Draft[], { spec }: RenderContext): readonly Draft[] {
   if (spec.cluster.identities.length === 0) return drafts;

@@ -5,7 +5,10 @@ import { printObjects, printReport, printWarnings, type OutputFormat } from "../
 import { buildTargets } from "../../targets.ts";
 import { exitCodes, type Terminal } from "../../terminal.ts";
 
-/** Prints the objects of every FluxInstance in the order of apply; nothing at all when one cannot be built. */
+/**
+ * Prints the objects of every FluxInstance in the order of apply; nothing at all when one cannot be built. Resolves to the exit code. Throws as
+ * `readInstances` and `buildTargets`.
+ */
 export async function buildInstances(
   options: ReadOptions & CatalogueOptions & { readonly output: OutputFormat },
   terminal: Terminal,

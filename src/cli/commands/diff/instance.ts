@@ -14,9 +14,13 @@ import { plural, printReport, printWarnings } from "../../print.ts";
 import { buildTargets, type InstanceTarget } from "../../targets.ts";
 import { exitCodes, type Terminal } from "../../terminal.ts";
 
+/** The flags of `diff instance`. */
 export type DiffOptions = ReadOptions & CatalogueOptions & { readonly kubeconfig?: string; readonly context?: string };
 
-/** Prints what applying the one FluxInstance of the files would change on the cluster; nothing on stdout when nothing would. */
+/**
+ * Prints what applying the FluxInstance in the files would change on the cluster; nothing on stdout when nothing would change. Resolves to the
+ * exit code. Throws InputError for more than one FluxInstance, and as `diffCluster`.
+ */
 export async function diffInstance(options: DiffOptions, terminal: Terminal, signal: AbortSignal): Promise<number> {
   const target = await readTarget(options, terminal, signal);
   printWarnings(
@@ -55,7 +59,7 @@ function suspension({ suspended }: InstanceTarget): readonly string[] {
   return ["reconciliation is disabled by annotation: the operator changes nothing until it is enabled"];
 }
 
-/** The difference is shown as if it were made now. */
+/** The difference is shown as if it were applied now. */
 function delay({ spec }: InstanceTarget, nowMs: number): readonly string[] {
   const gate = upgradeGate(spec.upgrade, nowMs);
   switch (gate.kind) {
@@ -81,7 +85,7 @@ function printDiff({ differences, unchanged }: ClusterDiff, { stdout, stderr, co
   );
 }
 
-/** Longer than this are only CRDs; `build instance` prints them. */
+/** Only CRDs are longer than this; `build instance` prints them. */
 const longestNewObject = 200;
 
 function linesOf(difference: Difference): readonly string[] {

@@ -1,14 +1,15 @@
 import { ReasonedError } from "../../../std/errors.ts";
 
-/** The applied objects do not become healthy. */
+/** Applied objects are not healthy in time, or cannot become so. */
 export class HealthError extends ReasonedError {}
 
-/** What was applied has been deleted before it was healthy. */
+/** Another client deleted applied objects, or removed their labels, before they were healthy. */
 export class DriftedError extends ReasonedError {}
 
-/** A newer wish ended the wait. */
+/** The instance has changed while a reconcile was waiting. */
 export class InterruptedError extends ReasonedError {}
 
+/** The error for a wait that the interrupt signal ended. */
 export function interrupted(): InterruptedError {
   return new InterruptedError({
     reason: "HealthCheckCanceled",

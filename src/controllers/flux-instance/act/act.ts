@@ -40,6 +40,7 @@ import { movesStorage, tidyStorage } from "./storage.ts";
 import { remainderNotes, takeoverNotes } from "./takeover-notes.ts";
 import { mayHaveUnattended, readUnattended } from "./unattended.ts";
 
+/** One client for all writes, and the watched Deployments; tests pass plain objects. `wire.ts` wraps the client with `guardWrites`. */
 export type ActDeps = ApplyDeps & {
   readonly client: Pick<
     ApiClient,
@@ -48,28 +49,32 @@ export type ActDeps = ApplyDeps & {
   readonly liveIndex: Pick<LiveIndex, "deployment">;
 };
 
+/** What `act` has done. */
 export type ActResult = {
-  /** What was changed; empty when all was as it should be. */
+  /** What was changed; empty when everything was as desired. */
   readonly changes: readonly Change[];
   readonly inventory: readonly InventoryEntry[];
   /** Resources that no controller reconciles, in sentences; empty when there are none. */
   readonly unattended: readonly string[];
-  /** What went wrong without harm to what was wanted. */
+  /** What failed without affecting the result, in sentences. */
   readonly warnings: readonly string[];
 };
 
-/** What is made so, and who is told. */
+/** What `act` applies, and what it reports to. */
 export type Act = {
   readonly target: Target;
   readonly world: World;
-  /** Whether the preflight has been made by an upgrade that it refused, and what runs is looked after now. */
+  /** Whether the preflight checks were made by the upgrade that was refused in this reconcile, and are not repeated. */
   readonly isChecked?: boolean;
   readonly reporter: Reporter;
-  /** Aborted when something newer is wanted. */
+  /** Aborted when the instance changes meanwhile. */
   readonly interrupt: AbortSignal;
 };
 
-/** Makes the cluster what the target says, in the order of the law (ARCHITECTURE.md). Throws ReasonedError; what was done until then stays. */
+/**
+ * Brings the cluster to `target` in six steps: look, remember, clear, apply, health, prune (ARCHITECTURE.md). Throws ReasonedError, or an
+ * AggregateError of several; what was done until then stays.
+ */
 export async function act(given: Act, deps: ActDeps, signal: AbortSignal): Promise<ActResult> {
   const work: Work = { ...given, deps: { ...deps, onChange: (change) => given.reporter.changed(change) } };
   const plan = await look(work, signal);
@@ -86,20 +91,20 @@ export async function act(given: Act, deps: ActDeps, signal: AbortSignal): Promi
 
 type Work = Act & { readonly deps: ActDeps };
 
-/** What is to be done. */
+/** What `look` has found to be done. */
 type ActPlan = {
   readonly planned: readonly PlannedObject[];
   readonly migrations: readonly PlannedMigration[];
   readonly inventory: readonly InventoryEntry[];
-  /** What is in the recorded inventory and no longer wanted. */
+  /** What is in the recorded inventory and no longer desired. */
   readonly stale: readonly ManagedObject[];
-  /** Definitions among them that still have custom resources. */
+  /** The CRDs among `stale` that are kept, since they are still in use. */
   readonly retained: readonly ManagedObject[];
   /** Whether there is nothing to be written. */
   readonly isDone: boolean;
 };
 
-/** Asks the API server what would change, and whether it may. Writes nothing but what an interrupted removal has suspended. */
+/** Asks the API server what would change, and whether that is allowed. The only writes resume what an interrupted removal has suspended. */
 async function look(work: Work, signal: AbortSignal): Promise<ActPlan> {
   const { target, world, reporter, deps } = work;
   const inventory = inventoryOf(target.rendering.objects);
@@ -114,7 +119,7 @@ async function look(work: Work, signal: AbortSignal): Promise<ActPlan> {
   return { planned, migrations, inventory, stale, retained, isDone: going.length === 0 && isUnchanged };
 }
 
-/** Records all that may exist from now on, so that a crash leaves no orphan, and tells whose objects are taken over. */
+/** Records all that may exist from now on, so that a crash leaves no orphan, and reports whose objects are taken over. */
 async function remember({ planned, inventory }: ActPlan, work: Work, signal: AbortSignal): Promise<void> {
   const { world, reporter, deps } = work;
   await reporter.begun(unionInventory(world.recorded.inventory?.entries ?? [], inventory));
@@ -122,8 +127,8 @@ async function remember({ planned, inventory }: ActPlan, work: Work, signal: Abo
 }
 
 /**
- * Clears the way: stored objects leave the versions that are dropped, objects that are being deleted end, and controllers stop whose objects
- * another one is about to reconcile. Answers the plan as it is after that.
+ * Removes what stands in the way of the apply: moves stored objects out of the versions that are dropped, waits for objects that are being
+ * deleted, and stops controllers whose objects another one is about to reconcile. Resolves to the plan as it is after that.
  */
 async function clear(plan: ActPlan, work: Work, signal: AbortSignal): Promise<readonly PlannedObject[]> {
   const { world, reporter, interrupt, deps } = work;
@@ -152,7 +157,7 @@ async function applyAndWait(
   return applied.changes;
 }
 
-/** Deletes what is no longer wanted, only now that all else is healthy: what failed leaves something to return to. */
+/** Deletes what is no longer desired. This comes last, when everything else is healthy, so that a failed upgrade can be rolled back. */
 async function prune({ stale }: ActPlan, { target, world, deps }: Work, signal: AbortSignal): Promise<Pruned> {
   const pruned = await pruneStale(stale, world, deps, signal);
   deps.ledger.forgetOthers(target.rendering.objects);
@@ -161,7 +166,7 @@ async function prune({ stale }: ActPlan, { target, world, deps }: Work, signal: 
 
 type Pruned = { readonly changes: readonly Change[]; readonly retained: readonly ManagedObject[] };
 
-/** What is ours from now on, and what of the user's has no controller. */
+/** What the instance manages from now on, and which of the user's resources are unattended. */
 async function resultOf(
   { changes, retained }: Pruned,
   { planned, inventory: wanted, stale }: ActPlan,
@@ -175,7 +180,7 @@ async function resultOf(
   return { changes, warnings, inventory, unattended };
 }
 
-/** A removal that was interrupted, and is no longer wanted, may have suspended what is wanted now. */
+/** A removal that was interrupted, and is no longer desired, may have suspended what is desired now. */
 async function resumeWanted(planned: readonly PlannedObject[], deps: ActDeps, signal: AbortSignal): Promise<void> {
   const suspended = planned.flatMap(({ live }) => (live !== undefined && isSuspendedByUs(live) ? [live] : []));
   await mapConcurrent(suspended, requestLimit, (live) => resume(live, deps, signal));
@@ -195,8 +200,8 @@ async function unlessInterrupted<T>(
 }
 
 /**
- * Once definitions are served: what was blind is dry-run, before anything else is written. Controllers of the old version write until
- * the versions that they know are gone, so there is a last look after that.
+ * When the CRDs of their stage are served, blind objects are dry-run before anything else is written. Controllers of the old release write
+ * objects until the API versions that they know are dropped, so managedFields are rewritten once more after that.
  */
 function lookAgain(stages: readonly Stage[], { planned }: ActPlan, { target, world, deps }: Work): readonly Stage[] {
   const afterwards = async (signal: AbortSignal): Promise<void> => {

@@ -8,7 +8,10 @@ import { UnreachableError } from "../../../std/errors.ts";
 import type { LiveIndex } from "../wake/live-index.ts";
 import { DriftedError, HealthError, interrupted } from "./act-error.ts";
 
-/** Nothing was written, so health is read from the watch; only what is ill there is waited for. Throws as `throwUnlessHealthy`. */
+/**
+ * Verifies health when nothing was written: it is read from the watch, and only unhealthy Deployments are waited for. Throws as
+ * `throwUnlessHealthy`.
+ */
 export async function verifyHealth(
   { spec, rendering }: Target,
   wait: WaitOptions,

@@ -13,7 +13,10 @@ import { mapConcurrent } from "../../../std/concurrent.ts";
 import { shorten } from "../../../std/shorten.ts";
 import type { World } from "../world.ts";
 
-/** Where a previous installation leaves objects, and what to do about them. Source: `flux install`, `flux bootstrap`, the community chart. */
+/**
+ * A kind of which a previous installation leaves objects, and the advice for the user. Source: `flux install`, `flux bootstrap`, the community
+ * chart.
+ */
 type Trace = {
   readonly gvk: GroupVersionKind;
   readonly namespaced: boolean;
@@ -88,8 +91,8 @@ const traces: readonly Trace[] = [
 ];
 
 /**
- * Objects of a previous installation that the instance does not have, looked for when it takes over the others. They are named and
- * never deleted. Where we may not look, the note says so.
+ * Event notes about objects of a previous installation that the instance does not manage, made when it takes over others. They are named and
+ * never deleted; a kind that the operator may not list is named instead. Throws as ApiClient.
  */
 export async function leftoverNotes(
   planned: readonly PlannedObject[],
@@ -97,7 +100,7 @@ export async function leftoverNotes(
   { client }: { readonly client: Pick<ApiClient, "list"> },
   signal: AbortSignal,
 ): Promise<readonly EventNote[]> {
-  // The namespace is often there before everything else, and says nothing.
+  // A namespace that exists before the first apply is no sign of a previous installation.
   const found = planned.filter(({ object, live }) => object.kind !== "Namespace" && live !== undefined);
   if (!found.some(({ live }) => live !== undefined && !isApplied(live, { fieldManager: operatorName }))) return [];
   const ours = new Set([

@@ -10,12 +10,13 @@ import type { Target } from "../../../render/target.ts";
 import { enumerate } from "../../../std/shorten.ts";
 import { isForced, type World } from "../world.ts";
 
+/** A migration with the desired CRD that needs it. */
 export type PlannedMigration = Migration & { readonly definition: KubeObject };
 
-/** What the definitions of a plan mean for stored objects. */
+/** What the CRDs of a plan mean for stored objects. */
 export type MigrationOutlook = { readonly migrations: readonly PlannedMigration[]; readonly losses: readonly Loss[] };
 
-/** Finds what has to happen to stored objects before the definitions of the plan can be applied. Writes nothing. Throws as ApiClient. */
+/** Finds what has to happen to stored objects before the CRDs of the plan can be applied. Writes nothing. Throws as ApiClient. */
 export async function foreseeMigration(
   planned: readonly PlannedObject[],
   deps: { readonly client: Pick<ApiClient, "listPage"> },
@@ -30,8 +31,8 @@ export async function foreseeMigration(
 }
 
 /**
- * The migrations to carry out. Throws MigrationError when the user does not want them, or when objects would lose fields and nobody has
- * agreed to that.
+ * The migrations to carry out. Throws MigrationError when `spec.migrateResources` forbids one that is needed, or when objects would lose fields
+ * and the user has not forced the reconcile.
  */
 export function agreedMigrations(
   { migrations, losses }: MigrationOutlook,
@@ -46,12 +47,12 @@ export function agreedMigrations(
   return target.spec.migrateResources ? migrations : [];
 }
 
-/** The definitions of the plan that have been there before, and so may have objects. */
+/** The CRDs of the plan that exist already, and so may have objects. */
 export function knownDefinitions(planned: readonly PlannedObject[]): readonly KubeObject[] {
   return planned.filter(({ object, live }) => isDefinition(object) && live !== undefined).map(({ object }) => object);
 }
 
-/** Changes at most once a kind, and only for kinds that have objects. */
+/** The progress message. It changes at most once for each kind, and only for kinds that have objects. */
 export function migrationMessage({ kinds, of, objects }: MigrationProgress): string {
   return `Moving objects to the versions that are stored from now on: ${kinds} of ${of} kinds done, ${objects} objects`;
 }

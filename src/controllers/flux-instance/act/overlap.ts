@@ -15,11 +15,13 @@ import { enumerate } from "../../../std/shorten.ts";
 import { overlaps } from "../flux-controllers.ts";
 import { findControllerPods } from "../remove/running-controllers.ts";
 
+/** A client that may patch Deployments and list their pods. */
 export type OverlapDeps = {
   readonly client: Pick<ApiClient, "getOrUndefined" | "list" | "listPage" | "patch">;
   readonly clock: Clock;
 };
 
+/** The plan, the labels of its owner, and how long to wait. */
 export type OverlapOptions = {
   readonly planned: readonly PlannedObject[];
   readonly owner: OwnerLabels;
@@ -28,9 +30,9 @@ export type OverlapOptions = {
 };
 
 /**
- * Scales those controllers to 0, and waits for the end of their pods, whose objects a wanted controller would reconcile too before they
- * are gone or changed: two controllers never reconcile one object. Others keep running until they are pruned, or rolled over. Answers
- * the plan in which those that stay get their replicas back. Throws StillThereError when pods do not end.
+ * Scales controllers to 0 whose objects a desired controller would reconcile before they are deleted or changed, and waits until their pods
+ * have ended: two controllers never reconcile one object. Others run until they are pruned or rolled over. Resolves to the plan in which those
+ * that stay get their replicas back. Throws StillThereError when pods have not ended in time.
  */
 export async function parkOverlapping(
   stale: readonly ManagedObject[],
@@ -56,7 +58,7 @@ async function park(live: KubeObject, { client }: OverlapDeps, signal: AbortSign
   await client.patch({ gvk: gvkOf(live), key: objectIdOf(live) }, none, { fieldManager: operatorName }, signal);
 }
 
-/** Whether what runs of it would overlap with another one as it is to be, and does not do so already by the user's own patches. */
+/** Whether the live Deployment would overlap with another one as it is desired, and the user's own patches do not let them overlap already. */
 function changesInto({ object, live, action }: PlannedObject, planned: readonly PlannedObject[]): boolean {
   if (live === undefined || action === "unchanged" || object.kind !== "Deployment") return false;
   return planned.some(
@@ -67,7 +69,7 @@ function changesInto({ object, live, action }: PlannedObject, planned: readonly 
   );
 }
 
-/** Whoever set the replicas has lost them to the parking, so the apply has to bring them back. */
+/** Scaling to 0 has overwritten the replicas of another field manager, so the apply has to restore them. */
 function withReplicas(planned: PlannedObject): PlannedObject {
   if (planned.action !== "configure") return planned;
   const { yielded, live } = planned;

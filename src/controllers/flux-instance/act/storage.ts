@@ -9,8 +9,8 @@ import { knownDefinitions } from "./migration.ts";
 type PlannedTarget = { readonly planned: readonly PlannedObject[]; readonly target: Target; readonly world: World };
 
 /**
- * Brings stored objects to the storage version, and says what could not be. Only the next upgrade would need this, so its failure takes
- * nothing from the success of this one.
+ * Moves stored objects to the storage version of their kind, and resolves to what failed, in sentences. Only the next upgrade needs this, so a
+ * failure does not fail the reconcile.
  */
 export async function tidyStorage(
   { planned, target, world }: PlannedTarget,
@@ -29,7 +29,10 @@ export async function tidyStorage(
   }
 }
 
-/** Whether stored objects are to be moved; also on the way back from a version that was tried and never stood on record as applied. */
+/**
+ * Whether stored objects are moved: `spec.migrateResources` asks for it, and this version is not the one that was both applied and attempted
+ * last (after a failed upgrade it is not), or the reconcile is forced.
+ */
 export function movesStorage({ spec, rendering }: Target, world: World): boolean {
   const { lastAppliedVersion, lastAttemptedRevision = "" } = world.recorded;
   const isThere =

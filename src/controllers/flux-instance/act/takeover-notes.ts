@@ -5,7 +5,7 @@ import { describeObject, nameObject } from "../../../kube/object-id.ts";
 import type { EventNote } from "../../../runtime/events.ts";
 import { shorten } from "../../../std/shorten.ts";
 
-/** What is about to happen to objects that others have managed, told before the first write. */
+/** Event notes about objects that other field managers have managed, for before the first write. */
 export function takeoverNotes(planned: readonly PlannedObject[]): readonly EventNote[] {
   const taken = planned.flatMap((one) => {
     const adoption = adoptionIn(one);
@@ -25,7 +25,7 @@ export function takeoverNotes(planned: readonly PlannedObject[]): readonly Event
   ];
 }
 
-/** What should have gone by the apply and is still there. */
+/** Event notes about fields of previous owners that the apply should have removed and has not. */
 export function remainderNotes(changes: readonly Change[]): readonly EventNote[] {
   const remaining = changes.flatMap(({ id, takeover }) => fieldsText(describeObject(id), takeover?.remaining ?? []));
   return noteOf("Warning", remaining, "Fields of previous owners are still there after the apply; remove them by hand");

@@ -14,15 +14,15 @@ import type { World } from "../world.ts";
 
 const namedAtMost = 5;
 
-/** Whether there is reason to look for resources of shards that do not exist: a shard may just have gone, or it was so the last time. */
+/** Whether resources may be labelled for a shard that does not exist: Deployments are pruned, or the Unattended condition is set already. */
 export function mayHaveUnattended(stale: readonly ManagedObject[], { recorded }: World): boolean {
   const known = findCondition(recorded.conditions, conditionTypes.unattended) !== undefined;
   return known || stale.some(({ kind }) => kind === "Deployment");
 }
 
 /**
- * Flux's custom resources that no controller of ours reconciles: those of `retained` definitions, whose component is not installed, and,
- * when `strays` are asked for, those labelled for a shard that there is not. One sentence for each kind, sorted; nothing when all is well.
+ * Unattended custom resources of Flux: those of `retained` CRDs, whose component is not installed, and with `strays` also those labelled for a
+ * shard that does not exist. One sentence for each kind, sorted; empty when there are none. Throws as ApiClient.
  */
 export async function readUnattended(
   {
@@ -51,13 +51,13 @@ export async function readUnattended(
   return [...orphaned.flat(), ...strayed.flat()].toSorted();
 }
 
-/** Without shards the controllers take every object, whatever its label. */
+/** Undefined without shards: then the controllers reconcile every object, whatever its label. */
 function strayedSelector({ spec: { sharding } }: Target): string | undefined {
   if (sharding === undefined || sharding.shards.length === 0) return undefined;
   return `${sharding.key},${sharding.key} notin (${sharding.shards.join(",")})`;
 }
 
-/** Kinds of the components that run in shards; the others take every object. */
+/** Kinds of the components that run in shards; the other components reconcile every object. */
 function shardedKinds({ rendering: { objects } }: Target): readonly ServedKind[] {
   const sharded = new Set(objects.filter(isShard).map(componentOf));
   return objects

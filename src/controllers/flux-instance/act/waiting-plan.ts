@@ -6,17 +6,19 @@ import { planOf, type Plan } from "../plan.ts";
 import type { World } from "../world.ts";
 import { foreseeMigration } from "./migration.ts";
 
+/** The plan of an upgrade that waits. */
 export type WaitingPlan = {
   readonly plan: Plan;
   /** Why the API server refuses what waits. */
   readonly refusal?: string;
 };
 
+/** A client that reads and dry-runs. The ledger is read and not changed. */
 export type WaitingPlanDeps = PlanDeps & { readonly client: Pick<ApiClient, "listPage"> };
 
 /**
- * The plan of an upgrade that waits. `inventory` is what runs. The API server is asked once: as long as the same waits, the plan in
- * status is as good as a new one. One that it refuses is asked about again. Writes nothing. Throws as ApiClient.
+ * The plan of an upgrade that waits; `inventory` is what runs. The API server is asked once for each revision, since the plan in status stays
+ * valid; a refused plan is asked about again. Writes nothing. Throws as ApiClient.
  */
 export async function planWaiting(
   { waiting: { rendering }, from }: Hold,
@@ -38,7 +40,7 @@ export async function planWaiting(
   }
 }
 
-/** What waits is not what is wanted now: the ledger must not take it for that. */
+/** The ledger must not record what waits as what is desired now. */
 function readOnly(ledger: PlanDeps["ledger"]): PlanDeps["ledger"] {
   return { isUnchanged: (desired, live) => ledger.isUnchanged(desired, live), record: () => undefined };
 }

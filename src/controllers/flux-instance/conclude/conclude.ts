@@ -32,27 +32,28 @@ import {
   type Failure,
 } from "./instance-status.ts";
 
+/** Where a reconcile is reported besides status. `clock` dates conditions and events, and measures the reconcile. */
 export type ConcludeDeps = {
   readonly events: EventRecorder;
   readonly clock: Clock;
-  /** Whose lines name this reconcile. */
+  /** Its lines carry the ID of this reconcile. */
   readonly log: Logger;
 };
 
 /**
- * The one place that tells users what happened: status first, then events, and those only where the status has changed; and the lines of this
- * reconcile in the log.
+ * The only writer of status and events, and of this reconcile's lines in the log. Events follow the status, and are sent only when it has
+ * changed.
  */
 export class Conclusion {
   readonly log: ReconcileLog;
-  /** As it was read; events are about what differs from this. */
+  /** The world as it was read; events are about what differs from it. */
   readonly #world: World;
-  /** With what has been written to the status since. */
+  /** The world with the status that has been written since. */
   #current: World;
   readonly #writer: StatusWriter;
   readonly #deps: ConcludeDeps;
   readonly #startedMs: number;
-  /** The warnings that an event has told of. */
+  /** The warnings of the last event about them. */
   #warned: string | undefined;
 
   constructor(world: World, writer: StatusWriter, deps: ConcludeDeps) {
@@ -67,7 +68,7 @@ export class Conclusion {
     this.log = new ReconcileLog(deps.log, deps.clock, isRequested);
   }
 
-  /** Tells what an act does to carry `decision` out. */
+  /** What `act` reports to while it carries out `decision`. */
   reporter(decision: Converging, signal: AbortSignal): Reporter {
     return {
       warned: (warnings) => this.#warn(warnings),
@@ -83,11 +84,12 @@ export class Conclusion {
     };
   }
 
+  /** The current time (RFC 3339). */
   get nowIso(): string {
     return timestamp(this.#deps.clock);
   }
 
-  /** Writes a status that needs no event. Resolves to whether it was another one. */
+  /** Writes a status that needs no event. Resolves to whether it differs from the one before. Throws as ApiClient. */
   async write(status: FluxInstanceStatus, signal: AbortSignal): Promise<boolean> {
     return await this.#writer.write(status, signal);
   }
@@ -98,7 +100,7 @@ export class Conclusion {
     this.#current = { ...this.#current, recorded: texts.length === 0 ? recorded : { ...recorded, warnings: texts } };
   }
 
-  /** Lets the next write tell what is about to be done. Repair and return have none of their own. */
+  /** Adds the plan to the next status that is written. Repairs and rollbacks have no plan. */
   #planned(target: Converging, plan: Plan): void {
     if (target.kind === "settle" || target.kind === "rollback") return;
     const { recorded } = this.#current;
@@ -122,7 +124,7 @@ export class Conclusion {
     this.#event({ type: "Normal", reason: reasons.progressing, message, annotations });
   }
 
-  /** Says what takes so long, where there is no failure to be read instead. */
+  /** Writes what takes long into the status, unless that shows a failure that is being retried. */
   async #progressed(message: string, signal: AbortSignal): Promise<void> {
     const status = progressedStatus(this.#current, message, this.nowIso);
     this.log.waiting(message);
@@ -130,7 +132,7 @@ export class Conclusion {
     this.#current = { ...this.#current, recorded: status };
   }
 
-  /** An upgrade has failed, and the last good revision is being put back; with `inventory`, right before a write for that. */
+  /** An upgrade has failed, and is rolled back. `inventory` is given right before the first write of the rollback. */
   async rollingBack(
     to: Rollback,
     inventory: readonly InventoryEntry[] | undefined,
@@ -146,7 +148,7 @@ export class Conclusion {
     this.#warnUpgradeFailed(status);
   }
 
-  /** The last good revision is back, or still there. */
+  /** The last good revision has been restored, or is still applied. */
   async rolledBack(to: Rollback, result: ActResult, sync: SyncHealth | undefined, signal: AbortSignal): Promise<void> {
     const changed = effectiveChanges(result.changes).length > 0;
     const { inventory, unattended } = result;
@@ -160,11 +162,12 @@ export class Conclusion {
     }
   }
 
-  /** What is on record of the last healthy revision from now on. */
+  /** Sets the record of the last good revision as it is from now on. */
   kept(lastGood: LastGoodState): void {
     this.#current = { ...this.#current, lastGood };
   }
 
+  /** `target` is applied, healthy and pruned: writes the status, then its events. */
   async applied(
     target: TargetWithNews,
     result: ActResult,
@@ -186,6 +189,7 @@ export class Conclusion {
     this.#tellLastGood();
   }
 
+  /** The reconcile has failed: writes the status, then an event if the failure is new. */
   async failed(failure: Failure, signal: AbortSignal): Promise<void> {
     const status = failedStatus(this.#current, failure, this.#moment());
     await this.#writer.write(status, signal);
@@ -193,7 +197,7 @@ export class Conclusion {
     this.#warnIfNew(conditionTypes.ready, failure);
   }
 
-  /** What runs stays as it is although `failure` kept the same spec from being built again. */
+  /** `failure` kept the applied spec from being built again: what runs stays, and UpToDate says why. */
   async outdated(failure: Failure, signal: AbortSignal): Promise<void> {
     const status = outdatedStatus(this.#current, failure, this.#moment());
     await this.#writer.write(status, signal);
@@ -201,18 +205,19 @@ export class Conclusion {
     this.#warnIfNew(conditionTypes.upToDate, failure);
   }
 
-  /** Nothing can be done before the upgrade policy opens. */
+  /** An upgrade waits for the upgrade policy, and what runs cannot be verified meanwhile. */
   async waits(decision: Extract<Decision, { kind: "wait" }>, waiting: WaitingPlan, signal: AbortSignal): Promise<void> {
     const status = waitingStatus(this.#current, decision, waiting, this.nowIso);
     await this.#writer.write(status, signal);
     this.#tellUpToDate(status);
   }
 
+  /** Sends an event, and logs its message. */
   note(note: EventNote): void {
     this.#tell(note);
   }
 
-  /** As `note`, for what the log tells in a line of its own. */
+  /** Sends an event whose message the log has in a line of its own. */
   event(note: EventNote): void {
     this.#event(note);
   }
@@ -255,7 +260,7 @@ export class Conclusion {
     this.#warnIfNew(conditionTypes.upToDate, { reason: reasons.upgradeFailed, message });
   }
 
-  /** A record that could not be read has been written anew by now; one that could not be written stays as a condition. */
+  /** A record that could not be read has been rewritten by now; one that could not be written stays in the Warning condition. */
   #tellLastGood(): void {
     const state = [this.#current.lastGood, this.#world.lastGood].find(({ kind }) => kind === "damaged");
     if (state?.kind !== "damaged") return;
@@ -271,7 +276,7 @@ export class Conclusion {
     this.#event({ type, reason: failure.reason, message: failure.message });
   }
 
-  /** An event that stands in the log, too. The others come with a line of their own. */
+  /** Sends an event, and logs its message. Other events come with a line of their own. */
   #tell(note: EventNote): void {
     this.log.noted(note.message, note.reason);
     this.#event(note);

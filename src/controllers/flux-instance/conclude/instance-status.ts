@@ -21,7 +21,7 @@ import {
 import type { SyncHealth } from "./sync-health.ts";
 import { outdatedCondition, upToDate, holdCondition } from "./up-to-date.ts";
 
-/** Before the first write: what is tried, and everything that may exist from now on. */
+/** The status before the first write: what is attempted, and everything that may exist from now on. */
 export function intentStatus(
   world: World,
   target: Target & { readonly kind: string },
@@ -47,7 +47,7 @@ export function intentStatus(
   };
 }
 
-/** The same is tried again after it failed: the reason of the failure stays to be read until there is something new to say. */
+/** Whether what failed is being retried: then the reason of the failure stays in status until there is something new. */
 function isRetry({ recorded, generation }: World, { rendering }: Target): boolean {
   const ready = findCondition(recorded.conditions, conditionTypes.ready);
   return (
@@ -57,6 +57,7 @@ function isRetry({ recorded, generation }: World, { rendering }: Target): boolea
   );
 }
 
+/** The message while `target` is applied, such as "Changing Flux from 2.8.3 to 2.9.4". */
 export function progressMessage({ recorded }: World, { rendering, artifactRevision }: Target): string {
   const from = recorded.lastAppliedVersion;
   if (from === undefined) return `Installing Flux ${rendering.version}`;
@@ -70,7 +71,7 @@ export function progressMessage({ recorded }: World, { rendering, artifactRevisi
   return `Changing Flux from ${from} to ${rendering.version}`;
 }
 
-/** `message` takes the place of the progress message; a failure that is tried again stays to be read. */
+/** The status with `message` as its progress message; unchanged while it shows a failure that is being retried. */
 export function progressedStatus(world: World, message: string, nowIso: string): FluxInstanceStatus {
   const { recorded } = world;
   const reconciling = findCondition(recorded.conditions, conditionTypes.reconciling);
@@ -83,6 +84,7 @@ export function progressedStatus(world: World, message: string, nowIso: string):
   };
 }
 
+/** What an apply has resulted in. */
 export type Applied = {
   readonly inventory: readonly InventoryEntry[];
   /** Whether anything had to be written. */
@@ -91,11 +93,11 @@ export type Applied = {
   readonly sync: SyncHealth | undefined;
   /** Resources that no controller reconciles, in sentences. */
   readonly unattended: readonly string[];
-  /** Of the upgrade that the policy keeps waiting. */
+  /** The plan of the upgrade that the upgrade policy keeps waiting. */
   readonly waiting?: WaitingPlan;
 };
 
-/** All is applied, healthy and pruned. */
+/** The status when everything is applied, healthy and pruned. */
 export function appliedStatus(
   world: World,
   target: TargetWithNews,
@@ -124,7 +126,7 @@ export function appliedStatus(
   };
 }
 
-/** What is on record of an applied target, whatever came before it. */
+/** The fields of status that an applied target sets, without conditions and history. */
 export function appliedFields(world: World, target: Target, { inventory, waiting }: Applied): FluxInstanceStatus {
   const { rendering, artifactRevision } = target;
   const { lastArtifactRevision: _, plan: __, ...seen } = handled(world);
@@ -143,16 +145,17 @@ export function appliedFields(world: World, target: Target, { inventory, waiting
   };
 }
 
+/** A failure as status shows it. */
 export type Failure = {
   readonly reason: Reason;
   readonly message: string;
-  /** Only a change of the spec helps. */
+  /** Whether only a change of the spec helps. */
   readonly stalled: boolean;
   /** What was tried; absent when nothing could be built. */
   readonly revision?: string;
 };
 
-/** What was wanted could not be done. What had been applied before stays on record. */
+/** The status after a failure. What was applied before stays recorded. */
 export function failedStatus(world: World, failure: Failure, moment: ReconcileTime): FluxInstanceStatus {
   const { reason, message } = failure;
   const retrying: ConditionChange[] = [
@@ -185,8 +188,8 @@ export function failedStatus(world: World, failure: Failure, moment: ReconcileTi
 }
 
 /**
- * The same spec that runs now could not be built: the fault is not in the spec, so what runs stays Ready, UpToDate tells, and it is
- * tried again.
+ * The status when the applied spec could not be built again. The fault is not in the spec, so Ready stays, UpToDate says why, and the operator
+ * retries.
  */
 export function outdatedStatus(world: World, failure: Failure, moment: ReconcileTime): FluxInstanceStatus {
   return {
@@ -195,7 +198,7 @@ export function outdatedStatus(world: World, failure: Failure, moment: Reconcile
   };
 }
 
-/** The upgrade policy keeps an upgrade waiting, and `obstacle` keeps what runs from being looked after. */
+/** The status while the upgrade policy keeps an upgrade waiting, and `obstacle` keeps what runs from being verified. */
 export function waitingStatus(
   world: World,
   { hold, obstacle }: { readonly hold: Hold; readonly obstacle: Obstacle },
@@ -209,7 +212,7 @@ export function waitingStatus(
   };
 }
 
-/** Reconciliation is switched off. Only an instance that has never been reconciled gets a condition of its own. */
+/** The status while reconciliation is disabled. Only an instance that has never been reconciled gets a Ready condition. */
 export function suspendedStatus(world: World, nowIso: string): FluxInstanceStatus {
   const untouched = world.recorded.conditions.length === 0;
   const ready: ConditionChange = {
@@ -224,6 +227,7 @@ export function suspendedStatus(world: World, nowIso: string): FluxInstanceStatu
   };
 }
 
+/** The status of an instance in a namespace that the operator does not reconcile. */
 export function elsewhereStatus(world: World, nowIso: string): FluxInstanceStatus {
   const message = `Flux is managed by the FluxInstance in namespace ${world.ownNamespace}, where the operator runs; create it there and delete this one`;
   return {

@@ -8,24 +8,22 @@ import type { Decision } from "../decision.ts";
 /** How a reconcile ended, for its last line. */
 export type Ending =
   | { readonly kind: "reconciled"; readonly version?: string; readonly revision?: string }
-  /**
-   * `next` says what follows: "retry", "rollback", "change" (of the spec) or "keep" (what runs is looked after). One that comes again every
-   * few seconds and is no news is told at debug.
-   */
+  /** `isNews` is false for a failure that comes every few seconds and has been logged before: it is logged at debug. */
   | {
       readonly kind: "failed";
       readonly error: Pick<ReasonedError, "reason" | "message">;
       readonly next: FailureNext;
       readonly isNews?: boolean;
     }
-  /** Something newer is wanted, or what was applied has been changed by others: the next reconcile begins at once. */
+  /** The instance has changed, or another client has deleted what was applied: the next reconcile starts from the beginning. */
   | { readonly kind: "restarted"; readonly message: string };
 
+/** What follows a failure: a retry, a rollback, a change of the spec by the user, or (`keep`) in the same reconcile the verification of what runs. */
 export type FailureNext = "retry" | "rollback" | "change" | "keep";
 
 /**
- * The lines of one reconcile in the log: one for each object that was changed, one for what it waits for, and one at its end. A reconcile
- * that changed nothing, and that nobody asked for, is told at debug. Never the content of an object.
+ * The lines of one reconcile in the log: one for each object that was changed, one for what it waits for, and one at its end. A reconcile that
+ * changed nothing and was not requested is logged at debug. The content of objects is never logged.
  */
 export class ReconcileLog {
   readonly #log: Logger;
@@ -43,16 +41,17 @@ export class ReconcileLog {
     this.#isRequested = isRequested;
   }
 
-  /** Stands in every line from now on. */
+  /** Adds the decision to every line from now on. */
   decided(decision: Decision["kind"]): void {
     this.#decision = decision;
   }
 
-  /** What begins, such as "Installing Flux 2.9.4". */
+  /** Logs what begins, such as "Installing Flux 2.9.4". */
   begun(message: string, fields: { readonly revision?: string } = {}): void {
     this.#info(message, fields);
   }
 
+  /** Logs one object that was written or deleted. */
   changed({ id, action, takeover }: Change): void {
     this.#counts.set(action, (this.#counts.get(action) ?? 0) + 1);
     const managers =
@@ -60,18 +59,19 @@ export class ReconcileLog {
     this.#info(`Object ${action}`, { object: describeObject(id), ...managers });
   }
 
-  /** `what` names objects, and why they are not ready or not gone yet. Told once. */
+  /** `what` names objects, and why they are not ready or not deleted yet. The same text is logged once. */
   waiting(what: string): void {
     if (this.#waitedFor === what) return;
     this.#waitedFor = what;
     this.#info("Waiting", { for: what });
   }
 
-  /** What is told to users by an event, too. */
+  /** Logs what users also get as an event. */
   noted(message: string, reason: string): void {
     this.#info(message, { reason });
   }
 
+  /** Logs the last line, with the duration and the number of objects for each action. */
   ended(ending: Ending): void {
     const common = { ms: Math.round(this.#clock.monotonicMs() - this.#startedMs), ...Object.fromEntries(this.#counts) };
     switch (ending.kind) {

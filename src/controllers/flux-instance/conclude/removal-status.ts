@@ -5,12 +5,12 @@ import type { FluxInstanceStatus } from "../status.ts";
 import type { World } from "../world.ts";
 import { withConditions, type ConditionChange } from "./status-parts.ts";
 
-/** How far a removal is: at work, waiting for others to end, or refused something. */
+/** How far a removal is: at work, waiting for deletions to end, or failed. */
 export type Removal =
   | { readonly kind: "working"; readonly phase: RemovalPhase }
   | { readonly kind: "waiting" | "failed"; readonly phase: RemovalPhase; readonly message: string };
 
-/** The instance is being deleted. The inventory stays until the end, for whoever has to go on after a crash. */
+/** The status of an instance that is being deleted. The inventory stays until the end, so that the removal can continue after a crash. */
 export function removalStatus(world: World, removal: Removal, nowIso: string): FluxInstanceStatus {
   const message = removalMessage(removal);
   const ready: ConditionChange =
@@ -27,14 +27,15 @@ export function removalStatus(world: World, removal: Removal, nowIso: string): F
   };
 }
 
+/** The message about a removal; it begins with the text of its phase. */
 export function removalMessage(removal: Removal): string {
   const doing = removalPhases[removal.phase];
   return removal.kind === "working" ? `${doing}; workloads stay` : `${doing}: ${removal.message}`;
 }
 
 /**
- * What the status says of a removal so far; undefined before its start. A removal that is tried again goes through what it has done already,
- * which is no news.
+ * What status says about a removal so far; undefined before its start. A retry repeats the phases that are done already, and these are not
+ * reported again.
  */
 export function reportedSoFar({
   recorded,
@@ -45,6 +46,7 @@ export function reportedSoFar({
   return { message, phaseIndex: Object.values(removalPhases).findIndex((doing) => message.startsWith(doing)) };
 }
 
+/** The position of `phase` in the order of phases; the first is 0. */
 export function indexOfPhase(phase: RemovalPhase): number {
   return Object.keys(removalPhases).indexOf(phase);
 }

@@ -22,7 +22,7 @@ import type { FluxInstanceStatus } from "../status.ts";
 import type { World } from "../world.ts";
 import { appliedFields, type Applied, type Failure } from "./instance-status.ts";
 
-/** An upgrade has failed, and the last good revision is being put back. */
+/** The status when an upgrade has failed and is rolled back. */
 export function rollingBackStatus(world: World, to: Rollback, moment: ReconcileTime): FluxInstanceStatus {
   const { failed } = to;
   return {
@@ -54,7 +54,7 @@ export function rollingBackStatus(world: World, to: Rollback, moment: ReconcileT
   };
 }
 
-/** Before a write on the way back. What stands there already stays: that it is back, or why it cannot be. */
+/** The status before the first write of a rollback. Conditions stay when they say already that it is done, or why it fails. */
 export function rollbackIntentStatus(
   world: World,
   to: Rollback,
@@ -67,7 +67,10 @@ export function rollbackIntentStatus(
   return { ...status, inventory: { entries: inventory } };
 }
 
-/** The last good revision runs again. It is Ready where the spec has been the same all the time; else the spec asks for something else. */
+/**
+ * The status when the last good revision runs again. Ready is True when the spec still is that of this revision; otherwise the spec asks for
+ * something else, and the instance is Stalled.
+ */
 export function rolledBackStatus(
   world: World,
   to: Rollback,
@@ -93,7 +96,7 @@ export function rolledBackStatus(
   };
 }
 
-/** The way back is barred, or what was put back is ill: both causes are told. */
+/** The failure when a rollback cannot be done, or what it has restored is not healthy. The message has both causes. */
 export function rollbackFailure(world: World, to: Rollback, message: string): Failure {
   const isBack = isRolledBack(world, to);
   const then = isBack
@@ -106,6 +109,7 @@ export function rollbackFailure(world: World, to: Rollback, message: string): Fa
   };
 }
 
+/** Whether the last good revision is what was attempted last, so that the rollback has reached its end once. */
 export function isRolledBack({ recorded }: World, { rendering }: Rollback): boolean {
   return recorded.lastAttemptedRevision === rendering.revision;
 }

@@ -11,7 +11,7 @@ export type ReconcileTime = { readonly nowIso: string; readonly durationMs: numb
 
 const historyLimit = 5;
 
-/** The recorded status with this generation and these requests seen. */
+/** The recorded status, with this generation and the requests in annotations marked as handled. */
 export function handled({ recorded, settings, generation }: World): FluxInstanceStatus {
   const { requestedAt, forceAt } = settings;
   return {
@@ -22,7 +22,7 @@ export function handled({ recorded, settings, generation }: World): FluxInstance
   };
 }
 
-/** All that is not as it should be without harm to what runs; the first gives the reason. */
+/** The Warning condition: everything that needs attention and does no harm to what runs. The first warning gives the reason. */
 export function warnings({ settings, lastGood, recorded }: World): ConditionChange {
   const found = [
     ...(recorded.warnings ?? []).map((message) => ({ reason: reasons.preflightWarning, message })),
@@ -35,7 +35,7 @@ export function warnings({ settings, lastGood, recorded }: World): ConditionChan
   return { type: conditionTypes.warning, status: "True", reason: first.reason, message };
 }
 
-/** What UpToDate adds where images of `rendering` are not pinned, whatever else it has to say; empty where all are. */
+/** The end of UpToDate's message when images of `rendering` are not pinned by digest; empty when all are. */
 export function unpinnedText({ unpinned }: Pick<Rendering, "unpinned">): string {
   if (unpinned === undefined) return "";
   return `; images are not pinned by digest: ${unpinned.reason} (${unpinned.components.join(", ")})`;
@@ -44,6 +44,7 @@ export function unpinnedText({ unpinned }: Pick<Rendering, "unpinned">): string 
 /** A condition to set; one with nothing but a type is removed. */
 export type ConditionChange = Omit<NextCondition, "observedGeneration"> | { readonly type: string };
 
+/** The recorded conditions with `changes` made, for this generation. */
 export function withConditions(
   { recorded, generation }: World,
   nowIso: string,
@@ -58,6 +59,7 @@ export function withConditions(
   );
 }
 
+/** One outcome of a reconcile, for the history. */
 export type Attempt = {
   readonly digest: string;
   readonly status: string;
@@ -65,7 +67,7 @@ export type Attempt = {
   readonly metadata: { readonly flux: string };
 };
 
-/** Newest first. The same outcome again counts only when something was written for it. */
+/** The history with `attempt`, newest first, at most 5 entries. The same outcome again counts only when something was written for it. */
 export function withHistory({ recorded }: World, moment: ReconcileTime, attempt: Attempt): readonly HistoryEntry[] {
   const history = recorded.history ?? [];
   const same = history.find(
@@ -89,22 +91,25 @@ export function shortRevision(revision: string): string {
   return digestOf(revision).replace("sha256:", "").slice(0, 7);
 }
 
+/** "sha256:<64 hex>" of a revision such as "v2.9.4@sha256:<64 hex>". */
 export function digestOf(revision: string): string {
   return revision.split("@")[1] ?? revision;
 }
 
+/** The Unattended condition, from the sentences of `readUnattended`; removed when there are none. */
 export function unattendedCondition(unattended: readonly string[]): ConditionChange {
   if (unattended.length === 0) return { type: conditionTypes.unattended };
   const message = `No controller reconciles ${unattended.join("; ")}`;
   return { type: conditionTypes.unattended, status: "True", reason: reasons.noController, message };
 }
 
-/** Versions tell two releases apart; of one release, only the revisions do. */
+/** How messages name the upgrade that failed: by its version or, when the last good revision has the same version, by its revision. */
 export function failedName({ failed, rendering }: Rollback): string {
   if (failed.version !== rendering.version) return `Flux ${failed.version}`;
   return `A new configuration of Flux ${failed.version} (revision ${shortRevision(failed.revision)})`;
 }
 
+/** How messages name the last good revision, as `failedName` does. */
 export function goodName({ failed, rendering }: Rollback): string {
   if (failed.version !== rendering.version) return `Flux ${rendering.version}`;
   return `the configuration before (revision ${shortRevision(rendering.revision)})`;

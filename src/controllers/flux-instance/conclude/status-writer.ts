@@ -7,7 +7,7 @@ import { isJsonObject } from "../../../std/json.ts";
 import { mergePatchOf } from "../../../std/merge-patch.ts";
 import type { FluxInstanceStatus } from "../status.ts";
 
-/** Writes the status of one instance, and only what differs from what it wrote or read last. */
+/** Writes the status of one instance, and only what differs from what it read or wrote last. */
 export class StatusWriter {
   #status: JsonObject;
   readonly #instance: KubeObject;
@@ -19,7 +19,10 @@ export class StatusWriter {
     this.#client = client;
   }
 
-  /** Resolves to whether anything was written. The uid makes the API server refuse when the instance has been created anew since. */
+  /**
+   * Resolves to whether anything was written. The uid makes the API server refuse the write (409) when the instance was recreated since. Throws
+   * as ApiClient.
+   */
   async write(next: FluxInstanceStatus, signal: AbortSignal): Promise<boolean> {
     const status = toJson(next);
     const changes = mergePatchOf(this.#status, status);

@@ -9,7 +9,7 @@ import type { KubeObject } from "../../../kube/object.ts";
 import { readinessOf } from "../../../kube/readiness.ts";
 import { mapConcurrent } from "../../../std/concurrent.ts";
 
-/** What the Synced condition is to say. */
+/** The Synced condition, without its generation. */
 export type SyncHealth = {
   readonly type: typeof conditionTypes.synced;
   readonly status: ConditionStatus;
@@ -17,10 +17,10 @@ export type SyncHealth = {
   readonly message: string;
 };
 
-/** How often the sync objects are looked at while they are not ready. */
+/** How often the sync objects are checked while they are not ready. */
 export const syncRecheckMs = 10_000;
 
-/** Health of the sync source and the Kustomization among `objects`; undefined when there are none. It never decides about Ready. */
+/** Health of the sync source and the Kustomization among `objects`; undefined when there are none. It never affects Ready. Throws as ApiClient. */
 export async function readSyncHealth(
   objects: readonly KubeObject[],
   { client }: { readonly client: Pick<ApiClient, "getOrUndefined"> },
@@ -54,7 +54,7 @@ function judge(wanted: KubeObject, live: KubeObject | undefined): SyncState {
   return { reason, text: `${name}: ${readiness.message}` };
 }
 
-/** Flux says Ready False when it has failed and tries again. */
+/** Flux sets Ready to False when it has failed and retries. */
 function isNotReady(live: KubeObject): boolean {
   return listOf(fieldsOf(live["status"])["conditions"])
     .map(fieldsOf)

@@ -5,16 +5,16 @@ import { failedName, type ConditionChange, unpinnedText } from "./status-parts.t
 import type { Rendering } from "../../../render/rendering.ts";
 import { formatTime } from "../../../std/clock.ts";
 
-/** What else UpToDate has to say of a hold. */
+/** What else UpToDate says about a hold. */
 type Circumstances = {
   readonly obstacle?: Obstacle;
-  /** Why the API server would not take what waits. */
+  /** Why the API server would reject the waiting upgrade. */
   readonly refusal?: string;
   /** What runs meanwhile. */
   readonly rendering?: Pick<Rendering, "unpinned">;
 };
 
-/** What UpToDate says meanwhile. The same until the next window opens. */
+/** The UpToDate condition while the upgrade policy keeps an upgrade waiting. It stays the same until the next window opens. */
 export function holdCondition(
   { gate, waiting, from }: Hold,
   { obstacle, refusal, rendering = {} }: Circumstances = {},
@@ -36,6 +36,7 @@ export function holdCondition(
   };
 }
 
+/** The UpToDate condition after a rollback. */
 export function failedUpgradeCondition(to: Rollback): ConditionChange {
   const trouble = to.problem === undefined ? "" : `; no newer release can be used: ${to.problem.message}`;
   const message = `${failedName(to)} failed: ${to.failed.message}; it is retried when the spec, the artifact or the operator changes, or when it is forced${trouble}${unpinnedText(to.rendering)}`;
@@ -45,6 +46,7 @@ export function failedUpgradeCondition(to: Rollback): ConditionChange {
 /** What can keep a new artifact from being used; anything else is a matter of building it. */
 const problemReasons: readonly Reason[] = [reasons.artifactFailed, reasons.needsNewerOperator, reasons.preflightFailed];
 
+/** The UpToDate condition of an applied target that has nothing waiting. */
 export function upToDate({ spec, rendering, latestVersion, problem }: TargetWithNews): ConditionChange {
   const unpinned = unpinnedText(rendering);
   if (problem !== undefined) {
@@ -59,7 +61,7 @@ export function upToDate({ spec, rendering, latestVersion, problem }: TargetWith
   return { type: conditionTypes.upToDate, status: "False", reason: reasons.newVersionAvailable, message };
 }
 
-/** The same spec that runs could not be built or begun: what runs stays, and nobody knows anything newer. */
+/** The UpToDate condition when the applied spec could not be built again, or its upgrade was refused; what runs stays. */
 export function outdatedCondition({
   reason,
   message,

@@ -18,13 +18,13 @@ type Question = {
   readonly world: World;
   readonly releases: Releases;
   readonly nowMs: number;
-  /** What the spec asks for; the error where it cannot be built. Rendered when it is first asked for. */
+  /** What the spec asks for, or the error when it cannot be built; rendered at the first call. */
   readonly wanted: () => Target | ReasonedError;
 };
 
 type Step = (question: Question) => Decision | undefined;
 
-/** First hit wins. The last one always hits. */
+/** The first step that decides wins. The last one always decides. */
 const steps: readonly Step[] = [
   livesElsewhere,
   isBeingDeleted,
@@ -36,7 +36,7 @@ const steps: readonly Step[] = [
   isWanted,
 ];
 
-/** What a reconcile does about the world, which the controller calls at `nowMs`. Pure. */
+/** What a reconcile does, given the world and the releases, at `nowMs` (Unix time). Pure. */
 export function decide(world: World, releases: Releases, nowMs: number): Decision {
   const wanted = once(() => tryTarget(world, releases));
   const question: Question = { world, releases, nowMs, wanted };
@@ -65,7 +65,7 @@ function mayHaveFailedBefore({ world }: Question): Decision | undefined {
   return error === undefined ? undefined : { kind: "refuse", error };
 }
 
-/** The last good revision stays in the place of one that has failed. */
+/** The last good revision is applied in place of the one that failed. */
 function hasFailedBefore({ world, releases, wanted }: Question): Decision | undefined {
   const target = wanted();
   const back = rollbackOf(world, target instanceof ReasonedError ? undefined : target);
@@ -77,7 +77,7 @@ function cannotBeBuilt(question: Question): Decision | undefined {
   return candidate instanceof ReasonedError ? { kind: "refuse", error: candidate } : undefined;
 }
 
-/** The upgrade policy keeps another release from being put in place of the one that runs. */
+/** The upgrade policy does not let another release replace the one that runs. */
 function mustWait(question: Question): Decision | undefined {
   const { world, releases, nowMs } = question;
   const candidate = candidateOf(question);
@@ -90,7 +90,7 @@ function isWanted(question: Question): Decision | undefined {
   return candidate instanceof ReasonedError ? undefined : { kind: modeOf(question.world, candidate), ...candidate };
 }
 
-/** What the spec asks for or, where that cannot be built although it was applied, what the last success chose from. */
+/** What the spec asks for; when that cannot be built although the spec was applied, what the last success chose from. */
 function candidateOf({ world, releases, wanted }: Question): TargetWithNews | ReasonedError {
   const target = wanted();
   if (!(target instanceof ReasonedError)) return { ...target, ...newsOf(target, releases) };
@@ -99,7 +99,10 @@ function candidateOf({ world, releases, wanted }: Question): TargetWithNews | Re
   return kept instanceof ReasonedError ? target : { ...kept, ...latestOf(world, releases), problem: target };
 }
 
-/** What the last success chose from: still held, or kept in the cluster since before a restart, where that was this spec. */
+/**
+ * What the last success chose from: the artifact in memory or, after a restart, the release in the record of the last good revision, if that
+ * has this spec.
+ */
 function lastGoodCatalogue({ instance, lastGood }: World, releases: Releases): Catalogue | undefined {
   if (releases.good !== undefined) return releases.good;
   if (lastGood.kind !== "known" || !deepEqual(lastGood.good.spec, fieldsOf(instance["spec"]))) return undefined;
@@ -107,7 +110,7 @@ function lastGoodCatalogue({ instance, lastGood }: World, releases: Releases): C
   return { versions: [version], load: () => release, ...(artifactRevision === undefined ? {} : { artifactRevision }) };
 }
 
-/** The newest release is news also where it cannot be used; while nobody knows, the news of before counts. */
+/** The newest release is reported even when it cannot be used; while it is unknown, the one in status counts. */
 function latestOf({ recorded }: World, releases: Releases): Pick<Target, "latestVersion"> | undefined {
   const latestVersion = releases.kind === "found" ? latestRelease(releases.catalogue.versions) : recorded.latestVersion;
   return latestVersion === undefined ? undefined : { latestVersion };
@@ -121,16 +124,19 @@ function tryTargetOf({ desired }: World, catalogue: Catalogue): Target | Reasone
   return desired instanceof ReasonedError ? desired : attempt(() => targetOf(desired, catalogue));
 }
 
-/** Why it is not something newer. */
+/** Why a newer release is not used. */
 function newsOf(target: Target | ReasonedError, releases: Releases): { readonly problem?: ReasonedError } {
   const problem = target instanceof ReasonedError ? target : releases.problem;
   return problem === undefined ? {} : { problem };
 }
 
-/** Reasons of Ready for which nothing of the spec has come into the cluster. */
+/** Reasons of Ready with which nothing of the spec has been applied. */
 const unbuilt: ReadonlySet<string> = new Set([reasons.artifactFailed, reasons.buildFailed, reasons.needsNewerOperator]);
 
-/** Whether the spec is the one that was applied: the status may have seen a later one while reconciliation was disabled. */
+/**
+ * Whether the spec is the one that was applied. `status.observedGeneration` does not tell: it also counts a spec that was seen while
+ * reconciliation was disabled.
+ */
 export function isAppliedSpec({ recorded, generation }: World): boolean {
   const ready = findCondition(recorded.conditions, conditionTypes.ready);
   const stalled = findCondition(recorded.conditions, conditionTypes.stalled);

@@ -12,9 +12,9 @@ import type { FailedAttempt, LastGood } from "../last-good.ts";
 import { type World, isForced } from "../world.ts";
 
 /**
- * The way back, where `wanted` is what failed before: it is not tried again until the generation, the artifact or the operator changes, or
- * somebody forces it. An undefined `wanted` cannot be built at the moment. The same decision puts the last good revision back, looks
- * after it from then on, and goes on after a crash. Pure.
+ * The rollback, when `wanted` is what failed before: it is not retried until the generation, the artifact or the operator changes, or the user
+ * forces it. `wanted` is undefined when it cannot be built at the moment. The same decision restores the last good revision, verifies it from
+ * then on, and continues after a crash. Pure.
  */
 export function rollbackOf(world: World, wanted: Target | undefined): Rollback | undefined {
   const { lastGood } = world;
@@ -33,13 +33,13 @@ function isSame(failed: FailedAttempt, { generation }: World, wanted: Target | u
   );
 }
 
-/** On the way back, but not there: then a force means that it may cost fields, as the message of its refusal says. */
+/** Whether the rollback has not ended yet: then a force means that it may lose fields, as the message of its refusal says. */
 function isRollingBack({ recorded }: World, failed: FailedAttempt): boolean {
   const ready = findCondition(recorded.conditions, conditionTypes.ready);
   return ready?.reason === reasons.upgradeFailed && recorded.lastAttemptedRevision === failed.revision;
 }
 
-/** Renders the last good revision; the error where this operator cannot. */
+/** The last good revision as a target; the ReasonedError when this operator cannot build it. */
 export function goodTarget(world: World, good: LastGood, latestVersion = good.version): Target | ReasonedError {
   return attempt(() => {
     const instance = canonicalInstance(parseStoredFluxInstance({ ...world.instance, spec: good.spec }));
@@ -48,8 +48,8 @@ export function goodTarget(world: World, good: LastGood, latestVersion = good.ve
 }
 
 /**
- * Why it cannot be told whether the wanted revision has failed before: the record is damaged or gone, and the status says that something was
- * rolled back. Undefined where there is no doubt.
+ * Why the operator cannot know whether the desired revision has failed before: the record is damaged or missing, and status says that an
+ * upgrade was rolled back. Undefined when there is no doubt.
  */
 export function whyNotRetry(world: World): ReasonedError | undefined {
   const { lastGood, recorded, generation, key } = world;

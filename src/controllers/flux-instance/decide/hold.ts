@@ -12,13 +12,13 @@ import { runningVersion } from "../status.ts";
 import type { World } from "../world.ts";
 import { rollbackOf } from "./failed-before.ts";
 
-/** The release of that version as it was installed; undefined where nobody knows it any more. */
+/** The release of `version` as it was installed; undefined when it is not available any more. */
 export type RunningRelease = (version: string) => Release | undefined;
 
 /**
- * What is done while the upgrade policy does not let `candidate` put another release in place of the one that runs: the running release is
- * rendered with the spec as it is now, so that its configuration changes and drift is repaired. Undefined where the policy does not forbid
- * it. What has begun is finished, and nothing keeps an installation waiting. Pure.
+ * What is done while the upgrade policy does not let `candidate` replace the release that runs: that release is rendered with the current spec,
+ * so that its configuration changes and drift is repaired. Undefined when the policy allows `candidate`. An upgrade that has begun is finished,
+ * and an installation never waits. Pure.
  */
 export function holdBack(
   candidate: TargetWithNews,
@@ -52,8 +52,8 @@ function stayWith(release: Release, hold: Hold, world: World): Decision {
 }
 
 /**
- * What runs, to be looked after with the spec as it is while `problem` keeps what is wanted from being begun; undefined where it is not the
- * spec that runs, or where nobody knows its release any more or can render it. Pure.
+ * What runs, to be verified and repaired with the current spec while `problem` keeps the desired release from being started. Undefined when
+ * what runs has another spec, or its release is not available or cannot be rendered. Pure.
  */
 export function stayDespite(
   problem: ReasonedError,
@@ -64,7 +64,7 @@ export function stayDespite(
   const from = runningVersion(world.recorded);
   const release = from === undefined ? undefined : running(from);
   if (release === undefined) return undefined;
-  // What stands against a release that ran before is of no interest beside the problem that is told.
+  // Why the release that runs cannot be rendered is not reported: `problem` is.
   const rendering = attempt(() => renderInstance(wanted.spec, release, world.key));
   if (rendering instanceof ReasonedError || rendering.revision !== world.recorded.lastAppliedRevision) return undefined;
   const { artifactRevision: _, ...others } = wanted;
@@ -75,7 +75,10 @@ function artifactOf({ recorded: { lastArtifactRevision } }: World): { readonly a
   return lastArtifactRevision === undefined ? {} : { artifactRevision: lastArtifactRevision };
 }
 
-/** What was kept at the last success, or else what it chose from, knows best what runs; a release of that version may be another edition. */
+/**
+ * Looks for a release in the record of the last success first, then in what that chose from: elsewhere, a release of the same version may be a
+ * rebuilt one.
+ */
 export function releasesAtHand({ lastGood }: World, releases: Releases): RunningRelease {
   const found = releases.kind === "found" ? [releases.catalogue] : [];
   const catalogues = releases.good === undefined ? found : [releases.good, ...found];
@@ -84,7 +87,7 @@ export function releasesAtHand({ lastGood }: World, releases: Releases): Running
     kept?.version === version ? kept : catalogues.find(({ versions }) => versions.includes(version))?.load(version);
 }
 
-/** When the next window opens, as seen from `nowMs`. */
+/** Milliseconds from `nowMs` until the next upgrade window opens; empty when no window is waited for. */
 export function dueIn(hold: Hold | undefined, nowMs: number): { readonly dueMs?: number } {
   return hold?.gate.kind === "outside" ? { dueMs: Math.max(0, hold.gate.opensMs - nowMs) } : {};
 }

@@ -18,10 +18,11 @@ import {
 import { judgeQuotas } from "./quota.ts";
 import { isBeingDeleted, type Finding, type Subject } from "./subject.ts";
 
+/** The requests that the checks make. */
 export type PreflightClient = Pick<ApiClient, "getOrUndefined" | "listPage" | "serverVersion" | "discovery">;
 type Look<Fact> = (subject: Subject, client: PreflightClient, signal: AbortSignal) => Promise<Fact>;
 
-/** One thing that is looked at before the first write. Its name goes on "could not check". */
+/** One thing that is checked before the first write. Its name completes the warning "could not check". */
 type Check<Fact> = {
   readonly name: string;
   /** Whether the plan needs it at all. */
@@ -40,7 +41,7 @@ const quotaKind: GroupVersionKind = { group: "", version: "v1", kind: "ResourceQ
 const kustomizationKind = { group: "kustomize.toolkit.fluxcd.io", kind: "Kustomization" };
 const storageClassKind: GroupVersionKind = { group: "storage.k8s.io", version: "v1", kind: "StorageClass" };
 
-/** All that is looked at; docs/preflight.md tells users. */
+/** All checks, in the order of their findings. docs/preflight.md describes them to users. */
 export const checks: readonly Row[] = [
   row({
     name: "the Kubernetes version",

@@ -35,6 +35,7 @@ export function judgeKubernetes({ gitVersion, major, minor }: ServerVersion, { t
   ];
 }
 
+/** Refuses a namespace that is being deleted or does not exist (undefined). */
 export function judgeNamespace(namespace: KubeObject | undefined, { world }: Subject): readonly Finding[] {
   if (namespace !== undefined && !isBeingDeleted(namespace)) return [];
   const state = namespace === undefined ? "does not exist any more" : "is being deleted";
@@ -64,6 +65,7 @@ export function classOf(object: KubeObject): string {
 
 const pullSecretTypes = ["kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"];
 
+/** Warns of a pull secret that does not exist (undefined), or that the kubelet ignores because of its type. */
 export function judgePullSecret(secret: KubeObject | undefined, { target, world }: Subject): readonly Finding[] {
   const name = `Secret/${world.key.namespace}/${target.spec.distribution.imagePullSecret ?? ""}`;
   const where = `${name}, named in spec.distribution.imagePullSecret,`;

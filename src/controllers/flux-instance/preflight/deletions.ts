@@ -13,7 +13,7 @@ import {
   type Subject,
 } from "./subject.ts";
 
-/** Objects of the plan that go: what is written to them goes with them. */
+/** Refuses objects of the plan that are being deleted: what is written to them would be deleted with them. */
 export function judgeDeletions({ planned, world }: Subject): readonly Finding[] {
   const going = planned.flatMap((one) => {
     const live = liveMetadataOf(one, world);
@@ -30,8 +30,8 @@ function heldBy({ finalizers = [] }: ObjectMeta): string {
 }
 
 /**
- * Kinds whose controller the plan starts, and whose definition is there: objects of them may wait for that controller to remove
- * what they manage. Where a controller runs already, deletion is its daily work.
+ * Kinds whose controller the plan starts, and whose CRD exists: their objects may be waiting for that controller, which would delete what they
+ * manage. A controller that runs already does that anyway.
  */
 export function kindsWaitingForController({ planned, world }: Subject): readonly GroupVersionKind[] {
   const controllers = deploymentsOf(planned);
@@ -48,6 +48,7 @@ export function kindsWaitingForController({ planned, world }: Subject): readonly
     });
 }
 
+/** Refuses custom resources that are being deleted and whose deletion a controller of the plan would finish. */
 export function judgeWaitingDeletions(objects: readonly KubeObject[]): readonly Finding[] {
   const going = objects.filter(isBeingDeleted).map(nameObject);
   if (going.length === 0) return [];

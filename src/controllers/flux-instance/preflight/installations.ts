@@ -7,14 +7,14 @@ import type { KubeObject } from "../../../kube/object.ts";
 import { argsOf, overlaps } from "../flux-controllers.ts";
 import { deploymentsOf, enumerateSorted, liveMetadataOf, refuse, warn, type Finding, type Subject } from "./subject.ts";
 
-/** Controllers of Flux, whoever has installed them. */
+/** Label selector of Flux's controllers, of any installation. */
 export const fluxControllers = `${labels.partOf}=flux,${labels.component} in (${componentNames.join(",")})`;
 
 const helmRelease = "meta.helm.sh/release-name";
 
 /**
- * Controllers in other namespaces. Two controllers must never reconcile one object, so those that run and watch what the plan's
- * controllers will watch are a reason to stop; the others are said to be there.
+ * Judges the Flux controllers of all namespaces. Two controllers must never reconcile one object, so those that run and watch what the plan's
+ * controllers will watch are refused; the others cause a warning.
  */
 export function judgeInstallations(controllers: readonly KubeObject[], subject: Subject): readonly Finding[] {
   const own = subject.world.key.namespace;
@@ -24,12 +24,12 @@ export function judgeInstallations(controllers: readonly KubeObject[], subject: 
     .flatMap(([namespace, found]) => (namespace === own ? judgeOwn(found, subject) : judgeOther(found, subject)));
 }
 
-/** In our own namespace they are taken over, but for those that the instance owns and nobody remembers. */
+/** Controllers in our own namespace are taken over, except those with our labels that neither the plan nor the inventory has. */
 function judgeOwn(found: readonly KubeObject[], subject: Subject): readonly Finding[] {
   return [...judgeHelm(found), ...judgeForgotten(found, subject)];
 }
 
-/** The Go operator forgets what it has not deleted yet when it is interrupted: it writes the new inventory first. */
+/** The Go operator loses track of objects when it is interrupted, since it writes the new inventory before it deletes. */
 function judgeForgotten(found: readonly KubeObject[], { planned, world }: Subject): readonly Finding[] {
   const known = new Set([
     ...planned.map(({ object }) => formatObjectId(objectIdOf(object))),
@@ -63,7 +63,7 @@ function judgeOther(found: readonly KubeObject[], { planned }: Subject): readonl
   ];
 }
 
-/** Helm does not know that they are taken over. */
+/** Helm does not know that the instance takes them over. */
 function judgeHelm(found: readonly KubeObject[]): readonly Finding[] {
   const releases = found.flatMap(({ metadata }) => metadata.annotations?.[helmRelease] ?? []);
   if (releases.length === 0) return [];
@@ -84,7 +84,7 @@ function isRunning(deployment: KubeObject): boolean {
   return fieldsOf(deployment["spec"])["replicas"] !== 0 || Number(fieldsOf(deployment["status"])["replicas"] ?? 0) > 0;
 }
 
-/** They stand in different namespaces, so one must see beyond its own. */
+/** The two are in different namespaces, so one must watch beyond its own. */
 function watchesTheSame(left: KubeObject, right: KubeObject): boolean {
   return (watchesAll(left) || watchesAll(right)) && overlaps(left, right);
 }
@@ -109,7 +109,10 @@ export function kustomizationsOf({ planned, world }: Subject): readonly string[]
   return [...new Set(named)].toSorted();
 }
 
-/** `kustomizations` are those that exist. The labels stay on an object that they have let go; their inventory tells. */
+/**
+ * `kustomizations` are those that exist. An object keeps the labels of a Kustomization that no longer applies it, so the inventory of the
+ * Kustomization decides.
+ */
 export function judgeKustomizations(kustomizations: readonly KubeObject[], { planned }: Subject): readonly Finding[] {
   return kustomizations.flatMap((kustomization) => {
     const entries = listOf(fieldsOf(fieldsOf(kustomization["status"])["inventory"])["entries"]);
@@ -127,7 +130,7 @@ export function judgeKustomizations(kustomizations: readonly KubeObject[], { pla
   });
 }
 
-/** `kinds` are those of the Go operator that have objects and that this operator does not reconcile. */
+/** Warns of `kinds`: those of the Go operator that have objects and that this operator does not reconcile. */
 export function judgeOperatorKinds(kinds: readonly string[]): readonly Finding[] {
   if (kinds.length === 0) return [];
   return [warn(`there are objects that this operator leaves alone and does not reconcile: ${enumerateSorted(kinds)}`)];

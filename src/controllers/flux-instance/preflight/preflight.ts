@@ -9,17 +9,19 @@ import type { World } from "../world.ts";
 import { checks, type PreflightClient } from "./checks.ts";
 import { warn, type Finding, type Subject } from "./subject.ts";
 
-/** Something in the cluster stands against the plan. Nothing has been written. */
+/** The preflight checks refuse the plan. Nothing has been written. */
 export class PreflightError extends ReasonedError {}
 
+/** A client that reads and dry-runs, and the ledger that spares unchanged objects the dry-run. */
 export type PreflightDeps = PlanDeps & { readonly client: PlanDeps["client"] & PreflightClient };
 
-/** `isChecked`: the checks have just been made, and are not repeated. */
+/** What is checked. `isChecked`: the checks were made in this reconcile already, and are not repeated. */
 export type Checked = { readonly target: Target; readonly world: World; readonly isChecked?: boolean };
 
 /**
- * The plan, and before an install or upgrade a look at what the dry-run cannot tell. A settle is spared that, but for one that has
- * warnings to take back; `report` gets the warnings, of which an empty list takes older ones back. Throws PreflightError, which comes before PlanError, since it may well be its cause.
+ * The plan by dry-run and, before an install or upgrade, the checks for what a dry-run cannot show. A settle skips them, unless it has warnings
+ * to clear. `report` gets the warnings; an empty list clears older ones. Throws PreflightError before PlanError, since it is often the cause of
+ * that.
  */
 export async function planChecked(
   { target, world, isChecked = false }: Checked,

@@ -18,8 +18,8 @@ const measures: { readonly [resource: string]: (pod: JsonObject) => bigint } = {
 };
 
 /**
- * Quotas that would refuse pods of the plan: then no dry-run tells, since a Deployment is let in and its pods are not. A quota of the
- * plan itself is ours. Pods that replace others are not counted, so a rollout may still wait for room.
+ * Refuses quotas that have no room for the pods of the plan. A dry-run does not show that, since the Deployment is admitted and its pods are
+ * not. Quotas of the plan itself are left out. Pods that replace others are not counted, so a rollout may still wait for room.
  */
 export function judgeQuotas(quotas: readonly KubeObject[], { planned }: Subject): readonly Finding[] {
   const foreign = quotas.filter(
@@ -58,7 +58,7 @@ function demand(deployment: KubeObject, quota: KubeObject, measure: (pod: JsonOb
   return measure(pod) * BigInt(replicas);
 }
 
-/** A limit without a request is the request, too. */
+/** A limit without a request is the request, too, as the API server defaults it. */
 function total(pod: JsonObject, kind: "requests" | "limits", resource: string): bigint {
   return listOf(pod["containers"])
     .map((container) => fieldsOf(fieldsOf(container)["resources"]))
@@ -67,7 +67,7 @@ function total(pod: JsonObject, kind: "requests" | "limits", resource: string): 
     .reduce((sum, one) => sum + one, 0n);
 }
 
-/** Whether a pod falls under all scopes of a quota; one that we do not know may leave it out. */
+/** Whether a pod is in all scopes of a quota. It is not in one that we do not know, which may leave it out. */
 function counts(quota: KubeObject, pod: JsonObject): boolean {
   const spec = fieldsOf(quota["spec"]);
   const plain = listOf(spec["scopes"]).map((scope) => ({ scopeName: scope, operator: "Exists" }));

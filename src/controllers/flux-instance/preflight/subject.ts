@@ -5,7 +5,7 @@ import type { Target } from "../../../render/target.ts";
 import { enumerate } from "../../../std/shorten.ts";
 import type { World } from "../world.ts";
 
-/** What is looked at before the first write. */
+/** What the checks look at, before the first write. */
 export type Subject = {
   readonly target: Target;
   readonly world: World;
@@ -14,15 +14,17 @@ export type Subject = {
 };
 
 /**
- * What a check has to say: a fact, and what to do about it. `refuse` stops before anything is written. The same text on every retry,
- * as long as the fact stays.
+ * What a check reports: a fact, and what the user can do about it. `refuse` stops the reconcile before its first write. The text is the same on
+ * every retry while the fact stays.
  */
 export type Finding = { readonly kind: "refuse" | "warn"; readonly text: string };
 
+/** A finding that stops the reconcile. */
 export function refuse(text: string): Finding {
   return { kind: "refuse", text };
 }
 
+/** A finding that the Warning condition shows. */
 export function warn(text: string): Finding {
   return { kind: "warn", text };
 }
@@ -44,6 +46,7 @@ export function enumerateSorted(names: readonly string[]): string {
   return enumerate([...new Set(names)].toSorted(), shownNames);
 }
 
+/** Whether the object has a deletionTimestamp. */
 export function isBeingDeleted({ metadata }: Pick<KubeObject, "metadata">): boolean {
   return metadata.deletionTimestamp !== undefined;
 }

@@ -34,7 +34,7 @@ export async function readArtifactAccess(
 
 type Place = { readonly namespace: string; readonly name: string };
 
-/** One credential often serves both: without a pull secret of the artifact's own, that of the images is shown. */
+/** One credential often serves both: without a pull secret for the artifact, that for the images is used. */
 async function readDockerConfig(
   { artifactPullSecret, imagePullSecret }: Distribution,
   namespace: string,
@@ -48,7 +48,7 @@ async function readDockerConfig(
       : [artifactPullSecret, "artifactPullSecret"];
   const place = { namespace, name };
   const secret = await readSecret(place, deps, signal);
-  // Nobody said that this one is for the artifact, which may well be public.
+  // The user did not name this Secret for the artifact, which may well be public.
   if (artifactPullSecret === undefined && (secret === undefined || secret["type"] !== dockerConfigType))
     return undefined;
   if (secret === undefined) throw absent(place, field, `kubectl create secret docker-registry ${name} -n ${namespace}`);

@@ -11,25 +11,26 @@ import { ReasonedError } from "../../../std/errors.ts";
 import { readArtifactAccess } from "./artifact-access.ts";
 import { CachedArtifact } from "./cached-artifact.ts";
 
+/** What a look needs: the registry, and the API server for Secrets. */
 export type LookDeps = {
   readonly registry: Pick<Registry, "resolve" | "fetch">;
   readonly client: Pick<ApiClient, "getOrUndefined">;
 };
 
-/** What is looked for, and what is there already. */
+/** What is looked for, and what is cached already. */
 export type LookFor = {
   readonly key: ObjectKey;
   readonly distribution: CanonicalSpec["distribution"] & { readonly artifact: string };
-  /** The release that runs: it is read beside the one that the range takes, for whoever wants to stay with it. */
+  /** The release that runs. It is read beside the one that the range selects, so that the upgrade policy can stay with it. */
   readonly appliedVersion: string | undefined;
   readonly cached: readonly CachedArtifact[];
   readonly rejected?: Rejected;
 };
 
-/** A digest never changes its content: what is broken stays so, and is not pulled again. */
+/** An artifact that cannot be used. The content of a digest never changes, so it is not pulled again. */
 export type Rejected = { readonly digest: string; readonly error: ReasonedError };
 
-/** `artifact` is the newest that can be used, `problem` why it is not what the registry has now. */
+/** `artifact` is the newest that can be used, `problem` why that is not what the registry has now. */
 export type ArtifactLook =
   | { readonly kind: "found"; readonly artifact: CachedArtifact }
   | {
@@ -42,8 +43,8 @@ export type ArtifactLook =
 const timeoutMs = 30_000;
 
 /**
- * Asks the registry for the artifact's digest, and pulls what is not cached yet. Never rejects for what is wrong with the artifact or the
- * way to it; throws the signal's reason, and what is a bug.
+ * Asks the registry for the artifact's digest, and pulls what is not cached yet. What is wrong with the artifact or the access to it is part of
+ * the result; throws only the signal's reason, and errors that are bugs.
  */
 export async function lookAtArtifact(wanted: LookFor, deps: LookDeps, signal: AbortSignal): Promise<ArtifactLook> {
   const { artifact: reference } = wanted.distribution;
@@ -65,7 +66,7 @@ export async function lookAtArtifact(wanted: LookFor, deps: LookDeps, signal: Ab
   }
 }
 
-/** The first of the cached artifacts with which the wish can be fulfilled. */
+/** The first cached artifact from which the request can be served. */
 async function useHeld(
   cached: readonly CachedArtifact[],
   wanted: LookFor,
@@ -76,7 +77,7 @@ async function useHeld(
       await prepare(artifact, wanted, signal);
       return { artifact };
     } catch (thrown) {
-      problemOf(thrown, signal); // what is wrong with the newest is what counts
+      problemOf(thrown, signal); // Only the problem of the newest artifact is reported.
     }
   }
   return {};
@@ -103,7 +104,7 @@ async function pull(
   return await CachedArtifact.open({ digest, tarball, reference }, signal);
 }
 
-/** A range that takes no release is for `decide` to refuse. */
+/** A range that selects no release is refused by `decide`. */
 async function prepare(
   artifact: CachedArtifact,
   { distribution, appliedVersion }: LookFor,
@@ -115,7 +116,7 @@ async function prepare(
   try {
     await artifact.prepare(appliedVersion, signal);
   } catch (thrown) {
-    problemOf(thrown, signal); // told to whoever loads it; an upgrade away from it needs it not
+    problemOf(thrown, signal); // Loading it will fail; an upgrade to another release does not need it.
   }
 }
 
@@ -123,7 +124,7 @@ function isContent(error: ReasonedError): boolean {
   return error instanceof ArtifactError || error instanceof LayerError;
 }
 
-/** What to look at in the spec, added to what the registry's reader says. */
+/** What to check in the spec, appended to the registry's message. */
 const remedies: { readonly [kind in RegistryErrorKind]?: string } = {
   unauthorized: "; it is the Secret of spec.distribution.artifactPullSecret",
   credentials: "; correct the Secrets that spec.distribution names for the artifact",
@@ -136,7 +137,7 @@ function problemOf(thrown: unknown, signal: AbortSignal): ReasonedError {
   if (!(thrown instanceof ReasonedError)) throw thrown;
   if (!(thrown instanceof RegistryError)) return thrown;
   const { kind, message, retry, retryAfterMs } = thrown;
-  // No other look helps: it is the spec that cannot work.
+  // Another look cannot help, since the reference in the spec is not valid.
   if (kind === "reference") {
     const corrected = `${message}; correct spec.distribution.artifact`;
     return new ReasonedError({ reason: "BuildFailed", retry, message: corrected, cause: thrown });

@@ -4,6 +4,7 @@ import type { Release } from "../../../distribution/release.ts";
 import { untar } from "../../../oci/layer.ts";
 import type { Catalogue } from "../../../render/target.ts";
 
+/** An artifact as it was pulled. */
 export type Tarball = {
   /** Digest of the manifest by which it was pulled. */
   readonly digest: string;
@@ -12,12 +13,12 @@ export type Tarball = {
   readonly reference: string;
 };
 
-/** What runs and what it is to become: no more releases are read at a time. */
+/** One release that runs and one to change to: more are not kept. */
 const keptReleases = 2;
 
 /**
- * An artifact as it was pulled. Only the tarball is held (the official one has 1 MB), and the releases that were asked for last: all
- * that it unpacks to are 16 MB, and ten times that once it is read.
+ * An artifact in memory: the tarball (1 MB for the official one), and the releases that were prepared last. Unpacked it would take 16 MB, and
+ * parsed ten times that.
  */
 export class CachedArtifact {
   readonly digest: string;
@@ -34,7 +35,7 @@ export class CachedArtifact {
     this.#tarball = tarball;
   }
 
-  /** Throws LayerError or ArtifactError when there is no release in it. */
+  /** Reads which releases the artifact has. Throws LayerError or ArtifactError when there are none. */
   static async open(pulled: Tarball, signal: AbortSignal): Promise<CachedArtifact> {
     const paths: string[] = [];
     const source = nameOf(pulled);
@@ -50,8 +51,8 @@ export class CachedArtifact {
   }
 
   /**
-   * Reads a release of `versions`, so that `catalogue` can load it. Others get their turn between its objects.
-   * Throws LayerError or ArtifactError when it is not whole.
+   * Reads a release of `versions`, so that `catalogue` can load it. It yields to the event loop between objects. Throws LayerError or
+   * ArtifactError when the release is not complete.
    */
   async prepare(version: string, signal: AbortSignal): Promise<void> {
     const release = this.#releases.get(version) ?? (await this.#read(version, signal));
@@ -61,7 +62,7 @@ export class CachedArtifact {
     if (this.#releases.size > keptReleases && oldest.done !== true) this.#releases.delete(oldest.value);
   }
 
-  /** `known` are versions known from elsewhere. Only what was prepared can be loaded. */
+  /** The releases of the artifact. `known` are versions known from elsewhere. Its `load` throws ArtifactError for a release that was not prepared. */
   catalogue(known: readonly string[]): Catalogue {
     const releases = new Map(this.#releases);
     return {

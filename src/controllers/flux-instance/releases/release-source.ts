@@ -13,14 +13,15 @@ import { lookAtArtifact, type ArtifactLook, type LookDeps } from "./artifact-loo
 import type { CachedArtifact } from "./cached-artifact.ts";
 import type { Releases } from "./releases.ts";
 
+/** `embedded` are the releases of an instance without an artifact; the registry is asked only for the others. */
 export type ReleaseSourceDeps = LookDeps & {
   readonly embedded: Catalogue;
-  /** Keys whose artifact is to be looked at; whoever works it calls `poll`. */
+  /** The queue of instances whose artifact is to be polled; its worker calls `poll`. */
   readonly polls: Pick<WorkQueue, "addAfter" | "retry" | "forget">;
   readonly random: Random;
   /** The time between two looks varies by this fraction of itself. */
   readonly jitter: number;
-  /** A poll found something else than the look before; `moved`: another digest. */
+  /** Called when a poll has another result than the look before; `moved` when the digest is another one. */
   readonly onChange: (key: ObjectKey, moved: boolean) => void;
 };
 
@@ -46,9 +47,9 @@ type State = {
 };
 
 /**
- * Where the releases for an instance come from: embedded, or an artifact that is asked for its digest every now and then and pulled when
- * that is new. What was pulled stays in memory, so that a registry that is away holds up nothing: only the first look for a request is waited
- * for, all others are made by `poll`. Bounded by the instances that exist.
+ * Where the releases for an instance come from: embedded, or an artifact whose digest is asked for every now and then, and which is pulled when
+ * that is new. What was pulled stays in memory, so that an unavailable registry delays nothing: a reconcile waits only for the first look of a
+ * request, all others are made by `poll`. Bounded by the number of instances.
  */
 export class ReleaseSource {
   readonly #deps: ReleaseSourceDeps;
@@ -58,7 +59,7 @@ export class ReleaseSource {
     this.#deps = deps;
   }
 
-  /** The releases for the instance as it is now. Throws the signal's reason, and what is a bug. */
+  /** The releases for the instance as it is now. Throws only the signal's reason, and errors that are bugs. */
   async find(world: World, signal: AbortSignal): Promise<Releases> {
     const { embedded, polls, random, jitter } = this.#deps;
     const request = requestOf(world);
@@ -81,7 +82,7 @@ export class ReleaseSource {
     return releasesOf(state, embedded);
   }
 
-  /** A reconcile has ended well with `target`. */
+  /** Records that a reconcile with `target` was successful. */
   applied(key: ObjectKey, { rendering, artifactRevision }: Target): void {
     const state = this.#states.get(idOf(key));
     if (state === undefined) return;
@@ -91,17 +92,18 @@ export class ReleaseSource {
     this.#states.set(idOf(key), { ...state, appliedVersion, ...(good === undefined ? {} : { good }) });
   }
 
-  /** Nobody looks at the artifact until the releases are asked for again. */
+  /** Stops polling for `key` until its releases are asked for again. */
   rest(key: ObjectKey): void {
     const state = this.#states.get(idOf(key));
     if (state !== undefined) this.#states.set(idOf(key), { ...state, active: false });
   }
 
+  /** Drops everything that is kept for `key`. */
   forget(key: ObjectKey): void {
     this.#states.delete(idOf(key));
   }
 
-  /** Looks whether the artifact has another digest by now, and takes it in. */
+  /** Asks for the artifact's digest, and pulls a new one. Resolves to when the next poll is due. */
   async poll(key: ObjectKey, log: Logger, signal: AbortSignal): Promise<Outcome> {
     const before = this.#states.get(idOf(key));
     if (before?.active !== true) return { kind: "settled" };
@@ -115,7 +117,7 @@ export class ReleaseSource {
     };
     const look = await lookAtArtifact(wanted, this.#deps, signal);
     const now = this.#states.get(idOf(key));
-    // Somebody has asked for something else meanwhile, and looked.
+    // A reconcile has made another request meanwhile, and its own look.
     if (now?.active !== true || now.request !== request) return { kind: "settled" };
     this.#states.set(idOf(key), { ...now, look });
     const moved = look.artifact?.digest !== before.look.artifact?.digest;
@@ -161,11 +163,11 @@ function releasesOf({ look, good }: State, { versions: known }: Catalogue): Rele
   return { kind: "found", catalogue: artifact.catalogue(known), problem, ...fallback };
 }
 
-/** Undefined for an instance that uses no artifact, or is not to be built: nothing is asked for it. */
+/** Undefined for an instance that uses no artifact, or that is not reconciled. */
 function requestOf({ key, instance, settings, desired, ownNamespace }: World): ArtifactRequest | undefined {
   if (key.namespace !== ownNamespace || settings.reconcile === "disabled") return undefined;
   if (instance.metadata.deletionTimestamp !== undefined) return undefined;
-  // What is wrong with the spec is for decide to say.
+  // `decide` reports what is wrong with the spec.
   if (desired instanceof ReasonedError) return undefined;
   const { distribution } = desired.spec;
   const { artifact } = distribution;

@@ -1,9 +1,12 @@
 import type { Catalogue } from "../../../render/target.ts";
 import type { ReasonedError } from "../../../std/errors.ts";
 
-/** The releases that an instance can choose from, as `gather` found them. */
+/**
+ * The releases that an instance can choose from, as `ReleaseSource.find` returns them. `good` is what the last successful reconcile chose from,
+ * if that is still cached: a spec that has not changed since uses it when a newer artifact cannot be used.
+ */
 export type Releases =
-  /** `problem`: why nothing newer could be looked for, or used; what is held goes on meanwhile. */
+  /** `problem`: why nothing newer could be found or used; the cached artifact is used meanwhile. */
   | {
       readonly kind: "found";
       readonly catalogue: Catalogue;
@@ -11,8 +14,3 @@ export type Releases =
       readonly good?: Catalogue;
     }
   | { readonly kind: "none"; readonly problem: ReasonedError; readonly good?: Catalogue };
-
-/*
- * `good` is what the last successful reconcile chose from, where that is still held: a spec that has not changed since goes on with
- * it when nothing can be made of what came after.
- */

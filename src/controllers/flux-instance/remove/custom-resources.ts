@@ -13,12 +13,16 @@ import { mapConcurrent } from "../../../std/concurrent.ts";
 import type { World } from "../world.ts";
 import { patchFinalizers } from "./finalizer.ts";
 
+/** The requests that custom resources are read and written with. */
 export type CustomResourceDeps = { readonly client: Pick<ApiClient, "getOrUndefined" | "listPage" | "patch"> };
 
-/** The finalizer of all Flux controllers; the only one that is ever removed from a custom resource. */
+/** The finalizer of all Flux controllers, the only one that is ever removed from a custom resource. */
 const fluxFinalizer = "finalizers.fluxcd.io";
 
-/** Undefined for a definition that is gone, is not ours any more, or serves nothing. */
+/**
+ * The kind that the CRD `definition` serves; undefined when the CRD does not exist, has lost our labels, or serves no version. Throws as
+ * ApiClient.
+ */
 export async function kindOfDefinition(
   definition: ManagedObject,
   world: World,
@@ -29,7 +33,7 @@ export async function kindOfDefinition(
   return crd === undefined || !isOwned(crd, ownerLabels(world.key)) ? undefined : servedKind(crd);
 }
 
-/** Metadata of all objects of a kind, in all namespaces. */
+/** Metadata of all objects of a kind in all namespaces, or of those that `labelSelector` selects. Throws as ApiClient. */
 export async function resourcesOf(
   { gvk }: ServedKind,
   labelSelector: string | undefined,
@@ -40,7 +44,7 @@ export async function resourcesOf(
   return await listAll(gvk, selection, client, signal);
 }
 
-/** Takes Flux's finalizer off every resource of a definition of ours; finalizers of others stay. */
+/** Removes Flux's finalizer from every resource of a CRD of ours; other finalizers stay. Throws as ApiClient. */
 export async function removeFluxFinalizers(
   definition: ManagedObject,
   world: World,

@@ -6,10 +6,12 @@ import type { KubeObject } from "../../../kube/object.ts";
 
 type FinalizerClient = Pick<ApiClient, "patch" | "getOrUndefined">;
 
+/** Whether the object has our finalizer. */
 export function hasFinalizer({ metadata }: KubeObject): boolean {
   return metadata.finalizers?.includes(finalizer) === true;
 }
 
+/** Adds our finalizer to the instance, unless it is there already. Throws as ApiClient. */
 export async function ensureFinalizer(
   instance: KubeObject,
   client: FinalizerClient,
@@ -20,7 +22,10 @@ export async function ensureFinalizer(
   await patchFinalizers({ gvk: gvkOf(instance), object: instance }, finalizers, client, signal);
 }
 
-/** Lets the instance go. One that is gone, or was created anew since, is let be. */
+/**
+ * Removes our finalizer, so that the API server can delete the instance. Does nothing when the instance is gone or was recreated. Throws as
+ * ApiClient.
+ */
 export async function removeFinalizer(
   instance: KubeObject,
   client: FinalizerClient,
@@ -32,7 +37,10 @@ export async function removeFinalizer(
   await patchFinalizers({ gvk: gvkOf(fresh), object: fresh }, others, client, signal);
 }
 
-/** The resourceVersion makes sure that no finalizer is lost that another client adds at the same moment. Throws as ApiClient. */
+/**
+ * Replaces the finalizers of `object`. The resourceVersion makes sure that no finalizer is lost that another client adds at the same moment.
+ * Throws as ApiClient.
+ */
 export async function patchFinalizers(
   { gvk, object }: { readonly gvk: GroupVersionKind; readonly object: KubeObject },
   finalizers: readonly string[],

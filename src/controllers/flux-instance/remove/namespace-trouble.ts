@@ -4,10 +4,7 @@ import { fieldsOf, listOf, textOf } from "../../../kube/fields.ts";
 import { namespaceKind } from "../../../kube/kinds.ts";
 import type { KubeObject } from "../../../kube/object.ts";
 
-/**
- * Why a namespace that is being deleted cannot end, in the words of its own conditions; undefined where it is not being deleted, or
- * nothing is wrong with it.
- */
+/** Says that a namespace is being deleted, and what its conditions report about that; undefined when it is not being deleted or cannot be read. */
 export async function namespaceTrouble(
   name: string,
   client: Pick<ApiClient, "getOrUndefined">,
@@ -23,7 +20,7 @@ export async function namespaceTrouble(
   return `Namespace/${name} is being deleted too${why}`;
 }
 
-/** Who may not ask, or gets no answer, has a greater trouble to tell of already. */
+/** A read that fails is left out: this only adds to a message about a failure or a wait. */
 async function readNamespace(
   name: string,
   client: Pick<ApiClient, "getOrUndefined">,

@@ -1,4 +1,4 @@
-/** What a removal does, one after the other; each is how users read of it. Every message about a removal begins with one of these. */
+/** The phases of a removal in their order, as users read them. Every message about a removal begins with one of these. */
 export const removalPhases = {
   suspend: "Suspending Flux's sync",
   stop: "Stopping Flux's controllers",
@@ -8,13 +8,14 @@ export const removalPhases = {
   gone: "Waiting until all of Flux is deleted",
 } as const;
 
+/** The name of one phase. */
 export type RemovalPhase = keyof typeof removalPhases;
 
-/** Gets told how far a removal is. */
+/** What a removal reports its progress to. */
 export type RemovalProgress = {
-  /** How long deletions are waited for at a time. */
+  /** How long one try waits for deletions. */
   readonly waitMs: number;
   begin(phase: RemovalPhase): Promise<void>;
-  /** `message` says what is waited for; told again when that changes. */
+  /** `message` says what is waited for; called again when that changes. */
   waiting(message: string): Promise<void>;
 };

@@ -18,19 +18,20 @@ import type { RemovalProgress } from "./removal-phase.ts";
 import { findControllerPods, findRunningControllers } from "./running-controllers.ts";
 import { isKustomization, suspend } from "./suspension.ts";
 
+/** A client that deletes and patches but never applies. `onChange` is called for each object that is deleted. */
 export type RemoveDeps = {
   readonly client: Pick<ApiClient, "getOrUndefined" | "list" | "listPage" | "patch" | "delete">;
   readonly clock: Clock;
   readonly onChange?: OnChange | undefined;
-  /** Who is told how far it is; nobody while pruning, where deletions are waited for as long as for health. */
+  /** Absent while pruning, where deletions are waited for as long as for health. */
   readonly progress?: RemovalProgress;
 };
 
 /**
- * Deletes managed objects so that no workload goes with them, given in the order of deletion. First Kustomizations are suspended, for a
- * running kustomize-controller would prune what a deleted one has applied; then controllers go, and their pods with them, so that
- * nobody is left to act on what follows; then Flux's finalizers come off the resources of each definition, which go with it; then the
- * rest goes. Every step may be repeated. Throws, and leaves the rest to the next try, when a step fails.
+ * Deletes `objects`, given in the order of deletion, without deleting any workload. Kustomizations are suspended first, since a running
+ * kustomize-controller would prune what a deleted one has applied. Then controllers and their pods are deleted, so that no controller acts on
+ * what follows; then Flux's finalizers are removed from custom resources, and these are deleted with their CRDs; then the rest. Every step can
+ * be repeated. Throws when a step fails; the next try continues.
  */
 export async function removeObjects(
   objects: readonly ManagedObject[],
@@ -77,7 +78,7 @@ async function stopControllers(
   return stopped;
 }
 
-/** Definitions, with all of their resources. Those whose resources are to stay stay too. */
+/** Deletes CRDs with all of their custom resources. A CRD whose resources are kept is kept too. */
 async function removeDefinitions(
   going: { readonly definitions: Objects; readonly resources: Objects; readonly stopped: readonly Change[] },
   { world, deps, begin }: RemoveContext,
@@ -100,7 +101,7 @@ function pruneOptions(world: World): PruneOptions {
   return { owner: ownerLabels(world.key), keepAnnotation: objectAnnotations.prune, live: world.live };
 }
 
-/** Something stays that must go before the rest may. */
+/** Something still runs or is kept that has to be removed before the CRDs are deleted. */
 export class RemovalError extends ReasonedError {}
 
 type Part = "controllers" | "definitions" | "resources" | "rest";
@@ -111,7 +112,7 @@ function partOf(object: ManagedObject): Part {
   return isBuiltInGroup(formatApiVersion(object)) ? "rest" : "resources";
 }
 
-/** A controller that runs on would delete what its resources have applied, once their definitions go. */
+/** A controller that still runs would delete what its resources have applied when their CRDs are deleted. */
 async function refuseWhileWatched(
   stopped: readonly Change[],
   world: World,
@@ -139,7 +140,7 @@ async function refuseWhileWatched(
   );
 }
 
-/** Throws StillThereError while a controller acts on although its Deployment is gone. */
+/** Throws StillThereError while pods of the deleted Deployments in `stopped` have not ended, since these still act on resources. */
 export async function waitForPods(stopped: readonly Change[], deps: RemoveDeps, signal: AbortSignal): Promise<void> {
   const controllers = stopped.map(({ id }) => id);
   const pods = await findControllerPods(controllers, deps, signal);
@@ -161,11 +162,12 @@ export function terminatingOf(objects: readonly ManagedObject[], changes: readon
   return objects.filter((object) => terminating.has(object));
 }
 
+/** The ids of the objects that were kept. */
 export function keptOf(changes: readonly Change[]): readonly Change["id"][] {
   return changes.filter(({ action }) => action === "kept").map(({ id }) => id);
 }
 
-/** The definitions of objects that stay: with them, the objects would go. */
+/** The CRDs of objects that are kept, since the objects would be deleted with them. */
 async function definitionsOf(
   kept: readonly Change["id"][],
   definitions: readonly ManagedObject[],
@@ -182,7 +184,7 @@ async function definitionsOf(
   return needed;
 }
 
-/** How deletions of this context are waited for. */
+/** Options for waiting for the deletions of a removal. */
 export function goneOptions(world: World, deps: RemoveDeps, signal: AbortSignal): GoneOptions {
   const { progress } = deps;
   return {
@@ -193,7 +195,7 @@ export function goneOptions(world: World, deps: RemoveDeps, signal: AbortSignal)
   };
 }
 
-/** A definition stays until the last of its resources is gone. */
+/** A CRD exists until the last of its resources is deleted. */
 async function resourcesBehind(
   live: KubeObject,
   world: World,

@@ -9,9 +9,10 @@ import type { JsonValue, KubeObject, ObjectKey } from "../../../kube/object.ts";
 import { containersOf } from "../../../kube/pod-template.ts";
 import { formatSelector } from "../../../kube/selector.ts";
 
+/** The requests that controllers and pods are read with. */
 export type RunningDeps = { readonly client: Pick<ApiClient, "list" | "listPage"> };
 
-/** Known by the last part of their image's name, whatever the registry, the Deployment and its labels are called. */
+/** Controllers are recognised by the last part of their image's name, whatever the registry, the Deployment and its labels are called. */
 const controllerImages = new Set<string>(componentNames);
 
 /** Names of Deployments, sorted. */
@@ -43,8 +44,8 @@ export async function findRunningControllers(
 }
 
 /**
- * Pods of these Deployments that have not ended, sorted by name. A Deployment that somebody else deleted is gone before its pods are.
- * They are told by the names of their ReplicaSets, since a Deployment that is gone has no selector.
+ * Pods of these Deployments that have not ended, sorted by name. They are found by the names of their ReplicaSets, since a Deployment that
+ * another client deleted may be gone before its pods, and has no selector then. Throws as ApiClient.
  */
 export async function findControllerPods(
   deployments: readonly ObjectKey[],
@@ -61,7 +62,7 @@ export async function findControllerPods(
   return found.toSorted();
 }
 
-/** A ReplicaSet is called as its Deployment, with a dash and a hash behind it. */
+/** A ReplicaSet is named after its Deployment, with a dash and a hash appended. */
 function deploymentOf({ metadata }: KubeObject): string {
   const owner = listOf(metadata["ownerReferences"])
     .map(fieldsOf)
@@ -83,7 +84,7 @@ function imageName(image: JsonValue | undefined): string {
   return path.split("/").at(-1)?.split(":")[0] ?? "";
 }
 
-/** One that is scaled to 0 runs as long as a pod of it is left. */
+/** Whether the Deployment runs: one that is scaled to 0 does until its last pod is deleted. */
 async function runs(deployment: KubeObject, { client }: RunningDeps, signal: AbortSignal): Promise<boolean> {
   const spec = fieldsOf(deployment["spec"]);
   if (spec["replicas"] !== 0) return true;

@@ -10,12 +10,12 @@ import { kindOfDefinition, removeFluxFinalizers } from "./custom-resources.ts";
 import { keptOf, removeObjects, type RemoveDeps } from "./remove.ts";
 import { findRunningControllers } from "./running-controllers.ts";
 
-/** What is no longer wanted: `going` can go, `retained` are definitions that somebody still needs. Both in the order of deletion. */
+/** What is no longer desired, in the order of deletion: `going` is pruned, `retained` are CRDs that are still in use. */
 export type Stale = { readonly going: readonly ManagedObject[]; readonly retained: readonly ManagedObject[] };
 
 /**
- * A definition takes all of its custom resources along, and these are the user's: without their controller they are still what he wrote.
- * So one that has resources, other than those that go themselves, is retained; so is one that another Flux may be using.
+ * Sorts out the CRDs that stay. A deleted CRD deletes all of its custom resources, and these are the user's. So a CRD is retained when it has
+ * resources other than those that are pruned themselves, or when another Flux may be using it. Throws as ApiClient.
  */
 export async function sortStale(
   stale: readonly ManagedObject[],
@@ -44,7 +44,7 @@ function isDefinitionId({ kind }: ManagedObject): boolean {
   return kind === "CustomResourceDefinition";
 }
 
-/** `absent` is a definition that is gone, or not ours any more. */
+/** `absent`: the CRD does not exist, has lost our labels, or serves no version. */
 async function useOf(
   definition: ManagedObject,
   going: ReadonlySet<string>,
@@ -59,7 +59,10 @@ async function useOf(
   return "unused";
 }
 
-/** Removes what is no longer wanted, and gives the resources that lose their controller free to be deleted. */
+/**
+ * Prunes what is no longer desired, and removes Flux's finalizers from resources of retained CRDs, which become unattended, so that the user
+ * can delete them. Throws as `removeObjects`.
+ */
 export async function pruneStale(
   stale: readonly ManagedObject[],
   world: World,

@@ -8,16 +8,21 @@ import { type GroupKind, gvkOf } from "../../../kube/gvk.ts";
 import type { KubeObject } from "../../../kube/object.ts";
 import type { World } from "../world.ts";
 
+/** The requests that Kustomizations are suspended with. */
 export type SuspensionDeps = { readonly client: Pick<ApiClient, "getOrUndefined" | "patch"> };
 
-/** A field manager of its own tells our suspension from one that a user wants. */
+/** A separate field manager distinguishes our suspension from the user's. */
 export const suspensionManager = "flux-operator-removal";
 
+/** Whether the kind is Flux's Kustomization. */
 export function isKustomization({ group, kind }: GroupKind): boolean {
   return group === "kustomize.toolkit.fluxcd.io" && kind === "Kustomization";
 }
 
-/** kustomize-controller prunes nothing for a suspended Kustomization that is deleted, whatever its `prune` and `deletionPolicy` say. */
+/**
+ * Suspends a Kustomization that is ours and not kept: kustomize-controller prunes nothing for a suspended one that is deleted, whatever its
+ * `prune` and `deletionPolicy` say. Throws as ApiClient.
+ */
 export async function suspend(
   id: ManagedObject,
   world: World,
@@ -30,13 +35,14 @@ export async function suspend(
 }
 
 /**
- * Takes our suspension off a Kustomization that stays after all: its removal was interrupted, and is not wanted any more. One that is
- * being deleted stays suspended.
+ * Undoes our suspension of a Kustomization that stays, because its removal was interrupted and is not desired any more. One that is being
+ * deleted stays suspended. Throws as ApiClient.
  */
 export async function resume(live: KubeObject, deps: SuspensionDeps, signal: AbortSignal): Promise<void> {
   if (isSuspendedByUs(live)) await setSuspend(live, null, deps, signal);
 }
 
+/** Whether a Kustomization is suspended by our field manager, and is not being deleted. */
 export function isSuspendedByUs(live: KubeObject): boolean {
   if (!isKustomization(gvkOf(live)) || live.metadata.deletionTimestamp !== undefined) return false;
   const suspended = fieldsOf(live["spec"])["suspend"] === true;

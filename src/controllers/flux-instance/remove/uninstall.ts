@@ -14,14 +14,15 @@ import { removeFluxFinalizers } from "./custom-resources.ts";
 import { terminatingOf, goneOptions, keptOf, removeObjects, waitForPods, type RemoveDeps } from "./remove.ts";
 import { isKustomization, resume } from "./suspension.ts";
 
+/** An uninstall also empties the ledger, since nothing is managed afterwards. */
 export type UninstallDeps = RemoveDeps & { readonly ledger: Ledger };
 
-/** What is still there of what was installed, in the order of deletion. */
+/** What was kept of what was installed. */
 export type Uninstalled = { readonly stayed: readonly Change["id"][] };
 
 /**
- * Removes what the inventory lists, as far as the policy goes, and never a workload. May be repeated, also with another policy than before;
- * throws as `removeObjects`.
+ * Deletes what the inventory lists, as far as `policy` says, and never a workload. It can be repeated, also with another policy. Throws as
+ * `removeObjects`, and StillThereError while deletions have not ended.
  */
 export async function uninstall(
   policy: DeletionPolicy,
@@ -41,7 +42,7 @@ export async function uninstall(
   return { stayed: [...keptOf(changes), ...staying] };
 }
 
-/** KeepResources keeps definitions, custom resources and claims. */
+/** KeepResources keeps CRDs, custom resources and claims. */
 function goes(object: ManagedObject, policy: DeletionPolicy): boolean {
   if (policy === "Orphan") return false;
   if (policy === "Uninstall") return true;
@@ -51,7 +52,7 @@ function goes(object: ManagedObject, policy: DeletionPolicy): boolean {
 
 type Kept = { readonly staying: readonly ManagedObject[]; readonly changes: readonly Change[] };
 
-/** What stays loses Flux's finalizers, since nobody is left who would take them off when it is deleted. */
+/** Removes Flux's finalizers from what is kept, since no controller is left to remove them when the user deletes it. */
 async function releaseKept(
   { staying, changes }: Kept,
   world: World,
@@ -60,14 +61,14 @@ async function releaseKept(
 ): Promise<void> {
   const definitions = staying.filter(({ kind }) => kind === "CustomResourceDefinition");
   const controllers = changes.filter(({ id }) => id.kind === "Deployment");
-  // A controller that stays sees to the finalizers of what it reconciles.
+  // A controller that is kept removes the finalizers of what it reconciles.
   if (definitions.length === 0 || keptOf(controllers).length > 0) return;
   await deps.progress?.begin("release");
   await waitForPods(controllers, deps, signal);
   await mapConcurrent(definitions, requestLimit, (definition) => removeFluxFinalizers(definition, world, deps, signal));
 }
 
-/** An earlier try, under a policy that removes it, may have suspended it. */
+/** An earlier try, with a policy that deletes the Kustomization, may have suspended it. */
 async function resumeKept(id: ManagedObject, world: World, deps: UninstallDeps, signal: AbortSignal): Promise<void> {
   const live = await deps.client.getOrUndefined(id, id, signal);
   if (live !== undefined && isOwned(live, ownerLabels(world.key))) await resume(live, deps, signal);

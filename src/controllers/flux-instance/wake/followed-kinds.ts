@@ -4,13 +4,14 @@ import type { KubeObject } from "../../../kube/object.ts";
 import type { Informer } from "../../../runtime/informer.ts";
 import type { TaskGroup } from "../../../runtime/task-group.ts";
 
-/** Watches of the kinds that Flux itself brings: those can be watched only while their definitions are there. */
+/** Watches of the kinds that Flux itself brings, which are served only while their CRDs exist. */
 export type FollowedKinds = {
   readonly informers: readonly Informer[];
-  /** Watches the kinds of the custom resources among `objects`, and no others any more. */
+  /** Watches the kinds of the custom resources among `objects`, and stops all other watches. */
   follow(objects: readonly KubeObject[]): Promise<void>;
 };
 
+/** Watches nothing before the first `follow`. `create` makes the informer of a kind, and `group` runs it. */
 export function createFollowedKinds(
   group: Pick<TaskGroup, "start" | "stop">,
   create: (gvk: GroupVersionKind) => Informer,

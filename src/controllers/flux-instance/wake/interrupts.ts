@@ -1,22 +1,23 @@
 import { fluxInstance, instanceAnnotations } from "../../../api/names.ts";
 import type { KubeObject, ObjectKey } from "../../../kube/object.ts";
 
-/** One reconcile, as long as it is under way. */
+/** One reconcile, while it is under way. */
 export type Interrupt = {
-  /** Aborted once something newer is wanted than what `expect` was told. */
+  /** Aborted when the instance is newer than what `expect` was given, and asks for something else. */
   readonly signal: AbortSignal;
-  /** Says what the reconcile has read and works on. What has been wished since is heard, also from before this call. */
+  /** Sets what the reconcile has read and works on. Changes since then count, also those before this call. */
   readonly expect: (instance: KubeObject) => void;
   readonly done: () => void;
 };
 
 /**
- * Tells a reconcile that is waiting that something newer is wanted: another generation, a deletion, a new request, another artifact. One
- * entry per reconcile under way; it begins before the instance is read, so that no change falls between reading and listening.
+ * Interrupts a waiting reconcile when its instance changes: another generation, a deletion, a new request, another artifact. It has one entry
+ * for each reconcile under way, which begins before the instance is read, so that no change is missed between reading and listening.
  */
 export class Interrupts {
   readonly #entries = new Map<string, Entry>();
 
+  /** Begins to listen for the reconcile of `key`, which calls `done` when it ends. */
   begin(key: ObjectKey): Interrupt {
     const id = idOf(key);
     const entry: Entry = { abort: new AbortController(), expected: undefined, latest: undefined };
@@ -31,6 +32,7 @@ export class Interrupts {
     };
   }
 
+  /** Called with every version of an instance that a watch delivers. */
   notify(instance: KubeObject): void {
     const entry = this.#entries.get(idOf(instance.metadata));
     if (entry === undefined) return;
@@ -38,7 +40,10 @@ export class Interrupts {
     abortIfOutdated(entry);
   }
 
-  /** There is something newer for the instance although it is wished for as before. A reconcile that has not read it yet finds it by itself. */
+  /**
+   * Interrupts the reconcile of `key` although its instance has not changed, as for a new artifact. A reconcile that has not read its instance
+   * yet finds that by itself.
+   */
   interrupt(key: ObjectKey): void {
     const entry = this.#entries.get(idOf(key));
     if (entry?.expected !== undefined) entry.abort.abort(new Error("something newer is there"));
@@ -52,7 +57,7 @@ function abortIfOutdated({ abort, expected, latest }: Entry): void {
   if (desiredTextOf(expected) !== desiredTextOf(latest)) abort.abort(new Error("something newer is wanted"));
 }
 
-/** A watch may tell late what has been read since. Resource versions are numbers that grow (KEP-5504; before it, in fact). */
+/** A watch may deliver late what has been read already. Resource versions are numbers that grow (KEP-5504; before it, in practice). */
 function isNewer({ metadata: left }: KubeObject, { metadata: right }: KubeObject): boolean {
   return Number(left.resourceVersion ?? 0) > Number(right.resourceVersion ?? 0);
 }

@@ -25,14 +25,15 @@ export const watchedKinds: readonly GroupVersionKind[] = [
   deploymentKind,
 ];
 
-/** Whether the state of objects of the kind is something that we tell: what runs, and what it syncs. Of the others metadata is enough. */
+/** Whether the health of the kind's objects is reported: Deployments, and the sync objects. Of other kinds metadata is enough. */
 export function hasHealth(gvk: GroupVersionKind): boolean {
   return gvk.kind === deploymentKind.kind || !isBuiltInGroup(formatApiVersion(gvk));
 }
 
+/** Label selector of all objects that this operator manages. */
 export const managedSelector = `${labels.managedBy}=${operatorName}`;
 
-/** What is kept of a watched object: all, for managedFields tell a new status from a change by somebody else. */
+/** Keeps a watched object whole, since managedFields distinguish a new status from a change by another client. */
 export function keepWhole(object: KubeObject): KubeObject {
   return object;
 }
@@ -41,10 +42,11 @@ export function keepWhole(object: KubeObject): KubeObject {
 export type LiveIndex = {
   /** Metadata of the objects of one instance. */
   metadata(owner: ObjectKey): LiveMetadata;
+  /** The whole Deployment; undefined when the watch does not know it. */
   deployment(key: ObjectKey): KubeObject | undefined;
 };
 
-/** `followed` are informers that come and go. */
+/** `informers` run for the life of the process; `followed` has those that run only while their kind is served. */
 export function createLiveIndex(
   informers: readonly Informer[],
   followed: { readonly informers: readonly Informer[] },
@@ -62,7 +64,7 @@ export function createLiveIndex(
   };
 }
 
-/** The instance that a changed managed object concerns: drift that is not of our own making, or what fell ill or got well. */
+/** The keys of the instances to reconcile after a change of a managed object: another client has changed it, or its health is another one. */
 export function keysOfDrift(change: ObjectChange, ledger: Pick<Ledger, "isDrift">): readonly ObjectKey[] {
   const { object } = change;
   const owner = ownerOf(object) ?? (change.kind === "updated" ? ownerOf(change.previous) : undefined);
