@@ -70,7 +70,7 @@ const distribution: readonly Rule[] = [
     at: "spec.distribution.verify",
     rule: "has(self.secretRef) || has(self.matchOIDCIdentity) || has(self.trustedRootSecretRef)",
     message:
-      "distribution.verify would accept a signature of anyone: set secretRef with public keys, or matchOIDCIdentity with the signers",
+      "distribution.verify would accept any signature: set secretRef with public keys, or matchOIDCIdentity with the signers",
   },
 ];
 

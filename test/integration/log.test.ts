@@ -63,7 +63,7 @@ function shortOf(lines: readonly Line[]): readonly string[] {
 
 const broken = {
   target: { kind: "Deployment" },
-  patch: `- op: add\n  path: /spec/template/metadata/annotations\n  value: { ${outcomeAnnotation}: crash-loop }\n`,
+  patch: `- op: add\n  path: /spec/template/metadata/annotations\n  value: { ${outcomeAnnotation}: crash-loop }\n- op: add\n  path: /spec/template/spec/containers/0/env/-\n  value: { name: BROKEN, value: "1" }\n`,
 };
 const isBack = (object: KubeObject): boolean =>
   condition(object, "UpToDate")?.startsWith("False/UpgradeFailed") === true;

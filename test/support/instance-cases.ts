@@ -115,7 +115,7 @@ const byRule: readonly RefusedCase[] = [
     name: "signatures of anyone",
     instance: withDistribution({ verify: { provider: "cosign", images: true } }),
     field: "spec.distribution.verify",
-    says: "signature of anyone",
+    says: "accept any signature",
   },
   {
     name: "persistent shards without storage",

@@ -106,7 +106,9 @@ const window = fields("A time in which upgrades may start.", {
 const upgrade = fields("When Flux may be upgraded, and what a failed upgrade does. Drift is repaired at any time.", {
   paused: optional(flag("Stay on the version and images that run.", { absent: "false" })),
   windows: optional(list("Windows in which upgrades may start.", window, { maxItems: 32, absent: "always" })),
-  rollback: optional(flag("Return to what ran before when an upgrade does not become healthy.", { absent: "true" })),
+  rollback: optional(
+    flag("Roll back to the last healthy revision when an upgrade does not become healthy.", { absent: "true" }),
+  ),
 });
 
 const driftIgnore = fields("Fields that others may change.", {

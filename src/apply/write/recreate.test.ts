@@ -96,7 +96,7 @@ test("deleteForRecreation() tells what holds the object when the time is over", 
     (thrown) =>
       thrown instanceof ApplyError &&
       thrown.message ===
-        "Cannot delete Deployment/b/a in order to create it anew: it is being deleted, and held by example.com/hold",
+        "Cannot delete Deployment/b/a to recreate it: it is being deleted, and held by example.com/hold",
   );
 });
 

@@ -85,7 +85,7 @@ function notRecreated(object: KubeObject, why: string, cause?: unknown): ApplyEr
   return new ApplyError({
     reason: "ReconciliationFailed",
     retry: "backoff",
-    message: `Cannot delete ${nameObject(object)} in order to create it anew: ${why}`,
+    message: `Cannot delete ${nameObject(object)} to recreate it: ${why}`,
     cause,
   });
 }

@@ -154,7 +154,7 @@ function isRelease(value: unknown): value is Release {
 class DamagedError extends Error {}
 
 function damaged({ metadata }: KubeObject, why: string): string {
-  return `Cannot read ConfigMap ${metadata.namespace}/${metadata.name}, which keeps what was last healthy: ${why}; it is written anew after the next success, and until then a failed upgrade is not rolled back`;
+  return `Cannot read ConfigMap ${metadata.namespace}/${metadata.name}, which keeps what was last healthy: ${why}; it is rewritten after the next success, and until then a failed upgrade is not rolled back`;
 }
 
 function parseText(data: JsonObject, key: string): JsonObject {

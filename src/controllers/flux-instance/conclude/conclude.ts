@@ -65,7 +65,8 @@ export class Conclusion {
     this.#startedMs = deps.clock.monotonicMs();
     const { requestedAt } = world.settings;
     const isRequested = requestedAt !== undefined && requestedAt !== world.recorded.lastHandledReconcileAt;
-    this.log = new ReconcileLog(deps.log, deps.clock, isRequested);
+    const isRecovery = findCondition(world.recorded.conditions, conditionTypes.reconciling) !== undefined;
+    this.log = new ReconcileLog(deps.log, deps.clock, isRequested || isRecovery);
   }
 
   /** What `act` reports to while it carries out `decision`. */

@@ -15,7 +15,7 @@ const error = { reason: "HealthCheckFailed", message: "1 object not ready in tim
 const done: Ending = { kind: "reconciled", version: "2.9.4", revision: "v2.9.4@sha256:1" };
 const result = { version: "2.9.4", revision: "v2.9.4@sha256:1" };
 
-for (const { name, changed = [], isRequested = false, ending, want } of [
+for (const { name, changed = [], isNews = false, ending, want } of [
   {
     name: "one that changed objects at info, with each object and their count",
     changed: changes,
@@ -34,7 +34,7 @@ for (const { name, changed = [], isRequested = false, ending, want } of [
   { name: "a settled one at debug", ending: done, want: [{ level: "debug", message: "Reconciled", ms: 7, ...result }] },
   {
     name: "a settled one that was asked for by hand at info",
-    isRequested: true,
+    isNews: true,
     ending: done,
     want: [{ level: "info", message: "Reconciled", ms: 7, ...result }],
   },
@@ -74,14 +74,14 @@ for (const { name, changed = [], isRequested = false, ending, want } of [
 ] satisfies readonly {
   name: string;
   changed?: readonly Change[];
-  isRequested?: boolean;
+  isNews?: boolean;
   ending: Ending;
   want: readonly object[];
 }[]) {
   test(`ReconcileLog tells ${name}`, async () => {
     const clock = new TestClock();
     const { log, lines } = createTestLog();
-    const told = new ReconcileLog(log, clock, isRequested);
+    const told = new ReconcileLog(log, clock, isNews);
     told.decided("upgrade");
     await clock.advance(7);
     for (const change of changed) told.changed(change);

@@ -23,22 +23,22 @@ export type FailureNext = "retry" | "rollback" | "change" | "keep";
 
 /**
  * The lines of one reconcile in the log: one for each object that was changed, one for what it waits for, and one at its end. A reconcile that
- * changed nothing and was not requested is logged at debug. The content of objects is never logged.
+ * changed nothing, was not requested and ended no failure (`isNews`) is logged at debug. The content of objects is never logged.
  */
 export class ReconcileLog {
   readonly #log: Logger;
   readonly #clock: Pick<Clock, "monotonicMs">;
   readonly #startedMs: number;
-  readonly #isRequested: boolean;
+  readonly #isNews: boolean;
   readonly #counts = new Map<Change["action"], number>();
   #decision: Decision["kind"] | undefined;
   #waitedFor: string | undefined;
 
-  constructor(log: Logger, clock: Pick<Clock, "monotonicMs">, isRequested: boolean) {
+  constructor(log: Logger, clock: Pick<Clock, "monotonicMs">, isNews: boolean) {
     this.#log = log;
     this.#clock = clock;
     this.#startedMs = clock.monotonicMs();
-    this.#isRequested = isRequested;
+    this.#isNews = isNews;
   }
 
   /** Adds the decision to every line from now on. */
@@ -88,7 +88,7 @@ export class ReconcileLog {
       case "reconciled": {
         const { kind: _, ...result } = ending;
         const fields = this.#with({ ...common, ...result });
-        if (this.#counts.size > 0 || this.#isRequested) this.#log.info("Reconciled", fields);
+        if (this.#counts.size > 0 || this.#isNews) this.#log.info("Reconciled", fields);
         else this.#log.debug("Reconciled", fields);
         return;
       }

@@ -122,7 +122,7 @@ async function refuseWhileWatched(
   const kept = keptOf(stopped).map(describeObject).toSorted();
   if (kept.length > 0) {
     throw refusal(
-      `${kept.join(", ")} may still run: it carries the annotation ${objectAnnotations.prune} or lacks our owner labels; delete it, or take the annotation off`,
+      `${kept.join(", ")} may still run: it carries the annotation ${objectAnnotations.prune} or lacks our owner labels; delete it, or remove the annotation`,
     );
   }
   await waitForPods(stopped, deps, signal);
