@@ -58,6 +58,25 @@ test("deadPlaces() names what is not there, by what one wants to change", () =>
     ["b: src/b.ts is not there"],
   ));
 
+/** A file of types and plain values has nothing to test. */
+const isTypesOnly = (text: string): boolean => !/^(export )?(async )?(function|class)\b|=> /m.test(text);
+
+test("every file of apply and of the controller has its test beside it, or a line that says which tests hold it", () => {
+  const files = readSources(root).filter(({ path }) => /^src\/(apply|controllers)\//.test(path));
+  const paths = new Set(files.map(({ path }) => path));
+  const untested = files
+    .filter(({ path, text }) => !path.endsWith(".test.ts") && !isTypesOnly(text))
+    .filter(({ path }) => !paths.has(path.replace(/\.ts$/, ".test.ts")))
+    .filter(({ text }) => {
+      const [, line = ""] = /^\/\/ Tests: (.+)$/m.exec(text) ?? [];
+      return line === "" || !line.split(", ").every((path) => existsSync(join(root, path)));
+    });
+  assert.deepEqual(
+    untested.map(({ path }) => path),
+    [],
+  );
+});
+
 test("every exempt file exists", () => {
   const paths = new Set(readSources(root).map((file) => file.path));
   assert.deepEqual(

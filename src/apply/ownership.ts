@@ -1,3 +1,4 @@
+// Tests: src/apply/remove/prune.test.ts
 import type { KubeObject } from "../kube/object.ts";
 
 /** Labels that an object must carry to be ours; an object that lost them is left alone. */

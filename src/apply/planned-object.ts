@@ -1,3 +1,4 @@
+// Tests: src/controllers/flux-instance/act/takeover-notes.test.ts
 import type { JsonObject, KubeObject, ObjectMeta } from "../kube/object.ts";
 
 /** What an apply of one object would do. `live` is the object as the API server has it. */

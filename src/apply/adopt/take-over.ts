@@ -1,3 +1,4 @@
+// Tests: src/apply/plan/planned-takeover.test.ts, test/integration/adopted-states.test.ts
 import type { ApiClient } from "../../client/api-client.ts";
 import { ApiError, isConflict, isNotFound, isRefusal } from "../../client/api-error.ts";
 import { gvkOf } from "../../kube/gvk.ts";

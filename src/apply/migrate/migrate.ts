@@ -1,3 +1,4 @@
+// Tests: test/integration/migration.test.ts, test/long/migration.test.ts
 import type { ApiClient, ObjectPatch } from "../../client/api-client.ts";
 import { ApiError, isConflict, isNotFound } from "../../client/api-error.ts";
 import { storageHash } from "../../client/discovery.ts";

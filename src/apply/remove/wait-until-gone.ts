@@ -1,3 +1,4 @@
+// Tests: src/apply/remove/prune.test.ts
 import type { ApiClient } from "../../client/api-client.ts";
 import { NoSuchKindError, isNotFound } from "../../client/api-error.ts";
 import { formatObjectId, nameObject, objectIdOf } from "../../kube/object-id.ts";

@@ -1,3 +1,4 @@
+// Tests: src/apply/write/apply-set.test.ts, src/apply/plan/planned-takeover.test.ts
 import { ApiError } from "../../client/api-error.ts";
 import { nameObject, objectIdOf } from "../../kube/object-id.ts";
 import type { KubeObject } from "../../kube/object.ts";

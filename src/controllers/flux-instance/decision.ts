@@ -1,3 +1,4 @@
+// Tests: src/controllers/flux-instance/decide/decide.test.ts
 import type { DeletionPolicy } from "../../api/spec.ts";
 import type { UpgradeGate } from "../../api/upgrade-policy.ts";
 import type { Target } from "../../render/target.ts";

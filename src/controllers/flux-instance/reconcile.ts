@@ -1,3 +1,4 @@
+// Tests: test/integration/flux-instance.test.ts, test/integration/rollback.test.ts, test/integration/upgrade-policy.test.ts
 import { fluxInstance } from "../../api/names.ts";
 import { reasons, type Reason } from "../../api/reasons.ts";
 import type { ApiClient } from "../../client/api-client.ts";

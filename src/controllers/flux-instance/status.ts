@@ -1,3 +1,4 @@
+// Tests: src/controllers/flux-instance/conclude/instance-status.test.ts
 import { readInventory, type InventoryEntry } from "../../apply/inventory.ts";
 import { fieldsOf, listOf, textOf } from "../../kube/fields.ts";
 import type { Condition } from "../../kube/conditions.ts";

@@ -1,3 +1,4 @@
+// Tests: src/controllers/flux-instance/decide/decide.test.ts
 import { readAnnotations, type ReconcileSettings } from "../../api/annotations.ts";
 import { canonicalInstance, type CanonicalInstance } from "../../api/canonical.ts";
 import { parseStoredFluxInstance } from "../../api/flux-instance.ts";

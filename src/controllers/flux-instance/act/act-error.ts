@@ -1,3 +1,4 @@
+// Tests: test/integration/rollback.test.ts
 import { ReasonedError } from "../../../std/errors.ts";
 
 /** Applied objects are not healthy in time, or cannot become so. */

@@ -1,3 +1,4 @@
+// Tests: test/integration/flux-instance.test.ts, test/integration/migration.test.ts, test/integration/log.test.ts
 import { ownerLabels } from "../../../api/names.ts";
 import type { Change } from "../../../apply/change-set.ts";
 import { formatUnready } from "../../../apply/health/health-board.ts";

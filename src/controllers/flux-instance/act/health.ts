@@ -1,3 +1,4 @@
+// Tests: test/integration/rollback.test.ts, test/integration/drift.test.ts
 import { formatUnready, type Unready } from "../../../apply/health/health-board.ts";
 import { waitUntilReady, type WaitDeps, type WaitOptions, type WaitResult } from "../../../apply/health/wait.ts";
 import { objectIdOf } from "../../../kube/object-id.ts";

@@ -1,3 +1,4 @@
+// Tests: test/long/adoption.test.ts, test/integration/adopted-states.test.ts
 import { labels, operatorName } from "../../../api/names.ts";
 import { eventReasons } from "../../../api/reasons.ts";
 import { isApplied } from "../../../apply/adopt/adopt.ts";

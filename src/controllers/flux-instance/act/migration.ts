@@ -1,3 +1,4 @@
+// Tests: test/integration/migration.test.ts
 import { instanceAnnotations } from "../../../api/names.ts";
 import { migrationOf, type Migration } from "../../../apply/migrate/bridge.ts";
 import { findLosses, type Loss } from "../../../apply/migrate/find-losses.ts";

@@ -1,3 +1,4 @@
+// Tests: test/integration/migration.test.ts
 import { consolidateStorage, type MigrateDeps } from "../../../apply/migrate/migrate.ts";
 import type { PlannedObject } from "../../../apply/planned-object.ts";
 import { isDefinition } from "../../../kube/definition.ts";

@@ -1,3 +1,4 @@
+// Tests: test/integration/upgrade-policy.test.ts
 import { inventoryOf, staleObjects, type InventoryEntry } from "../../../apply/inventory.ts";
 import { planApply, PlanError, type PlanDeps } from "../../../apply/plan/plan-apply.ts";
 import type { ApiClient } from "../../../client/api-client.ts";

@@ -1,3 +1,4 @@
+// Tests: src/controllers/flux-instance/rollback.test.ts
 import { canonicalInstance } from "../../../api/canonical.ts";
 import { parseStoredFluxInstance } from "../../../api/flux-instance.ts";
 import { instanceAnnotations, lastGoodName } from "../../../api/names.ts";

@@ -1,3 +1,4 @@
+// Tests: test/integration/preflight.test.ts
 import { fluxInstance } from "../../../api/names.ts";
 import { requestLimit } from "../../../apply/request.ts";
 import type { ApiClient } from "../../../client/api-client.ts";

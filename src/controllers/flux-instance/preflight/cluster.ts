@@ -1,3 +1,4 @@
+// Tests: src/controllers/flux-instance/preflight/judge.test.ts
 import {
   isOlderMinor,
   kubernetesMinor,

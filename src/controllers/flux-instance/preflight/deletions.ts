@@ -1,3 +1,4 @@
+// Tests: src/controllers/flux-instance/preflight/judge.test.ts
 import { definedKind, isDefinition } from "../../../kube/definition.ts";
 import type { GroupVersionKind } from "../../../kube/gvk.ts";
 import { nameObject } from "../../../kube/object-id.ts";

@@ -1,3 +1,4 @@
+// Tests: src/controllers/flux-instance/preflight/judge.test.ts
 import { labels, ownerLabels } from "../../../api/names.ts";
 import { isOwned } from "../../../apply/ownership.ts";
 import { componentNames } from "../../../distribution/release.ts";

@@ -1,3 +1,4 @@
+// Tests: src/controllers/flux-instance/preflight/judge.test.ts
 import { fieldsOf, listOf, textOf } from "../../../kube/fields.ts";
 import { nameObject, objectIdOf, sameObject } from "../../../kube/object-id.ts";
 import type { JsonObject, KubeObject } from "../../../kube/object.ts";

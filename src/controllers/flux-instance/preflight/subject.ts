@@ -1,3 +1,4 @@
+// Tests: src/controllers/flux-instance/preflight/judge.test.ts
 import type { PlannedObject } from "../../../apply/planned-object.ts";
 import { formatObjectId, objectIdOf } from "../../../kube/object-id.ts";
 import type { KubeObject, ObjectMeta } from "../../../kube/object.ts";

@@ -1,3 +1,4 @@
+// Tests: src/controllers/flux-instance/releases/release-source.test.ts, test/integration/artifact.test.ts
 import type { CanonicalSpec } from "../../../api/spec.ts";
 import type { ApiClient } from "../../../client/api-client.ts";
 import { ArtifactError } from "../../../distribution/artifact-error.ts";

@@ -1,3 +1,4 @@
+// Tests: src/controllers/flux-instance/releases/release-source.test.ts, test/integration/artifact.test.ts
 import { ArtifactError } from "../../../distribution/artifact-error.ts";
 import { isFileOfRelease, readingOf, releasesAt } from "../../../distribution/from-artifact.ts";
 import type { Release } from "../../../distribution/release.ts";

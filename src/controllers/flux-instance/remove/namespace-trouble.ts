@@ -1,3 +1,4 @@
+// Tests: test/integration/uninstall-obstacles.test.ts
 import type { ApiClient } from "../../../client/api-client.ts";
 import { ApiError, ConnectionError } from "../../../client/api-error.ts";
 import { fieldsOf, listOf, textOf } from "../../../kube/fields.ts";

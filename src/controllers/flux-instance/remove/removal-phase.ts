@@ -1,3 +1,4 @@
+// Tests: src/controllers/flux-instance/conclude/removal-status.test.ts
 /** The phases of a removal in their order, as users read them. Every message about a removal begins with one of these. */
 export const removalPhases = {
   suspend: "Suspending Flux's sync",
