@@ -10,5 +10,6 @@ export const deploymentKind = builtIn("apps", "Deployment");
 export const eventKind = builtIn("", "Event");
 export const namespaceKind = builtIn("", "Namespace");
 export const podKind = builtIn("", "Pod");
+export const replicaSetKind = builtIn("apps", "ReplicaSet");
 export const secretKind = builtIn("", "Secret");
 export const serviceKind = builtIn("", "Service");

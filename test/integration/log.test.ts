@@ -129,7 +129,7 @@ describe("the log tells", { concurrency: 1 }, () => {
       { decision, reason, next },
       { decision: "upgrade", reason: "HealthCheckFailed", next: "rollback" },
     );
-    assert.match(textOf(error), /source-controller: container manager is in CrashLoopBackOff/);
+    assert.match(textOf(error), /source-controller: container manager crashes/);
     assert.deepEqual(
       shortOf(lines).filter((text) => text !== "info Waiting"),
       [

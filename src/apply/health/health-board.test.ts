@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { installer } from "../../../test/support/installer.ts";
 import type { GroupVersionKind } from "../../kube/gvk.ts";
+import { replicaSetKind } from "../../kube/kinds.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
 import { formatUnready, HealthBoard, type Unready, type Verdict } from "./health-board.ts";
 
@@ -21,7 +22,7 @@ function deployment(name: string, status: JsonObject): KubeObject {
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",
-    metadata: { name, namespace: "flux-system", generation: 1 },
+    metadata: { name, namespace: "flux-system", generation: 1, uid: `uid-${name}` },
     spec,
     status: { observedGeneration: 1, ...status },
   };
@@ -35,17 +36,32 @@ const crd: KubeObject = {
   kind: "CustomResourceDefinition",
   metadata: { name: "a.example.com" },
 };
+const replicaSets = replicaSetKind;
+const newest: KubeObject = {
+  apiVersion: "apps/v1",
+  kind: "ReplicaSet",
+  metadata: {
+    name: "a-1",
+    namespace: "flux-system",
+    uid: "rs",
+    ownerReferences: [{ kind: "Deployment", name: "a", uid: "uid-a" }],
+  },
+};
 const stuckPod: KubeObject = {
   apiVersion: "v1",
   kind: "Pod",
-  metadata: { name: "a-1", namespace: "flux-system", labels: { app: "a" } },
-  spec: spec.template.spec,
-  status: { containerStatuses: [{ name: "manager", state: { waiting: { reason: "ImagePullBackOff" } } }] },
+  metadata: {
+    name: "a-1-x",
+    namespace: "flux-system",
+    ownerReferences: [{ kind: "ReplicaSet", name: "a-1", uid: "rs" }],
+  },
+  status: { containerStatuses: [{ name: "manager", state: { waiting: { reason: "InvalidImageName" } } }] },
 };
 const hopefulPod: KubeObject = {
   ...stuckPod,
-  status: { containerStatuses: [{ name: "manager", state: { waiting: { reason: "ErrImagePull" } } }] },
+  status: { containerStatuses: [{ name: "manager", image: "a:v1", state: { waiting: { reason: "ErrImagePull" } } }] },
 };
+const timeoutMs = 300_000;
 
 const name = "Deployment/flux-system/a";
 const [a, b] = [deployment("a", {}), deployment("b", {})];
@@ -150,21 +166,23 @@ for (const { title, wanted, feed, verdict, unready } of [
     wanted: [a],
     feed: (board) => {
       board.replace(deployments, [deployment("a", rolling)]);
+      board.replace(replicaSets, [newest]);
       board.replace(pods, [stuckPod]);
     },
     verdict: "failed",
-    unready: [{ object: name, message: "container manager is in ImagePullBackOff" }],
+    unready: [{ object: name, message: "container manager has an image name that is not valid" }],
   },
   {
     title: "tells a pod's trouble that may pass",
     wanted: [a],
     feed: (board) => {
       board.replace(pods, []);
+      board.replace(replicaSets, [newest]);
       board.replace(deployments, [deployment("a", rolling)]);
       board.see({ kind: "added", object: hopefulPod });
     },
     verdict: "open",
-    unready: [{ object: name, message: "container manager is in ErrImagePull" }],
+    unready: [{ object: name, message: "container manager cannot pull its image a:v1" }],
   },
   {
     title: "forgets the trouble of a pod that is gone",
@@ -183,10 +201,11 @@ for (const { title, wanted, feed, verdict, unready } of [
     feed: (board) => {
       const going = deployment("a", late);
       board.replace(deployments, [{ ...going, metadata: { ...going.metadata, deletionTimestamp: "t" } }]);
+      board.replace(replicaSets, [newest]);
       board.replace(pods, [stuckPod]);
     },
     verdict: "open",
-    unready: [{ object: name, message: "container manager is in ImagePullBackOff" }],
+    unready: [{ object: name, message: "container manager has an image name that is not valid" }],
   },
 ] satisfies readonly {
   title: string;
@@ -196,11 +215,38 @@ for (const { title, wanted, feed, verdict, unready } of [
   unready: readonly Unready[];
 }[]) {
   test(`HealthBoard ${title}`, () => {
-    const board = new HealthBoard(wanted, installer);
+    const board = new HealthBoard(wanted, installer, timeoutMs);
     feed(board);
-    assert.deepEqual({ verdict: board.verdict(), unready: board.unready() }, { verdict, unready });
+    assert.deepEqual({ verdict: board.verdict(0), unready: board.unready() }, { verdict, unready });
   });
 }
+
+for (const { title, timeoutMs: limit, waits } of [
+  { title: "for as long as it may stand", timeoutMs: 600_000, waits: 180_000 },
+  { title: "for half of the timeout at most", timeoutMs: 60_000, waits: 30_000 },
+]) {
+  test(`HealthBoard has patience with a trouble ${title}`, () => {
+    const board = new HealthBoard([a], installer, limit);
+    board.replace(deployments, [deployment("a", rolling)]);
+    board.replace(replicaSets, [newest]);
+    board.replace(pods, [hopefulPod]);
+    assert.deepEqual(
+      [0, waits - 1, waits].map((nowMs) => board.verdict(nowMs)),
+      ["open", "open", "failed"],
+    );
+  });
+}
+
+test("HealthBoard begins to count anew when a trouble was over meanwhile", () => {
+  const board = new HealthBoard([a], installer, timeoutMs);
+  board.replace(deployments, [deployment("a", rolling)]);
+  board.replace(replicaSets, [newest]);
+  const verdicts = [hopefulPod, { ...hopefulPod, status: {} }, hopefulPod].map((pod, index) => {
+    board.replace(pods, [pod]);
+    return board.verdict(index * 149_000);
+  });
+  assert.deepEqual(verdicts, ["open", "open", "open"]);
+});
 
 const elsewhere = deployment("c", {});
 for (const { title, wanted, gvk, want } of [
@@ -223,6 +269,12 @@ for (const { title, wanted, gvk, want } of [
     want: { labelSelector: "own=1" },
   },
   {
+    title: "ReplicaSets as pods",
+    wanted: [a],
+    gvk: replicaSets,
+    want: { namespace: "flux-system", labelSelector: "app.kubernetes.io/part-of=flux" },
+  },
+  {
     title: "pods by what all of Flux's carry",
     wanted: [a],
     gvk: pods,
@@ -230,16 +282,16 @@ for (const { title, wanted, gvk, want } of [
   },
 ]) {
   test(`HealthBoard.selectionOf() selects ${title}`, () =>
-    assert.deepEqual(new HealthBoard(wanted, installer).selectionOf(gvk, "own=1"), want));
+    assert.deepEqual(new HealthBoard(wanted, installer, timeoutMs).selectionOf(gvk, "own=1"), want));
 }
 
 for (const { title, count, want } of [
   { title: "nothing", count: 0, want: "" },
   { title: "one after another", count: 2, want: "a0: is missing; a1: is missing" },
   {
-    title: "ten at most, and how many more there are",
-    count: 12,
-    want: `${Array.from({ length: 10 }, (_, index) => `a${index}: is missing`).join("; ")}; and 2 more`,
+    title: "as many as can be read, and how many more there are",
+    count: 40,
+    want: `${Array.from({ length: 18 }, (_, index) => `a${index}: is missing`).join("; ")}; and 22 more`,
   },
 ]) {
   test(`formatUnready() writes ${title}`, () => {

@@ -5,7 +5,7 @@ import type { KubeObject } from "../../kube/object.ts";
 import { readinessOf } from "../../kube/readiness.ts";
 import { shorten } from "../../std/shorten.ts";
 import type { Installer } from "../installer.ts";
-import { stuckReason } from "./stuck-pods.ts";
+import { troubleOf } from "./stuck-pods.ts";
 
 /** One object that is not ready, and why. */
 export type Unready = { readonly object: string; readonly message: string };
@@ -20,60 +20,77 @@ export type Verdict = "open" | "ready" | "missing" | "failed";
 export class HealthBoard {
   readonly #wanted: ReadonlyMap<string, KubeObject>;
   readonly #podSelector: string;
+  readonly #mostPatienceMs: number;
   readonly #live = new Map<string, KubeObject>();
   readonly #pods = new Map<string, KubeObject>();
+  readonly #replicaSets = new Map<string, KubeObject>();
+  /** Since when each trouble stands, by object and message. */
+  #since: ReadonlyMap<string, number> = new Map();
   readonly #listed = new Set<string>();
   readonly #kinds: number;
 
-  constructor(objects: readonly KubeObject[], { podSelector }: Pick<Installer, "podSelector">) {
+  /** `timeoutMs` is how long the objects are waited for at most; no trouble may stand for more than half of that. */
+  constructor(objects: readonly KubeObject[], { podSelector }: Pick<Installer, "podSelector">, timeoutMs: number) {
     this.#wanted = new Map(objects.map((object) => [formatObjectId(objectIdOf(object)), object]));
     this.#podSelector = podSelector;
+    this.#mostPatienceMs = timeoutMs / 2;
     this.#kinds = new Set(objects.map((object) => groupKindKey(gvkOf(object)))).size;
   }
 
   /**
-   * Namespace and label selector to list and watch a kind with. Pods do not carry the owner labels, so they are found by the installer's
-   * selector.
+   * Namespace and label selector to list and watch a kind with. Pods and ReplicaSets do not carry the owner labels, so they are found by the
+   * installer's selector.
    */
   selectionOf(gvk: GroupVersionKind, labelSelector: string): { namespace?: string; labelSelector?: string } {
     const namespaces = new Set([...this.#wanted.values()].map((object) => object.metadata.namespace ?? ""));
     namespaces.delete("");
     const [namespace] = namespaces;
     const within = namespaces.size === 1 && namespace !== undefined ? { namespace } : {};
-    if (gvk.kind === "Pod") return { ...within, labelSelector: this.#podSelector };
+    if (isSurrounding(gvk.kind)) return { ...within, labelSelector: this.#podSelector };
     return { ...(this.#isNamespaced(gvk) ? within : {}), labelSelector };
   }
 
   /** Takes in a complete list of one kind. */
   replace(gvk: GroupVersionKind, items: readonly KubeObject[]): void {
-    const target = gvk.kind === "Pod" ? this.#pods : this.#live;
+    const target = this.#mapOf(gvk.kind);
     for (const [id, object] of target) if (object.kind === gvk.kind) target.delete(id);
     for (const item of items) target.set(formatObjectId(objectIdOf(item)), item);
-    if (gvk.kind !== "Pod") this.#listed.add(groupKindKey(gvk));
+    if (!isSurrounding(gvk.kind)) this.#listed.add(groupKindKey(gvk));
   }
 
   /** Takes in one event of a watch. */
   see(event: WatchEvent): void {
     if (event.kind === "bookmark") return;
-    const target = event.object.kind === "Pod" ? this.#pods : this.#live;
+    const target = this.#mapOf(event.object.kind);
     const id = formatObjectId(objectIdOf(event.object));
     if (event.kind === "deleted") target.delete(id);
     else target.set(id, event.object);
   }
 
-  /** Open until every kind has been listed. */
-  verdict(): Verdict {
+  /** What follows at `nowMs`, monotonic; asked after each piece of news and now and then. Open until every kind has been listed. */
+  verdict(nowMs: number): Verdict {
     if (this.#listed.size < this.#kinds) return "open";
     const ill = this.#ill();
+    this.#since = new Map(ill.map((one) => [keyOf(one), this.#since.get(keyOf(one)) ?? nowMs]));
     if (ill.length === 0) return "ready";
     if (ill.some(({ state }) => state === "missing")) return "missing";
-    return ill.some(({ state }) => state === "failed") ? "failed" : "open";
+    return ill.some((one) => one.state === "failed" || this.#isOver(one, nowMs)) ? "failed" : "open";
   }
 
   /** Sorted by name, so that the same state reads the same. */
   unready(): readonly Unready[] {
     const found = this.#ill().map(({ object, message }) => ({ object, message }));
     return found.toSorted((left, right) => (left.object < right.object ? -1 : 1));
+  }
+
+  #isOver(one: Ill, nowMs: number): boolean {
+    if (one.graceMs === undefined) return false;
+    return nowMs - (this.#since.get(keyOf(one)) ?? nowMs) >= Math.min(one.graceMs, this.#mostPatienceMs);
+  }
+
+  #mapOf(kind: string): Map<string, KubeObject> {
+    if (kind === "Pod") return this.#pods;
+    return kind === "ReplicaSet" ? this.#replicaSets : this.#live;
   }
 
   #isNamespaced(gvk: GroupVersionKind): boolean {
@@ -92,20 +109,37 @@ export class HealthBoard {
     if (live === undefined) return { object, message: "is missing", state: "missing" };
     const { status, message } = readinessOf(live);
     if (status === "Current") return undefined;
-    const stuck = live.kind === "Deployment" ? stuckReason(live, [...this.#pods.values()]) : undefined;
-    const isStuck = status === "InProgress" && stuck?.terminal === true;
+    const surroundings = { replicaSets: [...this.#replicaSets.values()], pods: [...this.#pods.values()] };
+    const trouble = live.kind === "Deployment" ? troubleOf(live, surroundings) : undefined;
+    const graceMs = status === "InProgress" ? trouble?.graceMs : undefined;
     return {
       object,
-      message: stuck?.message ?? message,
-      state: status === "Failed" || isStuck ? "failed" : "progressing",
+      message: trouble?.message ?? message,
+      state: status === "Failed" ? "failed" : "progressing",
+      ...(graceMs === undefined ? {} : { graceMs }),
     };
   }
 }
 
-type Ill = Unready & { readonly state: "missing" | "failed" | "progressing" };
+/** `graceMs`: how long what is wrong may stand. */
+type Ill = Unready & { readonly state: "missing" | "failed" | "progressing"; readonly graceMs?: number };
 
-/** "Deployment/flux-system/source-controller: 0 of 1 replicas available; ...", at most ten of them, then how many more there are. */
+function keyOf({ object, message }: Ill): string {
+  return `${object} ${message}`;
+}
+
+/** Kinds that are not waited for and tell why others are not ready. */
+function isSurrounding(kind: string): boolean {
+  return kind === "Pod" || kind === "ReplicaSet";
+}
+
+/** So many characters are for a person to read; objects that do not fit are counted. */
+const readable = 300;
+
+/** "Deployment/flux-system/source-controller: 0 of 1 replicas available; ...", as many as can be read, then how many more there are. */
 export function formatUnready(unready: readonly Unready[]): string {
   const lines = unready.map(({ object, message }) => `${object}: ${message}`);
-  return shorten(lines, 10).join("; ");
+  const lengths = lines.map((_, index) => lines.slice(0, index + 1).join("; ").length);
+  const fitting = lengths.filter((length) => length <= readable).length;
+  return shorten(lines, Math.max(1, fitting)).join("; ");
 }

@@ -1,85 +1,140 @@
 import { fieldsOf, listOf, textOf } from "../../kube/fields.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
-import { podTemplateOf } from "../../kube/pod-template.ts";
 import { readinessOf } from "../../kube/readiness.ts";
-import { deepEqual } from "../../std/json.ts";
 
-/** Why a Deployment's pods do not get ready. `terminal`: waiting does not help. */
-export type Stuck = { readonly message: string; readonly terminal: boolean };
-
-/** Reasons of a waiting container that mean trouble, and whether waiting may still help (a registry may come back). */
-const waitingReasons: { readonly [reason: string]: { readonly terminal: boolean } } = {
-  ErrImagePull: { terminal: false },
-  ImagePullBackOff: { terminal: true },
-  InvalidImageName: { terminal: true },
-  ErrImageNeverPull: { terminal: true },
-  CrashLoopBackOff: { terminal: true },
-  CreateContainerConfigError: { terminal: false },
-  CreateContainerError: { terminal: false },
-  RunContainerError: { terminal: false },
+/** Why the pods of a Deployment do not get ready, in a short phrase that stays the same while the cause does. */
+export type Trouble = {
+  readonly message: string;
+  /** How long it may stand before waiting does not help any more, in milliseconds; undefined where it may pass at any time. */
+  readonly graceMs: number | undefined;
 };
 
+const second = 1_000;
+const minute = 60 * second;
+
+/** Nothing that happens in the cluster mends it. */
+const never = 0;
+/** It passes when a user or another controller adds what is missing, which is often done in the same minute. */
+const short = minute;
+/** It passes when a registry, a name server or a webhook answers again. */
+const long = 3 * minute;
+/** A container that has ended so often does not run because another one comes up. */
+const manyRestarts = 3;
+
+/** What a waiting container's reason means. Source: kubelet pkg/kubelet/images/types.go, kuberuntime and container/sync_result.go. */
+const waitingReasons: { readonly [reason: string]: { readonly phrase: string; readonly graceMs: number } } = {
+  ErrImagePull: { phrase: "cannot pull its image", graceMs: long },
+  ImagePullBackOff: { phrase: "cannot pull its image", graceMs: long },
+  ImageInspectError: { phrase: "cannot pull its image", graceMs: long },
+  RegistryUnavailable: { phrase: "cannot pull its image", graceMs: long },
+  SignatureValidationFailed: { phrase: "has an image whose signature is refused", graceMs: short },
+  InvalidImageName: { phrase: "has an image name that is not valid", graceMs: never },
+  ErrImageNeverPull: { phrase: "has an image that is not on the node and is never pulled", graceMs: short },
+  CreateContainerConfigError: { phrase: "cannot be configured", graceMs: short },
+  CreateContainerError: { phrase: "cannot be created", graceMs: short },
+  RunContainerError: { phrase: "cannot be started", graceMs: short },
+  StartError: { phrase: "cannot be started", graceMs: short },
+};
+
+/** What was found of a Deployment besides itself. */
+export type Surroundings = { readonly replicaSets: readonly KubeObject[]; readonly pods: readonly KubeObject[] };
+
 /**
- * The trouble of the pods that run `deployment`'s current images, in their own words; undefined when there is none. Pods of an older template
- * are left out: they may be the very reason for the upgrade.
+ * The trouble of the pods that `deployment` asks for now; undefined when there is none. Pods of an older template are left out: they may be the
+ * very reason for the upgrade. The newest ReplicaSet tells which are new, since webhooks may change every field of a pod.
  */
-export function stuckReason(deployment: KubeObject, pods: readonly KubeObject[]): Stuck | undefined {
-  const template = podTemplateOf(deployment);
-  const selector = fieldsOf(fieldsOf(fieldsOf(deployment["spec"])["selector"])["matchLabels"]);
-  const own = pods
-    .filter((pod) => pod.metadata.namespace === deployment.metadata.namespace && matches(pod, selector))
-    .filter((pod) => readinessOf(pod).status !== "Current")
-    .filter((pod) => pod.metadata.deletionTimestamp === undefined && isMadeFrom(pod, template));
-  const troubles = own.flatMap(troubleOf);
-  return troubles.find((trouble) => trouble.terminal) ?? troubles[0];
+export function troubleOf(deployment: KubeObject, { replicaSets, pods }: Surroundings): Trouble | undefined {
+  const newest = newestReplicaSet(deployment, replicaSets);
+  if (newest === undefined) return undefined;
+  const own = pods.filter(
+    (pod) =>
+      isOwnedBy(pod, newest) && pod.metadata.deletionTimestamp === undefined && readinessOf(pod).status !== "Current",
+  );
+  const troubles = [...own.flatMap(troublesOfPod), ...refusedPods(newest)];
+  return troubles.toSorted((left, right) => patienceOf(left) - patienceOf(right))[0];
 }
 
-function troubleOf(pod: KubeObject): readonly Stuck[] {
+function patienceOf({ graceMs }: Trouble): number {
+  return graceMs ?? Number.POSITIVE_INFINITY;
+}
+
+const revision = "deployment.kubernetes.io/revision";
+
+/** Undefined until the Deployment's controller has seen what it asks for now. */
+function newestReplicaSet(deployment: KubeObject, replicaSets: readonly KubeObject[]): KubeObject | undefined {
+  const { metadata, status } = deployment;
+  const { observedGeneration } = fieldsOf(status);
+  if (metadata.generation !== undefined && observedGeneration !== metadata.generation) return undefined;
+  return replicaSets.find(
+    (set) => isOwnedBy(set, deployment) && set.metadata.annotations?.[revision] === metadata.annotations?.[revision],
+  );
+}
+
+function isOwnedBy({ metadata }: KubeObject, owner: KubeObject): boolean {
+  const uids = listOf(metadata["ownerReferences"]).map((reference) => textOf(fieldsOf(reference)["uid"]));
+  return owner.metadata.uid !== undefined && uids.includes(owner.metadata.uid);
+}
+
+function troublesOfPod(pod: KubeObject): readonly Trouble[] {
   const status = fieldsOf(pod["status"]);
   const containers = [...listOf(status["initContainerStatuses"]), ...listOf(status["containerStatuses"])].map(fieldsOf);
-  const waiting = containers.flatMap((container) => {
-    const state = fieldsOf(fieldsOf(container["state"])["waiting"]);
-    const reason = textOf(state["reason"]);
-    const known = waitingReasons[reason];
-    if (known === undefined) return [];
-    const detail = reason === "CrashLoopBackOff" ? lastExit(container) : textOf(state["message"]);
-    const message = `container ${textOf(container["name"])} is in ${reason}${detail === "" ? "" : `: ${detail}`}`;
-    return [{ message, terminal: known.terminal }];
-  });
-  return [...waiting, ...unschedulable(status)];
+  return [...containers.flatMap(troublesOfContainer), ...unschedulable(status)];
 }
 
-/** The kubelet's own message carries a growing delay, so the exit code of the last run is reported instead. */
+function troublesOfContainer(container: JsonObject): readonly Trouble[] {
+  const reason = textOf(fieldsOf(fieldsOf(container["state"])["waiting"])["reason"]);
+  const name = `container ${textOf(container["name"])}`;
+  if (reason === "CrashLoopBackOff")
+    return [{ message: `${name} crashes${lastExit(container)}`, graceMs: crashGraceMs(container) }];
+  const known = waitingReasons[reason];
+  if (known === undefined) return [];
+  const image = known.phrase.endsWith("its image") ? ` ${textOf(container["image"])}` : "";
+  return [{ message: `${name} ${known.phrase}${image}`, graceMs: known.graceMs }];
+}
+
+/** The kubelet says CrashLoopBackOff after the second exit, when what the container needs may still be coming up. */
+function crashGraceMs({ restartCount }: JsonObject): number {
+  return typeof restartCount === "number" && restartCount >= manyRestarts ? never : long;
+}
+
 function lastExit(container: JsonObject): string {
   const terminated = fieldsOf(fieldsOf(container["lastState"])["terminated"]);
   const code = terminated["exitCode"];
   if (typeof code !== "number") return "";
   const reason = textOf(terminated["reason"]);
-  return `exited with code ${code}${reason === "" ? "" : ` (${reason})`}`;
+  return `: exit code ${code}${reason === "" ? "" : ` (${reason})`}`;
 }
 
-function unschedulable(status: JsonObject): readonly Stuck[] {
-  const scheduled = listOf(status["conditions"])
+/** A node may be added at any time. */
+function unschedulable(status: JsonObject): readonly Trouble[] {
+  const found = listOf(status["conditions"])
     .map(fieldsOf)
-    .find((condition) => condition["type"] === "PodScheduled" && condition["reason"] === "Unschedulable");
-  return scheduled === undefined
-    ? []
-    : [{ message: `pod cannot be scheduled: ${textOf(scheduled["message"])}`, terminal: false }];
+    .find((entry) => entry["type"] === "PodScheduled" && entry["status"] === "False");
+  return found === undefined ? [] : [{ message: "no node has room for its pod", graceMs: undefined }];
 }
 
-function matches(pod: KubeObject, selector: JsonObject): boolean {
-  return Object.entries(selector).every(([key, value]) => pod.metadata.labels?.[key] === value);
-}
+/** Why the API server does not take a pod: the words of a refusal that stay the same, and how long it may stand. */
+const refusals: readonly { readonly says: RegExp; readonly phrase: string; readonly graceMs: number }[] = [
+  { says: /violates PodSecurity "([^"]+)"/, phrase: "PodSecurity $1 refuses its pods", graceMs: short },
+  { says: /exceeded quota: ([^,]+)/, phrase: "ResourceQuota $1 has no room for its pods", graceMs: short },
+  { says: /failed calling webhook "([^"]+)"/, phrase: "webhook $1 does not answer for its pods", graceMs: long },
+  { says: /admission webhook "([^"]+)" denied/, phrase: "webhook $1 refuses its pods", graceMs: short },
+  {
+    says: /serviceaccount "([^"]+)" not found/,
+    phrase: "ServiceAccount $1 of its pods does not exist",
+    graceMs: short,
+  },
+];
 
-/** Whether the pod runs what the template says. Its other containers are injected sidecars. */
-function isMadeFrom(pod: KubeObject, template: JsonObject): boolean {
-  const running = containersIn(pod);
-  return containersIn(template).every((wanted) => {
-    const container = running.find((candidate) => candidate["name"] === wanted["name"]);
-    return ["image", "args", "command", "env"].every((field) => deepEqual(container?.[field], wanted[field]));
-  });
-}
-
-function containersIn(owner: JsonObject | KubeObject): readonly JsonObject[] {
-  return listOf(fieldsOf(owner["spec"])["containers"]).map(fieldsOf);
+function refusedPods(replicaSet: KubeObject): readonly Trouble[] {
+  const failure = listOf(fieldsOf(replicaSet["status"])["conditions"])
+    .map(fieldsOf)
+    .find((entry) => entry["type"] === "ReplicaFailure" && entry["status"] === "True");
+  if (failure === undefined) return [];
+  const message = textOf(failure["message"]);
+  for (const { says, phrase, graceMs } of refusals) {
+    const [, name] = says.exec(message) ?? [];
+    if (name !== undefined) return [{ message: phrase.replace("$1", name), graceMs }];
+  }
+  return [{ message: "the API server refuses its pods", graceMs: long }];
 }

@@ -96,7 +96,7 @@ function deployment(name: string, status: JsonObject): KubeObject {
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",
-    metadata: { name, namespace: "flux-system", generation: 1 },
+    metadata: { name, namespace: "flux-system", generation: 1, uid: `uid-${name}` },
     spec: { selector: { matchLabels: { app: name } }, template },
     status: { observedGeneration: 1, ...status },
   };
@@ -108,11 +108,26 @@ const unavailable = { object: "Deployment/flux-system/a", message: "0 of 1 repli
 const crashing: KubeObject = {
   apiVersion: "v1",
   kind: "Pod",
-  metadata: { name: "a-1", namespace: "flux-system", labels: { app: "a" } },
-  spec: template.spec,
-  status: { containerStatuses: [{ name: "manager", state: { waiting: { reason: "CrashLoopBackOff" } } }] },
+  metadata: {
+    name: "a-1-x",
+    namespace: "flux-system",
+    ownerReferences: [{ kind: "ReplicaSet", name: "a-1", uid: "rs" }],
+  },
+  status: {
+    containerStatuses: [{ name: "manager", restartCount: 3, state: { waiting: { reason: "CrashLoopBackOff" } } }],
+  },
 };
-const crashed = { object: "Deployment/flux-system/a", message: "container manager is in CrashLoopBackOff" };
+const replicaSet: KubeObject = {
+  apiVersion: "apps/v1",
+  kind: "ReplicaSet",
+  metadata: {
+    name: "a-1",
+    namespace: "flux-system",
+    uid: "rs",
+    ownerReferences: [{ kind: "Deployment", name: "a", uid: "uid-a" }],
+  },
+};
+const crashed = { object: "Deployment/flux-system/a", message: "container manager crashes" };
 
 for (const { name, objects, act, want, atMs } of [
   { name: "is ready when all are at once", objects: [ready], act: () => undefined, want: { kind: "ready" }, atMs: 0 },
@@ -125,14 +140,14 @@ for (const { name, objects, act, want, atMs } of [
   },
   {
     name: "fails at once when a pod cannot run",
-    objects: [rolling, crashing],
+    objects: [rolling, replicaSet, crashing],
     act: () => undefined,
     want: { kind: "failed", unready: [crashed] },
     atMs: 0,
   },
   {
     name: "fails before the time is over when a pod crashes",
-    objects: [rolling],
+    objects: [rolling, replicaSet],
     act: (world) => world.feed("Pod").send({ kind: "added", object: crashing }),
     want: { kind: "failed", unready: [crashed] },
     atMs: 0,
@@ -168,7 +183,11 @@ for (const { name, objects, act, want, atMs } of [
       world.objects = [ready];
       world.feed("Deployment").fail(new ConnectionError("watch", "reset"));
       await world.clock.advance(999);
-      assert.deepEqual(world.lists, ["Deployment own=1", "Pod app.kubernetes.io/part-of=flux"]);
+      assert.deepEqual(world.lists, [
+        "Deployment own=1",
+        "ReplicaSet app.kubernetes.io/part-of=flux",
+        "Pod app.kubernetes.io/part-of=flux",
+      ]);
       await world.clock.advance(1);
     },
     want: { kind: "ready" },
@@ -242,4 +261,18 @@ test("waitUntilReady() tells what it waits for when that takes longer than a mom
   assert.deepEqual(world.told, ["Deployment/flux-system/a: 0 of 1 replicas available"]);
   world.feed("Deployment").send({ kind: "modified", object: ready });
   assert.deepEqual(await result, { kind: "ready" });
+});
+
+test("waitUntilReady() fails when a trouble has stood for too long, although nothing happens", async () => {
+  const pulling = {
+    containerStatuses: [{ name: "manager", image: "a:v1", state: { waiting: { reason: "ErrImagePull" } } }],
+  };
+  const world = new World([rolling, replicaSet, { ...crashing, status: pulling }]);
+  const result = world.wait([rolling]);
+  await world.clock.advance(30_000);
+  assert.deepEqual(await result, {
+    kind: "failed",
+    unready: [{ object: "Deployment/flux-system/a", message: "container manager cannot pull its image a:v1" }],
+  });
+  assert.equal(world.clock.monotonicMs(), 30_000);
 });

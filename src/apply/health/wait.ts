@@ -1,7 +1,7 @@
 import type { ApiClient } from "../../client/api-client.ts";
 import { ApiError, ConnectionError, isExpired } from "../../client/api-error.ts";
 import { type GroupVersionKind, gvkOf } from "../../kube/gvk.ts";
-import { podKind } from "../../kube/kinds.ts";
+import { podKind, replicaSetKind } from "../../kube/kinds.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import type { Clock } from "../../std/clock.ts";
 import { UnreachableError } from "../../std/errors.ts";
@@ -41,8 +41,10 @@ const idleMs = 90_000;
 const watchMs = 300_000;
 /** Pause before a new list after a watch broke. */
 const relistMs = 1_000;
-/** `onWaiting` is called after this time, and not more often. */
-const tellMs = 5_000;
+/** How often it is looked whether a trouble has stood for too long: time alone makes no event. */
+const pulseMs = 1_000;
+/** `onWaiting` is called after so many pulses, and not more often. */
+const tellPulses = 5;
 
 /**
  * Watches `objects` until all are ready (`readinessOf`), one cannot become ready or is deleted, or `timeoutMs` have passed. Pods of Deployments
@@ -56,26 +58,26 @@ export async function waitUntilReady(
   signal: AbortSignal,
 ): Promise<WaitResult> {
   if (objects.length === 0) return { kind: "ready" };
-  const board = new HealthBoard(objects, deps.installer);
+  const board = new HealthBoard(objects, deps.installer, options.timeoutMs);
   const ended = new AbortController();
   const stop = AbortSignal.any([signal, ended.signal, options.interrupt]);
   // The first verdict counts, whatever comes in until the watches have stopped.
   let result: WaitResult | undefined;
   const look = (): void => {
-    result ??= verdictOf(board);
+    result ??= verdictOf(board, deps.clock.monotonicMs());
     if (result !== undefined) ended.abort(new Error("verdict reached"));
   };
   const watches = kindsOf(objects).map((gvk) =>
     follow(gvk, { board, look, labelSelector: options.labelSelector }, deps, stop),
   );
-  const told = tell(board, options, deps, stop);
+  const pulse = beat({ board, look }, options, deps, stop);
   try {
     await Promise.race([Promise.all(watches), deps.clock.sleep(options.timeoutMs, stop)]);
   } catch (error) {
     if (!stop.aborted) throw error;
   } finally {
     ended.abort(new Error("the wait is over"));
-    await Promise.allSettled([...watches, told]);
+    await Promise.allSettled([...watches, pulse]);
   }
   signal.throwIfAborted();
   if (result !== undefined) return result;
@@ -83,8 +85,8 @@ export async function waitUntilReady(
 }
 
 /** Undefined while the verdict is open. */
-function verdictOf(board: HealthBoard): WaitResult | undefined {
-  const verdict = board.verdict();
+function verdictOf(board: HealthBoard, nowMs: number): WaitResult | undefined {
+  const verdict = board.verdict(nowMs);
   switch (verdict) {
     case "ready":
       return { kind: "ready" };
@@ -98,18 +100,20 @@ function verdictOf(board: HealthBoard): WaitResult | undefined {
   }
 }
 
-async function tell(
-  board: HealthBoard,
+async function beat(
+  { board, look }: Pick<Followed, "board" | "look">,
   { onWaiting }: WaitOptions,
   { clock }: WaitDeps,
   stop: AbortSignal,
 ): Promise<void> {
-  if (onWaiting === undefined) return;
-  for (let told = ""; ;) {
-    await clock.sleep(tellMs, stop);
+  let told = "";
+  for (let pulses = 1; ; pulses += 1) {
+    await clock.sleep(pulseMs, stop);
+    look();
+    if (pulses % tellPulses > 0) continue;
     const unready = board.unready();
     const names = unready.map(({ object }) => object).join();
-    if (names !== told) onWaiting(unready);
+    if (names !== told) onWaiting?.(unready);
     told = names;
   }
 }
@@ -118,7 +122,7 @@ async function tell(
 function kindsOf(objects: readonly KubeObject[]): readonly GroupVersionKind[] {
   const byKey = new Map(objects.map((object) => [`${object.apiVersion}/${object.kind}`, gvkOf(object)]));
   const withPods = [...byKey.values()].some((gvk) => gvk.kind === "Deployment");
-  return withPods ? [...byKey.values(), podKind] : [...byKey.values()];
+  return withPods ? [...byKey.values(), replicaSetKind, podKind] : [...byKey.values()];
 }
 
 type Followed = {

@@ -31,7 +31,7 @@ const to: Rollback = {
     version: "2.9.0",
     revision: revisions.failed,
     reason: "HealthCheckFailed",
-    message: "1 object will not become ready: Deployment/a: container manager is in CrashLoopBackOff",
+    message: "1 object will not become ready: Deployment/a: container manager crashes",
   },
 };
 
