@@ -1,12 +1,12 @@
-import { Pool, buildConnector } from "undici";
-import type { Dispatcher } from "undici";
+import type { IncomingMessage } from "node:http";
 
 import { backoffMs } from "../std/backoff.ts";
 import type { Clock } from "../std/clock.ts";
 import { errorCode, errorMessage } from "../std/errors.ts";
 import { withDeadline } from "./abort.ts";
 import { ApiError, ConnectionError, readStatus } from "./api-error.ts";
-import type { Connection, TlsMaterial } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import { HttpSockets, connectTimeoutCode } from "./http-sockets.ts";
 
 /** One request to the API server. */
 export type HttpRequest = {
@@ -47,7 +47,7 @@ const neverSent = new Set([
   "EAI_AGAIN",
   "EHOSTUNREACH",
   "ENETUNREACH",
-  "UND_ERR_CONNECT_TIMEOUT",
+  connectTimeoutCode,
 ]);
 
 /**
@@ -56,8 +56,8 @@ const neverSent = new Set([
  */
 export class Transport {
   readonly #options: TransportOptions;
-  readonly #requests: Pool;
-  readonly #streams: Pool;
+  readonly #requests: HttpSockets;
+  readonly #streams: HttpSockets;
   readonly #prefix: string;
   readonly #host: string;
 
@@ -66,17 +66,8 @@ export class Transport {
     const server = new URL(options.connection.server);
     this.#prefix = server.pathname.replace(/\/+$/, "");
     this.#host = server.host;
-    const pool = {
-      connect: connector(options.connection),
-      pipelining: 1,
-      // Below the 90 s after which the API server closes idle connections, so that we seldom write into a closing one.
-      keepAliveTimeout: 60_000,
-      keepAliveMaxTimeout: 60_000,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    };
-    this.#requests = new Pool(server.origin, { ...pool, connections: options.maxSockets ?? 16 });
-    this.#streams = new Pool(server.origin, pool);
+    this.#requests = new HttpSockets(options.connection, { maxSockets: options.maxSockets ?? 16 });
+    this.#streams = new HttpSockets(options.connection, { maxSockets: Number.POSITIVE_INFINITY });
   }
 
   /** The body of a successful answer, parsed. Throws ApiError, ConnectionError, or the signal's reason. */
@@ -84,57 +75,55 @@ export class Transport {
     const timeoutMs = request.timeoutMs ?? 30_000;
     const deadlineMs = this.#options.clock.monotonicMs() + timeoutMs;
     const deadline = { signal, timeoutMs, timeoutReason: () => timedOut(request.action, timeoutMs) };
-    const read = async ({ body }: Dispatcher.ResponseData): Promise<unknown> =>
-      parseJson(await readText(body, maxBodyBytes, request.action), request.action);
+    const read = async (answer: IncomingMessage): Promise<unknown> =>
+      parseJson(await readText(answer, maxBodyBytes, request.action), request.action);
     return await withDeadline(deadline, (own) =>
-      this.#send({ pool: this.#requests, request, read }, { signal: own, deadlineMs }),
+      this.#send({ sockets: this.#requests, request, read }, { signal: own, deadlineMs }),
     );
   }
 
-  /**
-   * The body of a successful answer as a stream. The caller must read it to its end or abort the signal. Throws ApiError, ConnectionError, or
-   * the signal's reason.
-   */
-  async stream(request: HttpRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData["body"]> {
-    // Retries are for whole answers; a watch has its own loop around it.
+  /** The body of a successful answer as it comes. The caller must read it to its end or abort the signal. */
+  async stream(request: HttpRequest, signal: AbortSignal): Promise<AsyncIterable<Buffer>> {
+    // The retries below are for answers only; a watch has its own loop around it.
     const deadlineMs = this.#options.clock.monotonicMs();
-    return await this.#send({ pool: this.#streams, request, read: bodyOf }, { signal, deadlineMs });
+    return await this.#send({ sockets: this.#streams, request, read: unread }, { signal, deadlineMs });
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#requests.destroy(), this.#streams.destroy()]);
+    this.#requests.close();
+    this.#streams.close();
   }
 
-  async #send<T>(exchange: Exchange<T>, limits: { signal: AbortSignal; deadlineMs: number }): Promise<T> {
+  async #send<T>(round: Round<T>, limits: { signal: AbortSignal; deadlineMs: number }): Promise<T> {
     const { signal, deadlineMs } = limits;
     let freshLogin = false;
     for (let attempt = 1; ; attempt += 1) {
-      const answer = await this.#attempt(exchange, { signal, freshLogin });
+      const answer = await this.#attempt(round, { signal, freshLogin });
       if (answer.kind === "ok") return answer.value;
       const { error } = answer;
       if (error instanceof ApiError && error.status === 401 && !freshLogin) {
         freshLogin = true;
         continue;
       }
-      const delayMs = retryDelayMs(error, exchange.request, attempt);
+      const delayMs = retryDelayMs(error, round.request, attempt);
       if (delayMs === undefined || this.#options.clock.monotonicMs() + delayMs >= deadlineMs) throw error;
       await this.#options.clock.sleep(delayMs, signal);
     }
   }
 
   async #attempt<T>(
-    { pool, request, read }: Exchange<T>,
+    { sockets, request, read }: Round<T>,
     { signal, freshLogin }: { signal: AbortSignal; freshLogin: boolean },
   ): Promise<Answer<T>> {
-    const { method, action } = request;
+    const { method, action, body } = request;
     const headers = await this.#headers(request, freshLogin);
     let status: number | undefined;
     try {
       const path = `${this.#prefix}${request.path}`;
-      const response = await pool.request({ path, method, headers, signal, body: request.body ?? null });
-      status = response.statusCode;
-      if (status < 300) return { kind: "ok", value: await read(response) };
-      return { kind: "failed", error: await readFailure(response, action) };
+      const answer = await sockets.exchange({ method, path, headers, body }, signal);
+      status = answer.statusCode ?? 0;
+      if (status < 300) return { kind: "ok", value: await read(answer) };
+      return { kind: "failed", error: await readFailure(answer, action) };
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       if (error instanceof ConnectionError) return { kind: "failed", error };
@@ -155,10 +144,10 @@ export class Transport {
   }
 }
 
-type Exchange<T> = {
-  readonly pool: Pool;
+type Round<T> = {
+  readonly sockets: HttpSockets;
   readonly request: HttpRequest;
-  readonly read: (response: Dispatcher.ResponseData) => Promise<T>;
+  readonly read: (answer: IncomingMessage) => Promise<T>;
 };
 
 type Answer<T> =
@@ -179,58 +168,19 @@ function retryDelayMs(error: ApiError | ConnectionError, request: HttpRequest, a
   return backoffMs(attempt, { baseMs: 50, maxMs: 1_000 });
 }
 
-/** Reads CA and client certificate again for each socket, so that rotated files are used; sockets are few. */
-function connector(connection: Connection): buildConnector.connector {
-  let last: { readonly tls: TlsMaterial; readonly connect: buildConnector.connector } | undefined;
-  const connectorFor = (tls: TlsMaterial): buildConnector.connector => {
-    if (last === undefined || !sameTls(last.tls, tls))
-      last = { tls, connect: buildConnector({ ...tlsOptions(tls), timeout: 10_000 }) };
-    return last.connect;
-  };
-  const open = async (options: buildConnector.Options, callback: buildConnector.Callback): Promise<void> => {
-    try {
-      connectorFor(await connection.tls())(options, callback);
-    } catch (error) {
-      callback(error instanceof Error ? error : new Error(String(error)), null);
-    }
-  };
-  return (options, callback) => void open(options, callback);
+async function unread(answer: IncomingMessage): Promise<AsyncIterable<Buffer>> {
+  return answer;
 }
 
-function tlsOptions(tls: TlsMaterial): buildConnector.BuildOptions {
-  const { ca, cert, key, serverName } = tls;
-  return {
-    // HTTP/2 would carry all watches over one connection, and costs more memory and CPU in Node.
-    allowH2: false,
-    rejectUnauthorized: !tls.insecure,
-    keepAlive: true,
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-    ...(serverName === undefined ? {} : { servername: serverName }),
-  };
+async function readFailure(answer: IncomingMessage, action: string): Promise<ApiError> {
+  const body = await readText(answer, maxErrorBytes, action);
+  return new ApiError(action, readStatus(answer.statusCode ?? 0, body, answer.headers["retry-after"]));
 }
 
-function sameTls(left: TlsMaterial, right: TlsMaterial): boolean {
-  return (
-    left.ca === right.ca && left.cert === right.cert && left.key === right.key && left.serverName === right.serverName
-  );
-}
-
-async function bodyOf({ body }: Dispatcher.ResponseData): Promise<Dispatcher.ResponseData["body"]> {
-  return body;
-}
-
-async function readFailure(response: Dispatcher.ResponseData, action: string): Promise<ApiError> {
-  const body = await readText(response.body, maxErrorBytes, action);
-  const header = response.headers["retry-after"];
-  return new ApiError(action, readStatus(response.statusCode, body, Array.isArray(header) ? header[0] : header));
-}
-
-async function readText(body: Dispatcher.ResponseData["body"], maxBytes: number, action: string): Promise<string> {
+async function readText(answer: AsyncIterable<Buffer>, maxBytes: number, action: string): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
+  for await (const chunk of answer) {
     bytes += chunk.length;
     if (bytes > maxBytes) throw new ConnectionError(action, `the answer is larger than ${maxBytes} bytes`);
     chunks.push(chunk);
