@@ -12,29 +12,29 @@ const action = "pull it";
 
 test("for() gives one pool to all that connect alike", async () => {
   const dispatchers = new Dispatchers({});
-  const first = dispatchers.for(url, { tls: {}, action });
-  assert.equal(dispatchers.for(new URL("http://other.io"), { tls: {}, action: "resolve it" }), first);
+  const first = await dispatchers.for(url, { tls: {}, action });
+  assert.equal(await dispatchers.for(new URL("http://other.io"), { tls: {}, action: "resolve it" }), first);
   assert.ok(first instanceof Agent);
   await dispatchers.close();
 });
 
 test("for() goes through the proxy of the URL", async () => {
   const dispatchers = new Dispatchers({ https: "http://user:secret@proxy:3128", noProxy: ["internal"] });
-  assert.ok(dispatchers.for(url, { tls: {}, action }) instanceof ProxyAgent);
-  assert.ok(dispatchers.for(new URL("https://reg.internal"), { tls: {}, action }) instanceof Agent);
+  assert.ok((await dispatchers.for(url, { tls: {}, action })) instanceof ProxyAgent);
+  assert.ok((await dispatchers.for(new URL("https://reg.internal"), { tls: {}, action })) instanceof Agent);
   await dispatchers.close();
 });
 
 test("for() keeps eight pools and closes the one that was used longest ago", async () => {
   const dispatchers = new Dispatchers({});
-  const trusting = (number: number): Dispatcher =>
+  const trusting = (number: number): Promise<Dispatcher> =>
     dispatchers.for(url, { tls: { ca: rootCertificates[number] ?? "" }, action });
-  const [first, second] = [trusting(0), trusting(1)];
-  for (let number = 2; number < 8; number += 1) trusting(number);
-  assert.equal(trusting(0), first, "all eight are kept");
-  trusting(8);
-  assert.equal(trusting(0), first, "it was used since");
-  assert.notEqual(trusting(1), second);
+  const [first, second] = [await trusting(0), await trusting(1)];
+  for (let number = 2; number < 8; number += 1) await trusting(number);
+  assert.equal(await trusting(0), first, "all eight are kept");
+  await trusting(8);
+  assert.equal(await trusting(0), first, "it was used since");
+  assert.notEqual(await trusting(1), second);
   await dispatchers.close();
   assert.ok(second instanceof Agent && second.closed);
 });
@@ -61,15 +61,12 @@ for (const { name, proxy, tls, why } of [
     why: "the client certificate and its key cannot be read, or do not belong together",
   },
 ]) {
-  test(`for() refuses ${name} without repeating it`, () => {
-    assert.throws(
-      () => new Dispatchers(proxy).for(url, { tls, action }),
-      (error) => {
-        assert.ok(error instanceof RegistryError);
-        assert.deepEqual([error.kind, error.message], ["credentials", `Cannot pull it: ${why}`]);
-        return true;
-      },
-    );
+  test(`for() refuses ${name} without repeating it`, async () => {
+    await assert.rejects(new Dispatchers(proxy).for(url, { tls, action }), (error: unknown) => {
+      assert.ok(error instanceof RegistryError);
+      assert.deepEqual([error.kind, error.message], ["credentials", `Cannot pull it: ${why}`]);
+      return true;
+    });
   });
 }
 

@@ -1,7 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { createSecureContext, getCACertificates } from "node:tls";
-import { Agent, ProxyAgent } from "undici";
-import type { Dispatcher } from "undici";
+import type { Agent, Dispatcher, ProxyAgent } from "undici";
 
 import { canonicalJson } from "../std/json.ts";
 import { sha256Hex } from "../std/digest.ts";
@@ -32,11 +31,13 @@ export class Dispatchers {
     this.#proxy = proxy;
   }
 
-  /** The pool for `url`. Throws RegistryError of kind `credentials` when the certificates or the proxy cannot be used. */
-  for(url: URL, { tls, action }: { tls: RegistryTls; action: string }): Dispatcher {
+  /** Throws RegistryError of kind `credentials` if certificates or proxy cannot be used. */
+  async for(url: URL, { tls, action }: { tls: RegistryTls; action: string }): Promise<Dispatcher> {
+    // Loaded here, so that only those pay for it whose releases come from a registry.
+    const library = await import("undici");
     const proxy = proxyFor(url, this.#proxy);
     const key = sha256Hex(canonicalJson({ ...tls, ...(proxy === undefined ? {} : { proxy }) }));
-    const dispatcher = this.#kept.get(key) ?? openDispatcher({ tls, proxy, action });
+    const dispatcher = this.#kept.get(key) ?? openDispatcher(library, { tls, proxy, action });
     this.#kept.delete(key);
     this.#kept.set(key, dispatcher);
     const oldest = this.#kept.entries().next();
@@ -66,9 +67,10 @@ const silenceMs = 15_000;
 
 const proxySchemes: ReadonlySet<string> = new Set(["http:", "https:", "socks5:"]);
 
+type Library = { readonly Agent: typeof Agent; readonly ProxyAgent: typeof ProxyAgent };
 type Opening = { readonly tls: RegistryTls; readonly proxy: string | undefined; readonly action: string };
 
-function openDispatcher({ tls, proxy, action }: Opening): Dispatcher {
+function openDispatcher(library: Library, { tls, proxy, action }: Opening): Dispatcher {
   const connect = { ...tlsOptions(tls, action), timeout: 10_000 };
   const options = {
     headersTimeout: silenceMs,
@@ -79,10 +81,10 @@ function openDispatcher({ tls, proxy, action }: Opening): Dispatcher {
     maxHeaderSize: 32 * 1024,
     allowH2: false,
   };
-  if (proxy === undefined) return new Agent({ ...options, connect });
+  if (proxy === undefined) return new library.Agent({ ...options, connect });
   if (!URL.canParse(proxy) || !proxySchemes.has(new URL(proxy).protocol))
     throw unusable(action, "the proxy's address is no http:// or https:// URL");
-  return new ProxyAgent({ ...options, uri: proxy, requestTls: connect, proxyTls: { timeout: 10_000 } });
+  return new library.ProxyAgent({ ...options, uri: proxy, requestTls: connect, proxyTls: { timeout: 10_000 } });
 }
 
 function tlsOptions({ ca, cert, key }: RegistryTls, action: string): { ca?: string[]; cert?: string; key?: string } {

@@ -119,28 +119,28 @@ export class Exchange {
     return { kind: "failed", error: new RegistryError({ kind: "redirect", message }), transient: false };
   }
 
-  #request(
+  async #request(
     request: ExchangeRequest,
     { url, download }: Omit<Hop, "request">,
     signal: AbortSignal,
   ): Promise<Dispatcher.ResponseData> {
     const { method, headers, authorization, body, tls } = request;
     const sameOrigin = url.origin === request.url.origin;
-    return this.#deps.dispatchers
-      .for(url, { tls: sameOrigin ? tls : withoutIdentity(tls), action: request.action })
-      .request({
-        origin: url.origin,
-        path: url.pathname + url.search,
-        method,
-        headers: {
-          "user-agent": this.#deps.userAgent,
-          ...headers,
-          ...download.range,
-          ...(sameOrigin && authorization !== undefined ? { authorization } : {}),
-        },
-        body: body ?? null,
-        signal,
-      });
+    const own = sameOrigin ? tls : withoutIdentity(tls);
+    const dispatcher = await this.#deps.dispatchers.for(url, { tls: own, action: request.action });
+    return await dispatcher.request({
+      origin: url.origin,
+      path: url.pathname + url.search,
+      method,
+      headers: {
+        "user-agent": this.#deps.userAgent,
+        ...headers,
+        ...download.range,
+        ...(sameOrigin && authorization !== undefined ? { authorization } : {}),
+      },
+      body: body ?? null,
+      signal,
+    });
   }
 
   async #read(response: Dispatcher.ResponseData, hop: Hop): Promise<Outcome> {
