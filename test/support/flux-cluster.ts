@@ -54,6 +54,8 @@ export type FluxCluster = AsyncDisposable & {
 export type FluxClusterOptions = {
   /** The kubeconfig that the operator connects with; the admin's by default. */
   readonly kubeconfig?: (plane: ControlPlane) => Promise<string>;
+  /** The operator's program, where it is not src/operator/main.ts. */
+  readonly main?: string;
 };
 
 export async function startFluxCluster(options: FluxClusterOptions = {}): Promise<FluxCluster> {
@@ -64,7 +66,12 @@ export async function startFluxCluster(options: FluxClusterOptions = {}): Promis
   await plane.rest.create("/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
   await untilServed(client);
   const kubeconfigPath = (await options.kubeconfig?.(plane)) ?? plane.kubeconfigPath;
-  const start = (): OperatorProcess => startOperator({ kubeconfigPath, folder: plane.folder });
+  const start = (): OperatorProcess =>
+    startOperator({
+      kubeconfigPath,
+      folder: plane.folder,
+      ...(options.main === undefined ? {} : { main: options.main }),
+    });
   let operator = start();
   const operators = [operator];
   const never = new AbortController().signal;

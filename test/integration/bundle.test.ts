@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+import type { Metafile } from "esbuild";
+import { writeBundle } from "../../scripts/bundle.ts";
+import { isReady, manifest, startFluxCluster } from "../support/flux-cluster.ts";
+
+const run = promisify(execFile);
+const root = join(import.meta.dirname, "../..");
+
+/** Outside the checkout: nothing can be found in its node_modules or package.json. */
+let folder: string;
+let metafile: Metafile;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "flux-operator-bundle-"));
+  metafile = await writeBundle(folder);
+});
+after(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** The packages in the files that are loaded as soon as `entry` starts. */
+function packagesAtStart(entry: string): readonly string[] {
+  const seen = new Set<string>();
+  const load = (path: string): void => {
+    if (seen.has(path)) return;
+    seen.add(path);
+    const imports = metafile.outputs[path]?.imports ?? [];
+    for (const { kind, external, path: next } of imports)
+      if (kind === "import-statement" && external !== true) load(next);
+  };
+  load(Object.keys(metafile.outputs).find((path) => path.endsWith(`/${entry}`)) ?? entry);
+  const sources = [...seen].flatMap((path) => Object.keys(metafile.outputs[path]?.inputs ?? {}));
+  const names = sources.map((path) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]);
+  return [...new Set(names.filter((name) => name !== undefined))].toSorted();
+}
+
+test("the operator's bundle loads libraries for registries and for login plugins only when they are needed", () => {
+  const packages = packagesAtStart("operator.mjs");
+  assert.ok(packages.includes("pino"), "the bundle is understood");
+  assert.deepEqual(
+    packages.filter((name) => name === "undici" || name.startsWith("@kubernetes/")),
+    [],
+  );
+});
+
+test("the operator's bundle installs Flux", async () => {
+  await using cluster = await startFluxCluster({ main: join(folder, "operator.mjs") });
+  await cluster.apply(await manifest("examples/flux-instance-rfc.yaml"));
+  const instance = await cluster.instanceWhen("is ready", isReady);
+  assert.equal(instance.metadata.name, "flux");
+  assert.deepEqual(
+    cluster.operator.log().filter((line) => line.includes('"level":"error"')),
+    [],
+  );
+});
+
+test("the CLI's bundle builds the example as the checkout does", async () => {
+  const args = ["build", "instance", "-f", join(root, "examples", "flux-instance.yaml")];
+  const bundled = await run(process.execPath, [join(folder, "flux-operator.mjs"), ...args]);
+  const checkout = await run(join(root, "bin", "flux-operator"), args);
+  assert.match(bundled.stdout, /kind: Deployment/);
+  assert.equal(bundled.stdout, checkout.stdout);
+});
