@@ -1,8 +1,12 @@
+import { setFlagsFromString } from "node:v8";
 import { createLogger } from "../runtime/log.ts";
 import { errorMessage } from "../std/errors.ts";
 import { operatorVersion } from "../std/version.ts";
 import { ConfigError, readProcessConfig } from "./config.ts";
 import { runOperator } from "./wire.ts";
+
+// What the optimizing compilers need stays resident, 10 MB of it, and a reconcile is over before they have won its CPU time back.
+for (const flag of ["--no-opt", "--no-maglev", "--optimize-for-size"]) setFlagsFromString(flag);
 
 try {
   await main();
