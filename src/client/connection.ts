@@ -18,7 +18,7 @@ export type Connection = {
   readonly server: string;
   /** The namespace of the context or of our Pod. */
   readonly namespace: string;
-  /** Called for each new socket. */
+  /** Asked whenever a new socket may be needed. */
   tls(): Promise<TlsMaterial>;
   /** The Authorization header; undefined without one. `fresh` is set after a 401: what was cached is read or issued again. */
   authorization(fresh: boolean): Promise<string | undefined>;
