@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { createReadStream } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Rest } from "./rest.ts";
 
@@ -25,26 +25,53 @@ const pollMs = 10;
 /** The API server logs within milliseconds; one that does not has a fault of its own. */
 const patienceMs = 60_000;
 
-/**
- * Events of the audit log up to now. A request is logged shortly after its answer has gone out, so this sends one more and waits until
- * the log has that; it is not in the result.
- */
-export async function readSettledAuditLog(rest: Rest, path: string): Promise<readonly AuditEvent[]> {
-  const mark = `/version?audit-mark=${randomUUID()}`;
-  await rest.request("GET", mark);
-  const deadline = AbortSignal.timeout(patienceMs);
-  let text = await readFile(path, "utf8");
-  while (!text.includes(mark)) {
-    await sleep(pollMs, undefined, { signal: deadline });
-    text = await readFile(path, "utf8");
-  }
-  return parseAuditLog(text).filter(({ requestURI }) => !requestURI.startsWith("/version?audit-mark="));
+export type AuditLog = {
+  /**
+   * Events up to now. A request is logged shortly after its answer has gone out, so this sends one more and waits until the log has that;
+   * it is not in the result.
+   */
+  settled(): Promise<readonly AuditEvent[]>;
+};
+
+/** The log at `path` of the API server behind `rest`. It grows to megabytes, so each look reads on where the last one ended. */
+export function openAuditLog(rest: Rest, path: string): AuditLog {
+  const events: AuditEvent[] = [];
+  let readBytes = 0;
+  let turn: Promise<void> = Promise.resolve();
+  const readOn = async (): Promise<void> => {
+    const text = await readFrom(path, readBytes);
+    // A last line that is still being written is left for the next time.
+    const whole = text.subarray(0, text.lastIndexOf("\n") + 1);
+    readBytes += whole.length;
+    events.push(...parseLines(whole.toString("utf8")));
+  };
+  return {
+    settled: async () => {
+      const mark = `${markPath}${randomUUID()}`;
+      await rest.request("GET", mark);
+      const deadline = AbortSignal.timeout(patienceMs);
+      for (;;) {
+        // One at a time, so that no line is read twice.
+        turn = turn.catch(() => undefined).then(readOn);
+        await turn;
+        if (events.findLast(({ requestURI }) => requestURI === mark) !== undefined) break;
+        await sleep(pollMs, undefined, { signal: deadline });
+      }
+      return events.filter(({ requestURI }) => !requestURI.startsWith(markPath));
+    },
+  };
 }
 
-/** A last line that is still being written is left out. */
-function parseAuditLog(text: string): readonly AuditEvent[] {
+const markPath = "/version?audit-mark=";
+
+async function readFrom(path: string, start: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of createReadStream(path, { start })) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+function parseLines(text: string): readonly AuditEvent[] {
   return text
-    .slice(0, text.lastIndexOf("\n") + 1)
     .split("\n")
     .filter((line) => line !== "")
     .map((line): AuditEvent => JSON.parse(line));

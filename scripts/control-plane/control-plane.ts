@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
-import { readSettledAuditLog, type AuditEvent } from "./audit.ts";
+import { openAuditLog, type AuditEvent } from "./audit.ts";
 import { provideBinaries, type Binaries } from "./binaries.ts";
 import { issueCertificate } from "./certificates.ts";
 import type { SupervisorEvent, SupervisorOrder } from "./cluster.ts";
@@ -101,6 +101,7 @@ async function describeCluster({
   const rest = createRest({ server, caPem, token });
   const baseline = await takeBaseline(rest);
   const auditLogPath = join(folder, files.auditLog);
+  const auditLog = openAuditLog(rest, auditLogPath);
   const stop = async (): Promise<void> => {
     await rest[Symbol.asyncDispose]();
     await supervisor.stop();
@@ -115,7 +116,7 @@ async function describeCluster({
     binaries,
     rest,
     kubeconfigPath: join(folder, files.admin),
-    auditEvents: () => readSettledAuditLog(rest, auditLogPath),
+    auditEvents: () => auditLog.settled(),
     kubeconfigFor: (user) => writeUserKubeconfig(folder, server, user),
     serviceAccountToken: (account) => requestToken(rest, account),
     reset: (signal) => resetCluster(rest, { variant, baseline, ...(signal === undefined ? {} : { signal }) }),

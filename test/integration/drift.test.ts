@@ -94,9 +94,7 @@ function content(object: KubeObject): JsonObject {
 /** Resolves once the object is as `wanted` says; answers how long that took. */
 async function backWhen(id: ManagedObject, what: string, wanted: (object: KubeObject) => boolean): Promise<number> {
   const startedMs = performance.now();
-  const isIt = ({ metadata }: KubeObject): boolean =>
-    metadata.name === id.name && (metadata.namespace ?? "") === id.namespace;
-  await cluster.objectWhen(id, what, (object) => isIt(object) && wanted(object));
+  await cluster.objectWhen(id, what, wanted, id);
   return performance.now() - startedMs;
 }
 

@@ -8,20 +8,21 @@ import { createApiClient, type OwnedApiClient } from "../../src/client/create-cl
 import { loadConnection } from "../../src/client/load-connection.ts";
 import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
 import type { GroupVersionKind } from "../../src/kube/gvk.ts";
-import { nameObject } from "../../src/kube/object-id.ts";
-import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
+import type { JsonObject, KubeObject, ObjectKey } from "../../src/kube/object.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { isJsonObject } from "../../src/std/json.ts";
 import { parseKubeYaml } from "../../src/std/yaml.ts";
 import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 import { changesOf, recordObjects } from "./record-objects.ts";
 import { recordSecrets } from "./secret-leaks.ts";
+import { snapshotOf, untilGone } from "./snapshot.ts";
 import { statusFaults } from "./status-faults.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 export const namespace = "flux-system";
 const instanceKind: GroupVersionKind = { group: "fluxcd.controlplane.io", version: "v1", kind: "FluxInstance" };
 const instancePath = `/apis/fluxcd.controlplane.io/v1/namespaces/${namespace}/fluxinstances/flux`;
+const leasePath = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/flux-operator`;
 /** Longer than anything takes on a busy machine; a test that waits so long has failed. */
 const patienceMs = 90_000;
 
@@ -30,7 +31,7 @@ export type FluxCluster = AsyncDisposable & {
   readonly plane: ControlPlane;
   readonly client: OwnedApiClient;
   readonly operator: OperatorProcess;
-  /** Ends the operator by `signal` and starts another. */
+  /** Ends the operator by `signal` and starts another, which leads at once. */
   restartOperator(signal?: NodeJS.Signals): Promise<void>;
   /** Server-side apply as a user would do it. */
   apply(object: JsonObject): Promise<KubeObject>;
@@ -39,8 +40,13 @@ export type FluxCluster = AsyncDisposable & {
   instance(): Promise<KubeObject>;
   /** Waits, on a watch, for the instance in `namespace` to be as `wanted` says. Fails with the last state seen. */
   instanceWhen(what: string, wanted: (instance: KubeObject) => boolean, inNamespace?: string): Promise<KubeObject>;
-  /** Waits, on a watch, until one object of the kind is as `wanted` says. */
-  objectWhen(gvk: GroupVersionKind, what: string, wanted: (object: KubeObject) => boolean): Promise<KubeObject>;
+  /** Waits, on a watch, until one object of the kind is as `wanted` says; with `key`, that one. */
+  objectWhen(
+    gvk: GroupVersionKind,
+    what: string,
+    wanted: (object: KubeObject) => boolean,
+    key?: ObjectKey,
+  ): Promise<KubeObject>;
   /** Asks for a reconcile and waits for its end. */
   reconcile(): Promise<KubeObject>;
   /** Waits until the object of that name in the snapshot is gone. */
@@ -78,11 +84,11 @@ export async function startFluxCluster(options: FluxClusterOptions = {}): Promis
   const instances = recordObjects(client, instanceKind);
   const secrets = recordSecrets(client);
 
-  const objectWhen: FluxCluster["objectWhen"] = async (gvk, what, wanted) => {
+  const objectWhen: FluxCluster["objectWhen"] = async (gvk, what, wanted, key) => {
     const deadline = AbortSignal.timeout(patienceMs);
     let last: KubeObject | undefined;
     try {
-      for await (const object of changesOf(client, gvk, deadline)) {
+      for await (const object of changesOf(client, { gvk, key }, deadline)) {
         last = object;
         if (wanted(object)) return object;
       }
@@ -100,6 +106,8 @@ export async function startFluxCluster(options: FluxClusterOptions = {}): Promis
     },
     restartOperator: async (signal) => {
       await operator.stop(signal);
+      // Who is killed gives nothing back; a test of anything else need not wait until the lease is over.
+      if (signal === "SIGKILL") await plane.rest.delete(leasePath);
       operator = start();
       operators.push(operator);
     },
@@ -125,10 +133,7 @@ export async function startFluxCluster(options: FluxClusterOptions = {}): Promis
       while ((await echoesOf(plane)) === echoes) await systemClock.sleep(20, deadline);
       return instance;
     },
-    gone: async (name) => {
-      const deadline = AbortSignal.timeout(patienceMs);
-      while ((await snapshotOf(plane)).has(name)) await systemClock.sleep(100, deadline);
-    },
+    gone: (name) => untilGone(plane, name, AbortSignal.timeout(patienceMs)),
     snapshot: () => snapshotOf(plane),
     writes: async () => (await plane.auditEvents()).filter(isWriteOfOurs),
     [Symbol.asyncDispose]: async () => {
@@ -187,56 +192,6 @@ export function recordStatuses(client: OwnedApiClient): StatusRecord {
 export async function untilServed(client: OwnedApiClient): Promise<void> {
   const deadline = AbortSignal.timeout(patienceMs);
   while ((await client.discovery.find(instanceKind, deadline)) === undefined) await systemClock.sleep(50, deadline);
-}
-
-/** Kinds that change without anybody's doing. */
-const restless = new Set([
-  "ComponentStatus",
-  "Event",
-  "Lease",
-  "Node",
-  "EndpointSlice",
-  "Endpoints",
-  "Pod",
-  "ReplicaSet",
-  "APIService",
-]);
-
-/** Kinds that say nothing but their spec: Kubernetes counts in their status, at any time. */
-const counted = new Set(["ResourceQuota"]);
-
-/** See `FluxCluster.snapshot`. */
-export async function snapshotOf({ rest }: ControlPlane): Promise<ReadonlyMap<string, string>> {
-  const groups = listOf((await rest.get("/apis"))["groups"])
-    .map((group) => textOf(fieldsOf(fieldsOf(group)["preferredVersion"])["groupVersion"]))
-    .map((version) => `/apis/${version}`);
-  const seen = new Map<string, string>();
-  for (const path of ["/api/v1", ...groups]) {
-    // A group goes with its last definition, so it may be gone by now.
-    const { body } = await rest.request("GET", path);
-    const resources = listOf(fieldsOf(body)["resources"]).map(fieldsOf);
-    for (const resource of resources) {
-      if (!listOf(resource["verbs"]).includes("list") || restless.has(textOf(resource["kind"]))) continue;
-      const objects = await listWhenServed(rest, `${path}/${textOf(resource["name"])}`);
-      for (const object of objects) {
-        const kind = textOf(resource["kind"]);
-        const state = counted.has(kind) ? JSON.stringify(object["spec"]) : object.metadata.resourceVersion;
-        seen.set(nameObject({ ...object, kind, apiVersion: path }), `${object.metadata.uid}@${state}`);
-      }
-    }
-  }
-  return seen;
-}
-
-/** For a moment after a definition has changed, its storage answers 429; with the definition goes the list, at any time. */
-async function listWhenServed(rest: ControlPlane["rest"], path: string): Promise<readonly KubeObject[]> {
-  for (;;) {
-    const { status, body } = await rest.request("GET", path);
-    if (status === 404) return [];
-    if (status === 200) return listOf(fieldsOf(body)["items"]).map((item) => item as KubeObject);
-    if (status !== 429) throw new Error(`Cannot list ${path}: the API server answered ${status}`);
-    await systemClock.sleep(100, AbortSignal.timeout(patienceMs));
-  }
 }
 
 /** How many writes of the instance's status are in the audit log. */

@@ -1,6 +1,6 @@
 import type { OwnedApiClient } from "../../src/client/create-client.ts";
 import type { GroupVersionKind } from "../../src/kube/gvk.ts";
-import type { KubeObject } from "../../src/kube/object.ts";
+import type { KubeObject, ObjectKey } from "../../src/kube/object.ts";
 import { systemClock } from "../../src/std/clock.ts";
 
 export type ObjectRecord = { stop(): Promise<readonly KubeObject[]> };
@@ -10,7 +10,7 @@ export function recordObjects(client: OwnedApiClient, gvk: GroupVersionKind): Ob
   const stop = new AbortController();
   const seen: KubeObject[] = [];
   const watch = async (): Promise<void> => {
-    for await (const object of changesOf(client, gvk, stop.signal)) seen.push(object);
+    for await (const object of changesOf(client, { gvk }, stop.signal)) seen.push(object);
   };
   const watchOn = async (): Promise<void> => {
     while (!stop.signal.aborted) {
@@ -29,16 +29,19 @@ export function recordObjects(client: OwnedApiClient, gvk: GroupVersionKind): Ob
   };
 }
 
-/** The objects of a kind as they are, and every state that follows. */
+/** The objects of a kind, or the one of that key, as they are, and every state that follows. */
 export async function* changesOf(
   client: OwnedApiClient,
-  gvk: GroupVersionKind,
+  { gvk, key }: { readonly gvk: GroupVersionKind; readonly key?: ObjectKey | undefined },
   signal: AbortSignal,
 ): AsyncGenerator<KubeObject, void, undefined> {
+  // A list of all definitions is megabytes.
+  const selection = key === undefined ? {} : { namespace: key.namespace, fieldSelector: `metadata.name=${key.name}` };
   while (!signal.aborted) {
-    const { items, resourceVersion } = await client.list(gvk, {}, signal);
+    const { items, resourceVersion } = await client.list(gvk, selection, signal);
     yield* items;
-    for await (const event of client.watch(gvk, { resourceVersion, timeoutMs: 60_000, idleMs: 120_000 }, signal)) {
+    const watch = { ...selection, resourceVersion, timeoutMs: 60_000, idleMs: 120_000 };
+    for await (const event of client.watch(gvk, watch, signal)) {
       if (event.kind === "added" || event.kind === "modified") yield event.object;
     }
   }

@@ -9,7 +9,8 @@ import { nameObject } from "../../src/kube/object-id.ts";
 import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { startControlPlane, type ControlPlane } from "./control-plane.ts";
-import { namespace, recordStatuses, snapshotOf, untilServed } from "./flux-cluster.ts";
+import { namespace, recordStatuses, untilServed } from "./flux-cluster.ts";
+import { snapshotOf } from "./snapshot.ts";
 
 export const instancePath = `/apis/fluxcd.controlplane.io/v1/namespaces/${namespace}/fluxinstances/flux`;
 const fluxFinalizer = "finalizers.fluxcd.io";
