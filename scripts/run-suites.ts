@@ -1,0 +1,43 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { runTestFiles } from "./run-test-files.ts";
+
+type Suites = {
+  readonly folders: readonly string[];
+  /** What takes longest starts first, so that nothing long is left alone at the end. All others follow in the order of the folders. */
+  readonly longest: readonly string[];
+  /**
+   * Some three times what the longest file takes. It ends what hangs; what a test waits for has a limit of its own, of a minute or two,
+   * and a message that says what that was.
+   */
+  readonly timeoutMs: number;
+};
+
+const suites = {
+  integration: {
+    folders: ["test/integration", "test/distribution", "test/conformance"],
+    longest: [
+      "test/integration/uninstall-obstacles.test.ts",
+      "test/integration/rollback.test.ts",
+      "test/integration/preflight.test.ts",
+      "test/integration/drift.test.ts",
+      "test/integration/adopted-states.test.ts",
+      "test/integration/migration.test.ts",
+    ],
+    timeoutMs: 420_000,
+  },
+  long: {
+    folders: ["test/long", "test/conformance"],
+    longest: ["test/long/real-flux.test.ts", "test/long/uninstall-kill.test.ts", "test/long/adoption.test.ts"],
+    timeoutMs: 1_200_000,
+  },
+} as const satisfies { readonly [name: string]: Suites };
+
+const root = join(import.meta.dirname, "..");
+const { folders, longest, timeoutMs } = suites[process.argv[2] === "long" ? "long" : "integration"];
+const found = folders.flatMap((folder) =>
+  readdirSync(join(root, folder))
+    .filter((name) => name.endsWith(".test.ts"))
+    .map((name) => `${folder}/${name}`),
+);
+await runTestFiles({ files: [...new Set([...longest, ...found])], timeoutMs });
