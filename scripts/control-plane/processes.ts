@@ -10,13 +10,20 @@ export type Child = { readonly name: string; readonly process: ChildProcess; rea
 
 export type Program = { readonly name: string; readonly path: string; readonly args: readonly string[] };
 
+/**
+ * All these programs are Go. With the default of 100 the API server spends a third of its time on collecting garbage: it is given
+ * whole definitions all the time, and keeps little. This costs a few hundred MB and spares a fifth of the processor time of a suite.
+ */
+const lessCollecting = { GOGC: "400" };
+
 /** Starts a program in `folder`; see dieWithParent. */
 export function startChild(folder: string, program: Program): Child {
   const logPath = join(folder, `${program.name}.log`);
   const log = openSync(logPath, "w", 0o600);
   const { path, args } = dieWithParent(program);
   try {
-    const process = spawn(path, args, { cwd: folder, stdio: ["ignore", log, log], env: cleanEnvironment() });
+    const env = { ...cleanEnvironment(), ...lessCollecting };
+    const process = spawn(path, args, { cwd: folder, stdio: ["ignore", log, log], env });
     process.on("error", () => undefined);
     return { name: program.name, process, logPath };
   } finally {
