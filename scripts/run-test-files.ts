@@ -4,7 +4,7 @@ import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { pipeline } from "node:stream/promises";
 import { shareCompiledCode } from "./compile-cache.ts";
-import { slowestFiles } from "./slowest-files.ts";
+import { collectFiles, slowestFiles } from "./slowest-files.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -27,11 +27,16 @@ export async function runTestFiles({ files, timeoutMs }: TestFiles): Promise<voi
     concurrency: availableParallelism() + 1,
     timeout: timeoutMs,
     forceExit: true,
+    execArgv: ["--import", join(import.meta.dirname, "blocking-output.ts")],
   });
   stream.on("test:fail", () => {
     process.exitCode = 1;
   });
-  const slowest = slowestFiles(stream, root);
+  const reports = collectFiles(stream, root);
   await pipeline(stream.compose(new spec()), process.stdout, { end: false });
-  process.stdout.write(`\n${slowest()}`);
+  process.stdout.write(`\n${slowestFiles(reports())}`);
+  for (const { file } of reports().filter(({ tests }) => tests === undefined)) {
+    process.stdout.write(`${file} did not report to the end\n`);
+    process.exitCode = 1;
+  }
 }

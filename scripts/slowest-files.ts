@@ -1,11 +1,11 @@
 import { relative } from "node:path";
 import type { TestsStream } from "node:test";
 
-/** How long a file took as a process of its own, and how many tests it has. */
-type FileTime = { readonly file: string; readonly seconds: number; readonly tests: number };
+/** What a file took as a process of its own, and how many tests it has: undefined when its report did not arrive whole. */
+export type FileReport = { readonly file: string; readonly seconds: number; readonly tests: number | undefined };
 
-/** Collects, while the tests run, how long each file takes; the function gives the table of the slowest. */
-export function slowestFiles(stream: TestsStream, root: string): () => string {
+/** Collects, while the tests run, what each file takes. The function gives what is known by then. */
+export function collectFiles(stream: TestsStream, root: string): () => readonly FileReport[] {
   const seconds = new Map<string, number>();
   const tests = new Map<string, number>();
   stream.on("test:complete", ({ name, file, details }) => {
@@ -15,22 +15,17 @@ export function slowestFiles(stream: TestsStream, root: string): () => string {
   stream.on("test:summary", ({ file, counts }) => {
     if (file !== undefined) tests.set(file, counts.tests);
   });
-  return () => {
-    const times = [...seconds].map(([file, took]) => ({
-      file: relative(root, file),
-      seconds: took,
-      tests: tests.get(file) ?? 0,
-    }));
-    return tableOf(times);
-  };
+  return () =>
+    [...seconds].map(([file, took]) => ({ file: relative(root, file), seconds: took, tests: tests.get(file) }));
 }
 
 const shown = 10;
 
-function tableOf(times: readonly FileTime[]): string {
-  const slowest = times.toSorted((left, right) => right.seconds - left.seconds).slice(0, shown);
-  const rows = slowest.map(({ file, seconds, tests }) => [seconds.toFixed(1), String(tests), file]);
-  const lines = [["seconds", "tests", `the slowest of ${times.length} files`], ...rows].map(
+/** A table of those that took longest. */
+export function slowestFiles(reports: readonly FileReport[]): string {
+  const slowest = reports.toSorted((left, right) => right.seconds - left.seconds).slice(0, shown);
+  const rows = slowest.map(({ file, seconds, tests }) => [seconds.toFixed(1), String(tests ?? "?"), file]);
+  const lines = [["seconds", "tests", `the slowest of ${reports.length} files`], ...rows].map(
     ([took = "", count = "", file = ""]) => `${took.padStart(8)}${count.padStart(7)}  ${file}`,
   );
   return `${lines.join("\n")}\n`;

@@ -24,6 +24,7 @@ async function runGroup(patterns: readonly string[]): Promise<number> {
     "--test",
     "--test-force-exit",
     "--test-isolation=none",
+    "--import=./scripts/blocking-output.ts",
     "--test-timeout=60000",
     ...reporter(),
     ...patterns,
