@@ -12,7 +12,7 @@ import { systemClock } from "../../src/std/clock.ts";
 import { sha256Digest } from "../../src/std/digest.ts";
 import { rawTar, tarGzOf } from "../support/tarball.ts";
 
-const signal = AbortSignal.timeout(30_000);
+const signal = new AbortController().signal;
 const oci = "application/vnd.oci.image.manifest.v1+json";
 const ociIndex = "application/vnd.oci.image.index.v1+json";
 const tarGz = "application/vnd.oci.image.layer.v1.tar+gzip";

@@ -7,7 +7,7 @@ import { Registry } from "../../src/oci/registry.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { sha256Digest } from "../../src/std/digest.ts";
 
-const signal = AbortSignal.timeout(30_000);
+const signal = new AbortController().signal;
 const mediaType = "application/vnd.oci.image.manifest.v1+json";
 const tarball = Buffer.from("0123456789".repeat(100));
 const layer = { mediaType: "application/vnd.oci.image.layer.v1.tar+gzip", digest: sha256Digest(tarball), size: 1000 };

@@ -39,6 +39,8 @@ const failed: FailedAttempt = {
   revision: "v2.9.1@sha256:1",
   reason: "HealthCheckFailed",
   message: "1 object will not become ready",
+  attempts: 1,
+  retryAt: "2026-01-01T00:15:00Z",
 };
 
 for (const [name, record] of [
@@ -125,7 +127,7 @@ for (const { name, configMap, says } of [
     const state = decodeLastGood(configMap, instance);
     assert.equal(state.kind, "damaged");
     const message = state.kind === "damaged" ? state.message : "";
-    assert.match(message, /^Cannot read ConfigMap flux-system\/flux-operator-last-good, .* is not rolled back$/);
+    assert.match(message, /^Cannot use ConfigMap flux-system\/flux-operator-last-good, .* is not rolled back$/);
     assert.ok(message.includes(says), message);
   });
 }

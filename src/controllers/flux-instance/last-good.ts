@@ -2,7 +2,7 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { labels, lastGoodName, operatorName, ownerLabels } from "../../api/names.ts";
 import type { Release } from "../../distribution/release.ts";
 import { fieldsOf, listOf, textOf } from "../../kube/fields.ts";
-import type { JsonObject, JsonValue, KubeObject } from "../../kube/object.ts";
+import type { JsonObject, JsonValue, KubeObject, ObjectMeta } from "../../kube/object.ts";
 import { sha256Digest } from "../../std/digest.ts";
 import { ReasonedError } from "../../std/errors.ts";
 import { canonicalJson, deepEqual, isJsonObject } from "../../std/json.ts";
@@ -25,7 +25,10 @@ export type LastGood = {
   readonly generation: number;
 };
 
-/** The upgrade from the last good revision that failed. It is not retried while generation, artifact, operator and revision are the same. */
+/**
+ * The upgrade from the last good revision that failed. While generation, artifact, operator and revision are the same, it is not retried before
+ * `retryAt`.
+ */
 export type FailedAttempt = {
   readonly generation: number;
   readonly artifactRevision?: string;
@@ -34,6 +37,10 @@ export type FailedAttempt = {
   readonly revision: string;
   readonly reason: string;
   readonly message: string;
+  /** How often it has failed, from 1. */
+  readonly attempts: number;
+  /** RFC 3339. */
+  readonly retryAt: string;
 };
 
 /** What the ConfigMap records: the last good revision, and the upgrade that has failed since. */
@@ -99,8 +106,23 @@ export function decodeLastGood(configMap: KubeObject, instance: KubeObject): Las
     return { kind: "known", good: { ...facts, release }, ...(failed === undefined ? {} : { failed }) };
   } catch (error) {
     if (!(error instanceof DamagedError)) throw error;
-    return { kind: "damaged", message: damaged(configMap, error.message) };
+    return { kind: "damaged", message: damaged(configMap.metadata, error.message) };
   }
+}
+
+/**
+ * Digest of all that is rendered from `good`: "sha256:<64 hex>". The operator pins it in `status.lastGoodDigest`, because every Flux controller
+ * may write ConfigMaps, and what the record says is applied with the operator's rights.
+ */
+export function goodDigest(good: LastGood): string {
+  return sha256Digest(canonicalJson({ ...comparableGood(good) }));
+}
+
+/** `state`, or `damaged` when its good revision is not the one whose digest is pinned in the status of `instance`. */
+export function trustedRecord(state: LastGoodState, { metadata, status }: KubeObject): LastGoodState {
+  if (state.kind !== "known" || goodDigest(state.good) === fieldsOf(status)["lastGoodDigest"]) return state;
+  const configMap = { name: lastGoodName, namespace: metadata.namespace ?? "" };
+  return { kind: "damaged", message: damaged(configMap, "it is not the record that status.lastGoodDigest names") };
 }
 
 /** Whether both records say the same. Releases are compared by digest, and the generation is ignored. */
@@ -109,8 +131,11 @@ export function sameRecord(left: LastGoodRecord, right: LastGoodRecord): boolean
 }
 
 function comparable({ good, failed }: LastGoodRecord): JsonValue {
-  const release = packRelease(good.release).digest;
-  return { ...good, generation: 0, release, failed: failed === undefined ? null : { ...failed } };
+  return { ...comparableGood(good), failed: failed === undefined ? null : { ...failed } };
+}
+
+function comparableGood(good: LastGood): JsonObject {
+  return { ...good, generation: 0, release: packRelease(good.release).digest };
 }
 
 type Packed = { readonly base64: string; readonly digest: string };
@@ -153,8 +178,8 @@ function isRelease(value: unknown): value is Release {
 /** Says in a few words what is wrong; it becomes part of the state's message. */
 class DamagedError extends Error {}
 
-function damaged({ metadata }: KubeObject, why: string): string {
-  return `Cannot read ConfigMap ${metadata.namespace}/${metadata.name}, which keeps what was last healthy: ${why}; it is rewritten after the next success, and until then a failed upgrade is not rolled back`;
+function damaged({ namespace, name }: Pick<ObjectMeta, "namespace" | "name">, why: string): string {
+  return `Cannot use ConfigMap ${namespace}/${name}, which keeps what was last healthy: ${why}; it is rewritten after the next success, and until then a failed upgrade is not rolled back`;
 }
 
 function parseText(data: JsonObject, key: string): JsonObject {
@@ -192,6 +217,8 @@ function readFailed(fields: JsonObject): FailedAttempt {
     revision: textIn(fields, keys.failed, "revision"),
     reason: textIn(fields, keys.failed, "reason"),
     message: textIn(fields, keys.failed, "message"),
+    attempts: numberIn(fields, keys.failed, "attempts"),
+    retryAt: textIn(fields, keys.failed, "retryAt"),
   };
 }
 

@@ -193,7 +193,7 @@ async function converge(decision: Converging, step: Step, deps: Deps, signal: Ab
     const result = await act({ target: decision, world, isChecked, reporter, interrupt }, deps, signal);
     await deps.followed.follow(decision.rendering.objects);
     const sync = await concludeSuccess(result, { ...step, decision }, deps, signal);
-    const due = decision.kind === "rollback" ? {} : dueIn(decision.hold, deps.clock.nowMs());
+    const due = dueIn(decision, deps.clock.nowMs());
     if (sync === undefined || sync.status === "True") return settled(world, due);
     return { kind: "waiting", retryMs: Math.min(syncRecheckMs, due.dueMs ?? syncRecheckMs) };
   } catch (error) {
@@ -252,7 +252,7 @@ async function wait(
   const waiting = await planWaiting(decision.hold, { world, inventory }, deps, signal);
   await conclusion.waits(decision, waiting, signal);
   conclusion.log.ended({ kind: "reconciled" });
-  return settled(world, dueIn(decision.hold, deps.clock.nowMs()));
+  return settled(world, dueIn(decision, deps.clock.nowMs()));
 }
 
 function settled({ settings: { reconcileEveryMs } }: World, due: { readonly dueMs?: number }): Outcome {
@@ -265,7 +265,7 @@ const atOnce: Outcome = { kind: "waiting", retryMs: 0 };
 async function concludeFailure(
   thrown: unknown,
   { world, conclusion, decision }: ConvergeStep,
-  { lastGood }: Pick<Deps, "lastGood">,
+  { lastGood, clock }: Pick<Deps, "lastGood" | "clock">,
   signal: AbortSignal,
 ): Promise<Outcome> {
   const error = firstReasonOf(thrown);
@@ -275,7 +275,9 @@ async function concludeFailure(
     return backoff;
   }
   const found: AfterFailure =
-    decision.kind === "upgrade" ? rollbackAfter(thrown, error, world, decision) : { kind: "stay" };
+    decision.kind === "upgrade"
+      ? rollbackAfter(thrown, error, { world, target: decision, nowMs: clock.nowMs() })
+      : { kind: "stay" };
   const way = await recordFailure(found, world, lastGood, signal);
   if (way.kind === "rollback") {
     await conclusion.rollingBack(way.to, undefined, signal);

@@ -13,8 +13,8 @@ import { ReasonedError } from "../../std/errors.ts";
 import { operatorVersion } from "../../std/version.ts";
 import { HealthError, InterruptedError } from "./act/act-error.ts";
 import { decide } from "./decide/decide.ts";
-import { whyNotRetry, rollbackOf } from "./decide/failed-before.ts";
-import type { FailedAttempt, LastGood, LastGoodState } from "./last-good.ts";
+import { retryMs, whyNotRetry, rollbackOf } from "./decide/failed-before.ts";
+import { goodDigest, type FailedAttempt, type LastGood, type LastGoodState } from "./last-good.ts";
 import { keepGood, recordFailure, rollbackAfter } from "./rollback.ts";
 import { worldOf, type World } from "./world.ts";
 
@@ -43,9 +43,13 @@ function worldWith(parts: Parts = {}): World {
     kind: fluxInstance.kind,
     metadata: { name: "flux", namespace: "flux-system", generation, annotations },
     spec,
-    status: { lastAppliedRevision: good.revision, ...status },
+    status: { lastAppliedRevision: good.revision, ...digestIn(lastGood), ...status },
   };
   return worldOf(instance, new Map(), "flux-system", lastGood);
+}
+
+function digestIn(lastGood: LastGoodState | undefined): JsonObject {
+  return lastGood?.kind === "known" ? { lastGoodDigest: goodDigest(lastGood.good) } : {};
 }
 
 function targetFor(spec: JsonObject, artifactRevision?: string): Target {
@@ -75,7 +79,11 @@ const failed: FailedAttempt = {
   revision: wanted.rendering.revision,
   reason: "HealthCheckFailed",
   message: "1 object will not become ready",
+  attempts: 1,
+  retryAt: "2026-01-01T00:15:00Z",
 };
+/** When `failed` has failed. */
+const failedMs = Date.parse("2026-01-01T00:00:00Z");
 const known: LastGoodState = { kind: "known", good };
 const afterFailure: LastGoodState = { kind: "known", good, failed };
 const fromArtifact: LastGoodState = { kind: "known", good, failed: { ...failed, artifactRevision: "sha256:a" } };
@@ -93,7 +101,7 @@ const returned = {
   ],
 };
 
-for (const { name, parts, target, want } of [
+for (const { name, parts, target, nowMs, want } of [
   { name: "goes back from what has failed", parts: { lastGood: afterFailure }, want: "2.8.0" },
   { name: "stays back", parts: { lastGood: afterFailure, status: returned }, want: "2.8.0" },
   { name: "knows no way without a failure", parts: { lastGood: known }, want: undefined },
@@ -124,6 +132,24 @@ for (const { name, parts, target, want } of [
     want: undefined,
   },
   {
+    name: "stays back right before its time",
+    parts: { lastGood: afterFailure, status: returned },
+    nowMs: retryMs(failed) - 1,
+    want: "2.8.0",
+  },
+  {
+    name: "tries again when its time has come",
+    parts: { lastGood: afterFailure, status: returned },
+    nowMs: retryMs(failed),
+    want: undefined,
+  },
+  {
+    name: "first ends the way back when its time has come",
+    parts: { lastGood: afterFailure, status: returning },
+    nowMs: retryMs(failed),
+    want: "2.8.0",
+  },
+  {
     name: "goes on with a forced way back",
     parts: { lastGood: afterFailure, annotations: force, status: returning },
     want: "2.8.0",
@@ -133,16 +159,16 @@ for (const { name, parts, target, want } of [
     parts: { lastGood: afterFailure, annotations: force, status: { ...returned, lastHandledForceAt: "1" } },
     want: "2.8.0",
   },
-] satisfies readonly { name: string; parts: Parts; target?: Target; want: string | undefined }[]) {
+] satisfies readonly { name: string; parts: Parts; target?: Target; nowMs?: number; want: string | undefined }[]) {
   test(`rollbackOf() ${name}`, () => {
-    const to = rollbackOf(worldWith(parts), target ?? wanted);
+    const to = rollbackOf(worldWith(parts), target ?? wanted, nowMs ?? failedMs);
     assert.equal(to?.rendering.version, want);
     assert.deepEqual(to?.failed.message, want === undefined ? undefined : failed.message);
   });
 }
 
 test("rollbackOf() stays back while nothing can be built", () => {
-  const to = rollbackOf(worldWith({ lastGood: afterFailure, status: returned }), undefined);
+  const to = rollbackOf(worldWith({ lastGood: afterFailure, status: returned }), undefined, retryMs(failed));
   assert.equal(to?.rendering.version, "2.8.0");
 });
 
@@ -273,7 +299,7 @@ for (const { name, error, lastGood, target, want } of [
 }[]) {
   test(`rollbackAfter() ${name}`, () => {
     const firstReasonOf = error instanceof ReasonedError ? error : refusedWith(403);
-    const way = rollbackAfter(error, firstReasonOf, worldWith({ lastGood }), target);
+    const way = rollbackAfter(error, firstReasonOf, { world: worldWith({ lastGood }), target, nowMs: failedMs });
     const said = way.kind === "rollback" ? way.to.rendering.version : (way.because ?? "");
     if (want instanceof RegExp) assert.match(said, want);
     else assert.equal(said, want);
@@ -282,9 +308,64 @@ for (const { name, error, lastGood, target, want } of [
 
 test("rollbackAfter() keeps what the next reconcile needs to see that it is the same", () => {
   const target = { ...wanted, artifactRevision: "sha256:a" };
-  const way = rollbackAfter(unhealthy, unhealthy, worldWith({ lastGood: known }), target);
+  const way = rollbackAfter(unhealthy, unhealthy, { world: worldWith({ lastGood: known }), target, nowMs: failedMs });
   assert.deepEqual(way.kind === "rollback" ? way.to.failed : undefined, { ...failed, artifactRevision: "sha256:a" });
 });
+
+for (const { name, before, attempts, retryAt } of [
+  { name: "after 15 minutes", before: undefined, attempts: 1, retryAt: "2026-01-01T00:15:00Z" },
+  { name: "after twice as long the second time", before: failed, attempts: 2, retryAt: "2026-01-01T00:30:00Z" },
+  {
+    name: "once a day in the long run",
+    before: { ...failed, attempts: 40 },
+    attempts: 41,
+    retryAt: "2026-01-02T00:00:00Z",
+  },
+  {
+    name: "after 15 minutes when something else had failed before",
+    before: { ...failed, attempts: 40, revision: "v2.8.9@sha256:0" },
+    attempts: 1,
+    retryAt: "2026-01-01T00:15:00Z",
+  },
+] satisfies readonly { name: string; before: FailedAttempt | undefined; attempts: number; retryAt: string }[]) {
+  test(`rollbackAfter() has it retried ${name}`, () => {
+    const lastGood: LastGoodState = before === undefined ? known : { ...known, failed: before };
+    const way = rollbackAfter(unhealthy, unhealthy, {
+      world: worldWith({ lastGood }),
+      target: wanted,
+      nowMs: failedMs,
+    });
+    assert.deepEqual(way.kind === "rollback" ? way.to.failed : undefined, { ...failed, attempts, retryAt });
+  });
+}
+
+/** What a compromised Flux controller would write: its ClusterRoleBinding, in a release that the operator would apply. */
+const forged: LastGood = {
+  ...good,
+  release: {
+    ...good.release,
+    rbac: [
+      ...good.release.rbac,
+      { apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRoleBinding", metadata: { name: "mine" } },
+    ],
+  },
+};
+
+for (const { name, record, digest } of [
+  { name: "another release", record: forged, digest: goodDigest(good) },
+  { name: "another spec", record: { ...good, spec: newSpec }, digest: goodDigest(good) },
+  { name: "another revision", record: { ...good, revision: "v2.8.0@sha256:0" }, digest: goodDigest(good) },
+  { name: "a status that names none", record: good, digest: "" },
+]) {
+  test(`decide() applies nothing of a record with ${name}`, () => {
+    const lastGood: LastGoodState = { kind: "known", good: record, failed };
+    const world = worldWith({ lastGood, status: { lastGoodDigest: digest } });
+    assert.equal(world.lastGood.kind, "damaged");
+    const decision = decide(world, { kind: "found", catalogue: catalogueOf() }, 0);
+    assert.deepEqual([decision.kind, "rendering" in decision ? decision.rendering.version : ""], ["upgrade", "2.9.0"]);
+    assert.ok(!JSON.stringify(decision).includes("mine"));
+  });
+}
 
 /** A store that answers with `refusal`, and the records that it was given. */
 function storeOf(refusal?: Error) {
@@ -302,14 +383,14 @@ function storeOf(refusal?: Error) {
 test("recordFailure() keeps the last good revision beside the failure", async () => {
   const store = storeOf();
   const world = worldWith({ lastGood: known });
-  const way = rollbackAfter(unhealthy, unhealthy, world, wanted);
+  const way = rollbackAfter(unhealthy, unhealthy, { world, target: wanted, nowMs: failedMs });
   assert.equal((await recordFailure(way, world, store, signal)).kind, "rollback");
   assert.deepEqual(store.records, [{ good, failed }]);
 });
 
 test("recordFailure() stays when there is nowhere to put it", async () => {
   const world = worldWith({ lastGood: known });
-  const way = rollbackAfter(unhealthy, unhealthy, world, wanted);
+  const way = rollbackAfter(unhealthy, unhealthy, { world, target: wanted, nowMs: failedMs });
   const refusal = apiError(403, "Forbidden");
   assert.deepEqual(await recordFailure(way, world, storeOf(refusal), signal), {
     kind: "stay",

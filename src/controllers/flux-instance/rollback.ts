@@ -4,10 +4,12 @@ import { ApiError } from "../../client/api-error.ts";
 import { fieldsOf } from "../../kube/fields.ts";
 import type { Target } from "../../render/target.ts";
 import { attemptAsync } from "../../std/attempt.ts";
+import { backoffMs, type BackoffLimits } from "../../std/backoff.ts";
+import { formatTime } from "../../std/clock.ts";
 import { ReasonedError } from "../../std/errors.ts";
 import { operatorVersion } from "../../std/version.ts";
 import { HealthError } from "./act/act-error.ts";
-import { goodTarget } from "./decide/failed-before.ts";
+import { goodTarget, isSame } from "./decide/failed-before.ts";
 import type { Rollback } from "./decision.ts";
 import type { LastGoodStore } from "./last-good-store.ts";
 import type { FailedAttempt, LastGood, LastGoodState } from "./last-good.ts";
@@ -19,10 +21,14 @@ export type AfterFailure =
   | { readonly kind: "rollback"; readonly to: Rollback };
 
 /**
- * Whether the upgrade to `target`, which `thrown` has ended, is rolled back, and to what. `error` is what `firstReasonOf` makes of `thrown`.
- * Pure.
+ * Whether the upgrade to `target`, which `thrown` has ended at `nowMs`, is rolled back, and to what. `error` is what `firstReasonOf` makes of
+ * `thrown`. Pure.
  */
-export function rollbackAfter(thrown: unknown, error: ReasonedError, world: World, target: Target): AfterFailure {
+export function rollbackAfter(
+  thrown: unknown,
+  error: ReasonedError,
+  { world, target, nowMs }: { readonly world: World; readonly target: Target; readonly nowMs: number },
+): AfterFailure {
   const { upgrade, wait } = target.spec;
   if (!upgrade.rollback || !wait || !endsUpgrade(thrown)) return { kind: "stay" };
   const { lastGood } = world;
@@ -31,7 +37,7 @@ export function rollbackAfter(thrown: unknown, error: ReasonedError, world: Worl
   const good = goodTarget(world, lastGood.good, target.latestVersion);
   if (good instanceof ReasonedError) return stay(good.message);
   if (good.rendering.revision === target.rendering.revision) return stay("what was healthy before was the same");
-  return { kind: "rollback", to: { kind: "rollback", failed: attemptOf(error, world, target), ...good } };
+  return { kind: "rollback", to: { kind: "rollback", failed: attemptOf(error, world, target, nowMs), ...good } };
 }
 
 function stay(because: string): AfterFailure {
@@ -48,11 +54,19 @@ function endsUpgrade(thrown: unknown): boolean {
   return thrown instanceof ApplyError && thrown.cause instanceof ApiError && finalStatuses.has(thrown.cause.status);
 }
 
-function attemptOf({ reason, message }: ReasonedError, { generation }: World, target: Target): FailedAttempt {
+/** What failed may have been bad luck, such as a registry that was down: it is retried, but every attempt disturbs what runs. */
+const retryLimits: BackoffLimits = { baseMs: 15 * 60_000, maxMs: 24 * 3_600_000 };
+
+function attemptOf(error: ReasonedError, world: World, target: Target, nowMs: number): FailedAttempt {
   const { version, revision } = target.rendering;
   const { artifactRevision } = target;
   const origin = artifactRevision === undefined ? {} : { artifactRevision };
-  return { generation, ...origin, operatorVersion, version, revision, reason, message };
+  const { reason, message } = error;
+  const { generation, lastGood } = world;
+  const before = lastGood.kind === "known" ? lastGood.failed : undefined;
+  const attempts = before !== undefined && isSame(before, world, target) ? before.attempts + 1 : 1;
+  const retryAt = formatTime(nowMs + backoffMs(attempts, retryLimits));
+  return { generation, ...origin, operatorVersion, version, revision, reason, message, attempts, retryAt };
 }
 
 /**

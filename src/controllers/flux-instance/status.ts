@@ -26,6 +26,8 @@ export type FluxInstanceStatus = {
   readonly lastAppliedRevision?: string;
   readonly lastAttemptedRevision?: string;
   readonly lastArtifactRevision?: string;
+  /** Which record of the last good revision is the operator's own: `goodDigest` of it. */
+  readonly lastGoodDigest?: string;
   readonly lastHandledReconcileAt?: string;
   readonly lastHandledForceAt?: string;
   readonly components?: readonly JsonObject[];

@@ -8,7 +8,7 @@ import type { KubeObject, ObjectKey } from "../../kube/object.ts";
 import { formatSelector } from "../../kube/selector.ts";
 import { attempt } from "../../std/attempt.ts";
 import type { ReasonedError } from "../../std/errors.ts";
-import type { LastGoodState } from "./last-good.ts";
+import { trustedRecord, type LastGoodState } from "./last-good.ts";
 import { readStatus, type FluxInstanceStatus } from "./status.ts";
 
 /** All that a reconcile knows of the world when it decides; read once, by `gather`. */
@@ -30,7 +30,8 @@ export type World = {
 };
 
 /**
- * The world from what was read. `live` is the metadata of the managed objects; `lastGood` is not read for an instance in another namespace.
+ * The world from what was read. `live` is the metadata of the managed objects; `lastGood` is what the ConfigMap has, which counts only with the
+ * digest that status has; it is not read for an instance in another namespace.
  * Pure: a spec that cannot be used becomes the error in `desired`.
  */
 export function worldOf(
@@ -47,7 +48,7 @@ export function worldOf(
     desired: attempt(() => canonicalInstance(parseStoredFluxInstance(instance))),
     recorded: readStatus(instance["status"]),
     live,
-    lastGood,
+    lastGood: trustedRecord(lastGood, instance),
     ownNamespace,
   };
 }

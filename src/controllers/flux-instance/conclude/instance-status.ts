@@ -5,6 +5,7 @@ import type { Target } from "../../../render/target.ts";
 import type { WaitingPlan } from "../act/waiting-plan.ts";
 import type { Obstacle, TargetWithNews, Hold } from "../decision.ts";
 import { plannedImages } from "../plan.ts";
+import { goodDigest } from "../last-good.ts";
 import type { FluxInstanceStatus } from "../status.ts";
 import type { World } from "../world.ts";
 import {
@@ -130,6 +131,7 @@ export function appliedStatus(
 export function appliedFields(world: World, target: Target, { inventory, waiting }: Applied): FluxInstanceStatus {
   const { rendering, artifactRevision } = target;
   const { lastArtifactRevision: _, plan: __, ...seen } = handled(world);
+  const { lastGood } = world;
   return {
     ...seen,
     latestVersion: target.latestVersion,
@@ -139,6 +141,7 @@ export function appliedFields(world: World, target: Target, { inventory, waiting
     lastAttemptedRevision: rendering.revision,
     lastAppliedImages: plannedImages(rendering),
     components: rendering.images.map((image) => ({ ...image })),
+    ...(lastGood.kind === "known" ? { lastGoodDigest: goodDigest(lastGood.good) } : {}),
     inventory: { entries: inventory },
     ...(waiting === undefined ? {} : { plan: waiting.plan }),
     patches: rendering.patches.map(({ index, matched }) => ({ index, matched: matched.length })),

@@ -7,7 +7,7 @@ import type { JsonObject } from "../../../kube/object.ts";
 import type { Unpinned } from "../../../render/rendering.ts";
 import { ReasonedError } from "../../../std/errors.ts";
 import type { Rollback } from "../decision.ts";
-import type { LastGoodState } from "../last-good.ts";
+import { goodDigest, type LastGoodState } from "../last-good.ts";
 import type { FluxInstanceStatus } from "../status.ts";
 import { worldOf, type World } from "../world.ts";
 import { rolledBackStatus, rollbackFailure, rollingBackStatus, rollbackIntentStatus } from "./rollback-status.ts";
@@ -32,14 +32,17 @@ const to: Rollback = {
     revision: revisions.failed,
     reason: "HealthCheckFailed",
     message: "1 object will not become ready: Deployment/a: container manager crashes",
+    attempts: 1,
+    retryAt: "2026-01-02T00:15:00Z",
   },
 };
 
 function worldWith(spec: JsonObject, recorded: FluxInstanceStatus): World {
   const { apiVersion, kind } = { apiVersion: fluxInstance.storageApiVersion, kind: fluxInstance.kind };
-  const instance = { apiVersion, kind, metadata: { name: "flux", namespace: "flux-system", generation: 2 }, spec };
   const { version, revision } = to.rendering;
   const good = { spec: oldSpec, release: to.release, version, revision, generation: 1 };
+  const metadata = { name: "flux", namespace: "flux-system", generation: 2 };
+  const instance = { apiVersion, kind, metadata, spec, status: { lastGoodDigest: goodDigest(good) } };
   const lastGood: LastGoodState = { kind: "known", good, failed: to.failed };
   return { ...worldOf(instance, new Map(), "flux-system", lastGood), recorded };
 }
@@ -73,8 +76,8 @@ function historyOf({ history = [] }: FluxInstanceStatus): readonly string[] {
 
 const cause = to.failed.message;
 const again =
-  "change the spec, or set the annotations reconcile.fluxcd.io/forceAt and reconcile.fluxcd.io/requestedAt to the same new value to retry it";
-const failedUpgradeCondition = `UpToDate False/UpgradeFailed: Flux 2.9.0 failed: ${cause}; it is retried when the spec, the artifact or the operator changes, or when it is forced`;
+  "it is retried at 2026-01-02T00:15:00Z; change the spec, or set the annotations reconcile.fluxcd.io/forceAt and reconcile.fluxcd.io/requestedAt to the same new value to retry it now";
+const failedUpgradeCondition = `UpToDate False/UpgradeFailed: Flux 2.9.0 failed: ${cause}; it is retried at 2026-01-02T00:15:00Z, or before when the spec, the artifact or the operator changes, or when it is forced`;
 const applied = { inventory: entries, unattended: [], changed: true, sync: undefined };
 const atWork = rollingBackStatus(worldWith(oldSpec, tried), to, moment);
 

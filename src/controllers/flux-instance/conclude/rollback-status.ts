@@ -130,11 +130,13 @@ function readyAgain(to: Rollback): readonly ConditionChange[] {
 }
 
 function stalled(to: Rollback): readonly ConditionChange[] {
-  const message = `${failedName(to)} failed and was rolled back to ${goodName(to)}: ${to.failed.message}; ${remedy}`;
+  const message = `${failedName(to)} failed and was rolled back to ${goodName(to)}: ${to.failed.message}; ${remedyOf(to)}`;
   return [
     { type: conditionTypes.ready, status: "False", reason: reasons.upgradeFailed, message },
     { type: conditionTypes.stalled, status: "True", reason: reasons.upgradeFailed, message },
   ];
 }
 
-const remedy = `change the spec, or set the annotations ${instanceAnnotations.forceAt} and ${instanceAnnotations.requestedAt} to the same new value to retry it`;
+function remedyOf({ failed: { retryAt } }: Rollback): string {
+  return `it is retried at ${retryAt}; change the spec, or set the annotations ${instanceAnnotations.forceAt} and ${instanceAnnotations.requestedAt} to the same new value to retry it now`;
+}

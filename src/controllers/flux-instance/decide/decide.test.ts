@@ -6,7 +6,7 @@ import type { JsonObject, KubeObject } from "../../../kube/object.ts";
 import type { Catalogue } from "../../../render/target.ts";
 import { ReasonedError } from "../../../std/errors.ts";
 import type { Decision } from "../decision.ts";
-import type { LastGoodState } from "../last-good.ts";
+import { goodDigest, type LastGoodState } from "../last-good.ts";
 import type { Releases } from "../releases/releases.ts";
 import { worldOf } from "../world.ts";
 import { decide } from "./decide.ts";
@@ -248,7 +248,7 @@ for (const { name, lastGood, want } of [
   },
 ]) {
   test(`decide() ${name}`, () => {
-    const status = { ...readyAt(1), latestVersion: "2.10.0" };
+    const status = { ...readyAt(1), latestVersion: "2.10.0", lastGoodDigest: goodDigest(lastGood) };
     const kept: LastGoodState = { kind: "known", good: lastGood };
     const world = worldOf(instanceOf({ status }), new Map(), "flux-system", kept);
     assert.deepEqual(shortOf(decide(world, { kind: "none", problem: away }, nowMs)), want);

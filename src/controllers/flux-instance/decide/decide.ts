@@ -66,9 +66,9 @@ function mayHaveFailedBefore({ world }: Question): Decision | undefined {
 }
 
 /** The last good revision is applied in place of the one that failed. */
-function hasFailedBefore({ world, releases, wanted }: Question): Decision | undefined {
+function hasFailedBefore({ world, releases, nowMs, wanted }: Question): Decision | undefined {
   const target = wanted();
-  const back = rollbackOf(world, target instanceof ReasonedError ? undefined : target);
+  const back = rollbackOf(world, target instanceof ReasonedError ? undefined : target, nowMs);
   return back === undefined ? undefined : { ...back, ...newsOf(target, releases) };
 }
 

@@ -13,20 +13,29 @@ import type { FailedAttempt, LastGood } from "../last-good.ts";
 import { type World, isForced } from "../world.ts";
 
 /**
- * The rollback, when `wanted` is what failed before: it is not retried until the generation, the artifact or the operator changes, or the user
- * forces it. `wanted` is undefined when it cannot be built at the moment. The same decision restores the last good revision, verifies it from
- * then on, and continues after a crash. Pure.
+ * The rollback, when `wanted` is what failed before: it is not retried until its time has come, the generation, the artifact or the operator
+ * changes, or the user forces it. `wanted` is undefined when it cannot be built at the moment. The same decision restores the last good
+ * revision, verifies it from then on, and continues after a crash. Pure.
  */
-export function rollbackOf(world: World, wanted: Target | undefined): Rollback | undefined {
+export function rollbackOf(world: World, wanted: Target | undefined, nowMs: number): Rollback | undefined {
   const { lastGood } = world;
   if (lastGood.kind !== "known" || lastGood.failed === undefined) return undefined;
   const { good, failed } = lastGood;
-  if (!isSame(failed, world, wanted) || (isForced(world) && !isRollingBack(world, failed))) return undefined;
+  if (!isSame(failed, world, wanted)) return undefined;
+  const isRetried = isForced(world) || (wanted !== undefined && nowMs >= retryMs(failed));
+  if (isRetried && !isRollingBack(world, failed)) return undefined;
   const target = goodTarget(world, good, wanted?.latestVersion);
   return target instanceof ReasonedError ? undefined : { kind: "rollback", failed, ...target };
 }
 
-function isSame(failed: FailedAttempt, { generation }: World, wanted: Target | undefined): boolean {
+/** When `failed` is retried: milliseconds since 1970, or 0 (at once) when its time cannot be read. */
+export function retryMs({ retryAt }: FailedAttempt): number {
+  const ms = Date.parse(retryAt);
+  return Number.isNaN(ms) ? 0 : ms;
+}
+
+/** Whether `wanted` is what `failed` was an attempt of; what cannot be built counts as that. */
+export function isSame(failed: FailedAttempt, { generation }: World, wanted: Target | undefined): boolean {
   if (failed.generation !== generation || failed.operatorVersion !== operatorVersion) return false;
   return (
     wanted === undefined ||

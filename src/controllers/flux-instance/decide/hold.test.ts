@@ -172,7 +172,16 @@ test("holdBack() does not try a configuration again that failed with what runs, 
   assert.ok("rendering" in held);
   const { version, revision } = held.rendering;
   const good = { spec, release: releaseOf("2.8.0"), version: "2.8.0", revision: "v2.8.0@sha256:0", generation: 0 };
-  const failed = { generation: 1, operatorVersion, version, revision, reason: "HealthCheckFailed", message: "ill" };
+  const failed = {
+    generation: 1,
+    operatorVersion,
+    version,
+    revision,
+    reason: "HealthCheckFailed",
+    message: "ill",
+    attempts: 1,
+    retryAt: "2099-01-01T00:00:00Z",
+  };
   const lastGood = { kind: "known", good, failed } as const;
   assert.equal(shortOf(heldBack({ ...world, lastGood })), "rollback 2.8.0");
 });
@@ -232,10 +241,14 @@ function only(version: string): Catalogue {
   return { versions: [version], load: () => older };
 }
 
+function holdIn(upgrade: JsonObject) {
+  return { hold: holdOf(heldBack(worldWith({ upgrade }))) };
+}
+
 test("dueIn() is the time to the next opening; without a window there is none", () => {
-  assert.deepEqual(dueIn(holdOf(heldBack(worldWith({ upgrade: nightly }))), noon), { dueMs: 14 * 3_600_000 });
-  assert.deepEqual(dueIn(holdOf(heldBack(worldWith({ upgrade: paused }))), noon), {});
-  assert.deepEqual(dueIn(undefined, noon), {});
+  assert.deepEqual(dueIn(holdIn(nightly), noon), { dueMs: 14 * 3_600_000 });
+  assert.deepEqual(dueIn(holdIn(paused), noon), {});
+  assert.deepEqual(dueIn({}, noon), {});
 });
 
 const refusal = new ReasonedError({ reason: "PreflightFailed", retry: "backoff", message: "no room" });

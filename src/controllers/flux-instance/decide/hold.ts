@@ -5,12 +5,12 @@ import { renderInstance } from "../../../render/render-instance.ts";
 import type { Target } from "../../../render/target.ts";
 import { attempt } from "../../../std/attempt.ts";
 import { ReasonedError } from "../../../std/errors.ts";
-import { type Hold, modeOf, type Decision, type TargetWithNews } from "../decision.ts";
+import { type Hold, modeOf, type Decision, type Rollback, type TargetWithNews } from "../decision.ts";
 import { hasBegun } from "../plan.ts";
 import type { Releases } from "../releases/releases.ts";
 import { runningVersion } from "../status.ts";
 import type { World } from "../world.ts";
-import { rollbackOf } from "./failed-before.ts";
+import { retryMs, rollbackOf } from "./failed-before.ts";
 
 /** The release of `version` as it was installed; undefined when it is not available any more. */
 export type RunningRelease = (version: string) => Release | undefined;
@@ -37,18 +37,18 @@ export function holdBack(
   }
   const { problem: _, ...waiting } = candidate;
   const hold: Hold = { gate, waiting, from };
-  if (release !== undefined) return stayWith(release, hold, world);
+  if (release !== undefined) return stayWith(release, hold, world, nowMs);
   return { kind: "wait", hold, obstacle: { kind: "unknown-release" } };
 }
 
-function stayWith(release: Release, hold: Hold, world: World): Decision {
+function stayWith(release: Release, hold: Hold, world: World, nowMs: number): Decision {
   const rendering = attempt(() => renderInstance(hold.waiting.spec, release, world.key));
   if (rendering instanceof ReasonedError) {
     return { kind: "wait", hold, obstacle: { kind: "unbuildable", message: rendering.message } };
   }
   const { artifactRevision: _, ...waiting } = hold.waiting;
   const target: TargetWithNews = { ...waiting, ...artifactOf(world), release, rendering, hold };
-  return rollbackOf(world, target) ?? { kind: modeOf(world, target), ...target };
+  return rollbackOf(world, target, nowMs) ?? { kind: modeOf(world, target), ...target };
 }
 
 /**
@@ -87,7 +87,12 @@ export function releasesAtHand({ lastGood }: World, releases: Releases): Running
     kept?.version === version ? kept : catalogues.find(({ versions }) => versions.includes(version))?.load(version);
 }
 
-/** Milliseconds from `nowMs` until the next upgrade window opens; empty when no window is waited for. */
-export function dueIn(hold: Hold | undefined, nowMs: number): { readonly dueMs?: number } {
-  return hold?.gate.kind === "outside" ? { dueMs: Math.max(0, hold.gate.opensMs - nowMs) } : {};
+/** Milliseconds from `nowMs` until the next upgrade window opens, or what failed is retried; empty when nothing is waited for. */
+export function dueIn(decision: { readonly hold?: Hold } | Rollback, nowMs: number): { readonly dueMs?: number } {
+  const atMs = "failed" in decision ? retryMs(decision.failed) : opensMs(decision.hold);
+  return atMs === undefined ? {} : { dueMs: Math.max(0, atMs - nowMs) };
+}
+
+function opensMs(hold: Hold | undefined): number | undefined {
+  return hold?.gate.kind === "outside" ? hold.gate.opensMs : undefined;
 }
