@@ -28,7 +28,12 @@ const suites = {
   },
   long: {
     folders: ["test/long", "test/conformance"],
-    longest: ["test/long/real-flux.test.ts", "test/long/uninstall-kill.test.ts", "test/long/adoption.test.ts"],
+    longest: [
+      "test/long/uninstall-kill.test.ts",
+      "test/long/real-flux.test.ts",
+      "test/long/uninstall-kill-keep.test.ts",
+      "test/conformance/kustomize.test.ts",
+    ],
     timeoutMs: 1_200_000,
   },
 } as const satisfies { readonly [name: string]: Suites };

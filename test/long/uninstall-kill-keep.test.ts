@@ -1,0 +1,3 @@
+import { describeKilledUninstall } from "../support/killed-uninstall.ts";
+
+describeKilledUninstall("KeepResources");
