@@ -75,7 +75,10 @@ describe("a Flux that cannot be changed into ours", { concurrency: 1 }, () => {
     assert.notEqual(fresh.metadata.uid, old.metadata.uid);
     const binding = await cluster.plane.rest.get(`${bindingsPath}/${oddBinding.metadata.name}`);
     assert.equal(fieldsOf(binding["roleRef"])["name"], "cluster-admin");
-    await told("TakenOver", /creating anew: ClusterRoleBinding\/\S+, Deployment\/flux-system\/source-controller$/);
+    await told(
+      "TakenOver",
+      /^Recreating objects whose immutable fields differ: ClusterRoleBinding\/\S+, Deployment\/flux-system\/source-controller$/,
+    );
   });
 
   test("is refused when it was ours before, and nothing is deleted", async () => {

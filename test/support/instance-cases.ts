@@ -216,7 +216,7 @@ const byRule: readonly RefusedCase[] = [
     name: "provider github for a bucket",
     instance: withSpec({ sync: { ...sync, kind: "Bucket", url: "minio", provider: "github" } }),
     field: "spec.sync.provider",
-    says: "goes with sync.kind GitRepository only",
+    says: "works with sync.kind GitRepository only",
   },
   {
     name: "an OCI repository over HTTPS",
