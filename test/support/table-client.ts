@@ -1,13 +1,12 @@
 import type { ApiClient, DeleteOptions, ObjectRef } from "../../src/client/api-client.ts";
 import { ApiError } from "../../src/client/api-error.ts";
-import type { GroupKind } from "../../src/kube/gvk.ts";
-import { gvkOf } from "../../src/kube/gvk.ts";
+import { gvkOf, type GroupKind, type GroupVersionKind } from "../../src/kube/gvk.ts";
 import type { JsonValue, KubeObject, ObjectKey } from "../../src/kube/object.ts";
 import { describeObject } from "../../src/kube/object-id.ts";
 import { matchesSelector, parseSelector } from "../../src/kube/selector.ts";
 import { isJsonObject } from "../../src/std/json.ts";
 
-export type TableClient = Pick<ApiClient, "getOrUndefined" | "list" | "listPage" | "patch" | "delete"> & {
+export type TableClient = Pick<ApiClient, "getOrUndefined" | "list" | "listPage" | "patch" | "delete" | "discovery"> & {
   /** What is left, in the order in which it was given. */
   readonly objects: () => readonly KubeObject[];
   /** "delete Deployment/a/b {...}", "patch ...", in their order. */
@@ -27,8 +26,12 @@ export function tableClient(given: readonly KubeObject[], { refuse }: TableOptio
     const error = refuse?.(verb, what);
     if (error !== undefined) throw error;
   };
-  const find = (kind: GroupKind, key: ObjectKey): KubeObject | undefined =>
+  const find = (kind: GroupVersionKind, key: ObjectKey): KubeObject | undefined =>
     objects.find((object) => isOf(kind, object) && isAt(key, object));
+  const resourceOf = (kind: KindAtVersion) => {
+    const found = objects.find((object) => isOf(kind, object));
+    return found === undefined ? undefined : { ...gvkOf(found), plural: "", namespaced: true };
+  };
   const present = (verb: string, { gvk, key }: ObjectRef): KubeObject => {
     check(verb, describeObject({ kind: gvk.kind, ...key }));
     const found = find(gvk, key);
@@ -45,6 +48,12 @@ export function tableClient(given: readonly KubeObject[], { refuse }: TableOptio
     objects: () => objects,
     writes,
     list,
+    discovery: {
+      find: async (kind) => resourceOf(kind),
+      findPreferred: async ({ group, kind }) => resourceOf({ group, kind }),
+      resourcesOf: async () => [],
+      invalidate: () => undefined,
+    },
     listPage: async (gvk, options, signal) => ({ ...(await list(gvk, options, signal)), next: undefined }),
     getOrUndefined: async (gvk, key) => {
       check("get", describeObject({ kind: gvk.kind, ...key }));
@@ -86,9 +95,12 @@ function nameOf({ gvk, key }: ObjectRef): string {
   return describeObject({ kind: gvk.kind, namespace: key.namespace, name: key.name });
 }
 
-function isOf(kind: GroupKind, object: KubeObject): boolean {
+type KindAtVersion = GroupKind & { readonly version?: string };
+
+/** An object is served at the version that it was given at, and at no other. */
+function isOf({ group, version, kind }: KindAtVersion, object: KubeObject): boolean {
   const own = gvkOf(object);
-  return own.kind === kind.kind && own.group === kind.group;
+  return own.kind === kind && own.group === group && (version === undefined || own.version === version);
 }
 
 function isAt(key: ObjectKey, { metadata }: KubeObject): boolean {

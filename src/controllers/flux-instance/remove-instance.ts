@@ -19,7 +19,7 @@ import type { World } from "./world.ts";
 
 /** A client that deletes and patches but never applies, and the record of the last good revision, which is deleted with the instance. */
 export type RemoveInstanceDeps = UninstallDeps & {
-  readonly client: Pick<ApiClient, "getOrUndefined" | "list" | "listPage" | "patch" | "delete">;
+  readonly client: Pick<ApiClient, "getOrUndefined" | "list" | "listPage" | "patch" | "delete" | "discovery">;
   readonly lastGood: Pick<LastGoodStore, "remove">;
 };
 
@@ -129,11 +129,15 @@ class RemovalReport implements RemovalProgress {
     }
   }
 
-  ended(policy: DeletionPolicy, { stayed }: Uninstalled): void {
+  ended(policy: DeletionPolicy, { stayed, watchedBy }: Uninstalled): void {
     const names = stayed.map(describeObject).toSorted();
     const what = policy === "Orphan" ? "Flux is no longer managed" : `${this.#flux()} is removed`;
     const left = names.length === 0 || policy === "Orphan" ? "" : `. Left in the cluster: ${enumerate(names, 20)}`;
-    const message = `${what}; ${staying[policy]}${left}`;
+    const watched =
+      watchedBy.length === 0
+        ? ""
+        : `. Custom resources keep Flux's finalizer, since another Flux still runs: ${enumerate(watchedBy, 5)}`;
+    const message = `${what}; ${staying[policy]}${left}${watched}`;
     this.#conclusion.note({ type: "Normal", reason: eventReasons.uninstalled, message });
   }
 

@@ -12,6 +12,7 @@ import type { KubeObject } from "../../../kube/object.ts";
 import { mapConcurrent } from "../../../std/concurrent.ts";
 import type { World } from "../world.ts";
 import { patchFinalizers } from "./finalizer.ts";
+import { findRunningControllers, type RunningDeps } from "./running-controllers.ts";
 
 /** The requests that custom resources are read and written with. */
 export type CustomResourceDeps = { readonly client: Pick<ApiClient, "getOrUndefined" | "listPage" | "patch"> };
@@ -42,6 +43,23 @@ export async function resourcesOf(
 ): Promise<readonly KubeObject[]> {
   const selection = { metadataOnly: true, ...(labelSelector === undefined ? {} : { labelSelector }) };
   return await listAll(gvk, selection, client, signal);
+}
+
+/**
+ * Removes Flux's finalizer from the resources of `definitions`, which stay, unless controllers of another Flux run: these need it, and remove it
+ * themselves. Resolves to the names of these controllers. Throws as ApiClient.
+ */
+export async function releaseResources(
+  definitions: readonly ManagedObject[],
+  world: World,
+  deps: CustomResourceDeps & RunningDeps,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  if (definitions.length === 0) return [];
+  const { foreign } = await findRunningControllers(ownerLabels(world.key), deps, signal);
+  if (foreign.length > 0) return foreign;
+  await mapConcurrent(definitions, requestLimit, (definition) => removeFluxFinalizers(definition, world, deps, signal));
+  return [];
 }
 
 /** Removes Flux's finalizer from every resource of a CRD of ours; other finalizers stay. Throws as ApiClient. */

@@ -20,7 +20,7 @@ import { isKustomization, suspend } from "./suspension.ts";
 
 /** A client that deletes and patches but never applies. `onChange` is called for each object that is deleted. */
 export type RemoveDeps = {
-  readonly client: Pick<ApiClient, "getOrUndefined" | "list" | "listPage" | "patch" | "delete">;
+  readonly client: Pick<ApiClient, "getOrUndefined" | "list" | "listPage" | "patch" | "delete" | "discovery">;
   readonly clock: Clock;
   readonly onChange?: OnChange | undefined;
   /** Absent while pruning, where deletions are waited for as long as for health. */
@@ -126,18 +126,29 @@ async function refuseWhileWatched(
     );
   }
   await waitForPods(stopped, deps, signal);
-  const isLast = world.instance.metadata.deletionTimestamp !== undefined;
-  const { own, foreign } = await findRunningControllers(ownerLabels(world.key), deps, signal);
-  const unlisted = isLast ? own : [];
-  if (unlisted.length > 0) {
-    throw refusal(
-      `${unlisted.join(", ")} ${verb(unlisted, "carries", "carry")} this instance's labels but ${verb(unlisted, "is", "are")} not in its inventory, and still running; without the CRDs it would delete the workloads that it manages, or crash; delete it`,
-    );
-  }
+  const { foreign } = await findRunningControllers(ownerLabels(world.key), deps, signal);
   if (foreign.length === 0) return;
   throw refusal(
     `${foreign.join(", ")} ${verb(foreign, "belongs", "belong")} to another Flux installation and ${verb(foreign, "is", "are")} still running; without the CRDs it would delete the workloads that it manages, or crash; remove it first, or keep the CRDs with spec.deletionPolicy KeepResources`,
   );
+}
+
+/**
+ * Refuses a removal while controllers of the instance run that are not among `objects`, which its inventory lists: the inventory was lost
+ * with the status, or a Go operator was interrupted, which writes the new inventory before it deletes. Throws RemovalError, and as ApiClient.
+ */
+export async function refuseUnlisted(
+  objects: readonly ManagedObject[],
+  world: World,
+  deps: RemoveDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const { own } = await findRunningControllers(ownerLabels(world.key), deps, signal);
+  const listed = new Set(objects.map(describeObject));
+  const unlisted = own.filter((name) => !listed.has(name));
+  if (unlisted.length === 0) return;
+  const message = `Cannot remove all of Flux: ${unlisted.join(", ")} ${verb(unlisted, "carries", "carry")} this instance's labels but ${verb(unlisted, "is", "are")} not in its inventory, and still running; delete it with what else carries these labels, or set spec.deletionPolicy to Orphan to let it run`;
+  throw new RemovalError({ reason: "ReconciliationFailed", retry: "backoff", message });
 }
 
 /** Throws StillThereError while pods of the deleted Deployments in `stopped` have not ended, since these still act on resources. */

@@ -54,6 +54,11 @@ for (const { name, live, left } of [
   },
   { name: "retains no definition for what goes itself", live: [controller, tests, own], left: [] },
   {
+    name: "leaves Flux's finalizer to another Flux",
+    live: [controller, releases, tests, release, foreign],
+    left: [releases, tests, release, foreign],
+  },
+  {
     name: "retains definitions that another Flux may be using",
     live: [controller, tests, foreign],
     left: [tests, foreign],

@@ -1,12 +1,13 @@
 import { ownerLabels } from "../../../api/names.ts";
 import type { Change } from "../../../apply/change-set.ts";
 import type { ManagedObject } from "../../../apply/inventory.ts";
+import { atServedVersions } from "../../../apply/remove/served.ts";
 import { requestLimit } from "../../../apply/request.ts";
 import { pages } from "../../../client/pages.ts";
 import { formatObjectId, objectIdOf } from "../../../kube/object-id.ts";
 import { mapConcurrent } from "../../../std/concurrent.ts";
 import type { World } from "../world.ts";
-import { kindOfDefinition, removeFluxFinalizers } from "./custom-resources.ts";
+import { kindOfDefinition, releaseResources } from "./custom-resources.ts";
 import { keptOf, removeObjects, type RemoveDeps } from "./remove.ts";
 import { findRunningControllers } from "./running-controllers.ts";
 
@@ -61,7 +62,7 @@ async function useOf(
 
 /**
  * Prunes what is no longer desired, and removes Flux's finalizers from resources of retained CRDs, which become unattended, so that the user
- * can delete them. Throws as `removeObjects`.
+ * can delete them; those that another Flux may look after keep them. Throws as `removeObjects`.
  */
 export async function pruneStale(
   stale: readonly ManagedObject[],
@@ -69,13 +70,9 @@ export async function pruneStale(
   deps: RemoveDeps,
   signal: AbortSignal,
 ): Promise<Stale & { readonly changes: readonly Change[] }> {
-  const sorted = await sortStale(stale, world, deps, signal);
+  const sorted = await sortStale(await atServedVersions(stale, deps, signal), world, deps, signal);
   const changes = await removeObjects(sorted.going, world, deps, signal);
   const controllers = changes.filter(({ id }) => id.kind === "Deployment");
-  if (keptOf(controllers).length === 0) {
-    await mapConcurrent(sorted.retained, requestLimit, (definition) =>
-      removeFluxFinalizers(definition, world, deps, signal),
-    );
-  }
+  if (keptOf(controllers).length === 0) await releaseResources(sorted.retained, world, deps, signal);
   return { ...sorted, changes };
 }

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { apiError, tableClient } from "../../../../test/support/table-client.ts";
+import { tableClient } from "../../../../test/support/table-client.ts";
 import { TestClock } from "../../../../test/support/test-clock.ts";
 import { fluxInstance, labels } from "../../../api/names.ts";
 import type { DeletionPolicy } from "../../../api/spec.ts";
 import { inventoryOf } from "../../../apply/inventory.ts";
 import { Ledger } from "../../../apply/ledger.ts";
 import type { KubeObject } from "../../../kube/object.ts";
-import { worldOf } from "../world.ts";
+import { worldOf, type World } from "../world.ts";
 import { uninstall } from "./uninstall.ts";
 
 const signal = new AbortController().signal;
@@ -75,9 +75,60 @@ test("uninstall() waits until what it has deleted is gone", async () => {
   await refused;
 });
 
+const manager = { template: { spec: { containers: [{ name: "manager", image: "x/kustomize-controller:v1" }] } } };
+const unlisted: KubeObject = { ...object("apps/v1", "Deployment", "kustomize-controller"), spec: manager };
+const lost = { ...world, recorded: { conditions: [] } };
+
+for (const { name, instance, policy } of [
+  { name: "with policy Uninstall", instance: world, policy: "Uninstall" },
+  { name: "with policy KeepResources", instance: world, policy: "KeepResources" },
+  { name: "of an instance whose status was lost", instance: lost, policy: "Uninstall" },
+] satisfies readonly { name: string; instance: World; policy: DeletionPolicy }[]) {
+  test(`uninstall() ${name} is refused before its first write while a controller of ours runs that the inventory lacks`, async () => {
+    const client = tableClient([...inventory, resource, unlisted]);
+    const deps = { client, clock: new TestClock(), ledger: new Ledger() };
+    await assert.rejects(uninstall(policy, instance, deps, signal), {
+      message:
+        "Cannot remove all of Flux: Deployment/flux-system/kustomize-controller carries this instance's labels but is not in its inventory, and still running; delete it with what else carries these labels, or set spec.deletionPolicy to Orphan to let it run",
+    });
+    assert.deepEqual(client.writes, []);
+  });
+}
+
+test("uninstall() with policy Orphan lets everything run, whatever the inventory says", async () => {
+  const client = tableClient([...inventory, resource, unlisted]);
+  await uninstall("Orphan", lost, { client, clock: new TestClock(), ledger: new Ledger() }, signal);
+  assert.deepEqual(client.writes, []);
+});
+
+test("uninstall() with policy KeepResources leaves Flux's finalizer where another Flux runs, and names it", async () => {
+  const foreign = object("apps/v1", "Deployment", "a", { name: "helm-controller", namespace: "team-b", labels: {} });
+  const client = tableClient([...inventory, resource, { ...foreign, spec: manager }]);
+  const deps = { client, clock: new TestClock(), ledger: new Ledger() };
+  const { watchedBy } = await uninstall("KeepResources", world, deps, signal);
+  assert.deepEqual(watchedBy, ["Deployment/team-b/helm-controller"]);
+  assert.deepEqual(
+    client.objects().find(({ kind }) => kind === "GitRepository"),
+    resource,
+  );
+});
+
+test("uninstall() deletes a custom resource whose recorded version is not served any more", async () => {
+  const was = [crd, { ...sync, apiVersion: "kustomize.toolkit.fluxcd.io/v1beta2" }];
+  const recorded = { conditions: [], inventory: { entries: inventoryOf(was) } };
+  const client = tableClient([crd, sync]);
+  await uninstall(
+    "Uninstall",
+    { ...world, recorded },
+    { client, clock: new TestClock(), ledger: new Ledger() },
+    signal,
+  );
+  assert.deepEqual(client.objects(), []);
+});
+
 test("uninstall() has nothing to do without an inventory", async () => {
   const empty = { ...world, recorded: { conditions: [] } };
-  const client = tableClient([], { refuse: () => apiError(500, "Asked") });
+  const client = tableClient([]);
   await uninstall("Uninstall", empty, { client, clock: new TestClock(), ledger: new Ledger() }, signal);
   assert.deepEqual(client.writes, []);
 });

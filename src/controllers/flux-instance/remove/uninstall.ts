@@ -4,25 +4,34 @@ import type { Change } from "../../../apply/change-set.ts";
 import { managedObjects, type ManagedObject } from "../../../apply/inventory.ts";
 import type { Ledger } from "../../../apply/ledger.ts";
 import { isOwned } from "../../../apply/ownership.ts";
+import { atServedVersions } from "../../../apply/remove/served.ts";
 import { waitUntilGone } from "../../../apply/remove/wait-until-gone.ts";
 import { requestLimit } from "../../../apply/request.ts";
 import { formatApiVersion } from "../../../kube/gvk.ts";
 import { isBuiltInGroup } from "../../../kube/object-id.ts";
 import { mapConcurrent } from "../../../std/concurrent.ts";
 import type { World } from "../world.ts";
-import { removeFluxFinalizers } from "./custom-resources.ts";
-import { terminatingOf, goneOptions, keptOf, removeObjects, waitForPods, type RemoveDeps } from "./remove.ts";
+import { releaseResources } from "./custom-resources.ts";
+import {
+  terminatingOf,
+  goneOptions,
+  keptOf,
+  refuseUnlisted,
+  removeObjects,
+  waitForPods,
+  type RemoveDeps,
+} from "./remove.ts";
 import { isKustomization, resume } from "./suspension.ts";
 
 /** An uninstall also empties the ledger, since nothing is managed afterwards. */
 export type UninstallDeps = RemoveDeps & { readonly ledger: Ledger };
 
-/** What was kept of what was installed. */
-export type Uninstalled = { readonly stayed: readonly Change["id"][] };
+/** What was kept of what was installed, and the controllers of another Flux for which custom resources keep Flux's finalizer. */
+export type Uninstalled = { readonly stayed: readonly Change["id"][]; readonly watchedBy: readonly string[] };
 
 /**
  * Deletes what the inventory lists, as far as `policy` says, and never a workload. It can be repeated, also with another policy. Throws as
- * `removeObjects`, and StillThereError while deletions have not ended.
+ * `removeObjects`, StillThereError while deletions have not ended, and RemovalError while controllers run that the inventory does not list.
  */
 export async function uninstall(
   policy: DeletionPolicy,
@@ -30,16 +39,18 @@ export async function uninstall(
   deps: UninstallDeps,
   signal: AbortSignal,
 ): Promise<Uninstalled> {
-  const objects = managedObjects(world.recorded.inventory?.entries ?? []);
+  const recorded = managedObjects(world.recorded.inventory?.entries ?? []);
+  const objects = await atServedVersions(recorded, deps, signal);
   const going = objects.filter((object) => goes(object, policy));
   const staying = objects.filter((object) => !goes(object, policy));
+  if (policy !== "Orphan") await refuseUnlisted(objects, world, deps, signal);
   const changes = await removeObjects(going, world, deps, signal);
-  if (policy === "KeepResources") await releaseKept({ staying, changes }, world, deps, signal);
+  const watchedBy = policy === "KeepResources" ? await releaseKept({ staying, changes }, world, deps, signal) : [];
   await mapConcurrent(staying.filter(isKustomization), requestLimit, (id) => resumeKept(id, world, deps, signal));
   await deps.progress?.begin("gone");
   await waitUntilGone(terminatingOf(going, changes), goneOptions(world, deps, signal), deps, signal);
   if (policy !== "Orphan") deps.ledger.clear();
-  return { stayed: [...keptOf(changes), ...staying] };
+  return { stayed: [...keptOf(changes), ...staying], watchedBy };
 }
 
 /** KeepResources keeps CRDs, custom resources and claims. */
@@ -52,20 +63,23 @@ function goes(object: ManagedObject, policy: DeletionPolicy): boolean {
 
 type Kept = { readonly staying: readonly ManagedObject[]; readonly changes: readonly Change[] };
 
-/** Removes Flux's finalizers from what is kept, since no controller is left to remove them when the user deletes it. */
+/**
+ * Removes Flux's finalizers from what is kept, since no controller is left to remove them when the user deletes it. Resolves to the controllers
+ * of another Flux that are.
+ */
 async function releaseKept(
   { staying, changes }: Kept,
   world: World,
   deps: UninstallDeps,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<readonly string[]> {
   const definitions = staying.filter(({ kind }) => kind === "CustomResourceDefinition");
   const controllers = changes.filter(({ id }) => id.kind === "Deployment");
   // A controller that is kept removes the finalizers of what it reconciles.
-  if (definitions.length === 0 || keptOf(controllers).length > 0) return;
+  if (definitions.length === 0 || keptOf(controllers).length > 0) return [];
   await deps.progress?.begin("release");
   await waitForPods(controllers, deps, signal);
-  await mapConcurrent(definitions, requestLimit, (definition) => removeFluxFinalizers(definition, world, deps, signal));
+  return await releaseResources(definitions, world, deps, signal);
 }
 
 /** An earlier try, with a policy that deletes the Kustomization, may have suspended it. */
