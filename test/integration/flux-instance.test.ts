@@ -392,7 +392,10 @@ describe("FluxInstance, from the RFC's example to its deletion", { concurrency: 
     assert.match(condition(told, "Ready") ?? "", /^False\/WrongNamespace: .*flux-system/);
     assert.deepEqual(conditionFaults(readStatus(told["status"]).conditions), []);
     assert.equal(told.metadata.finalizers, undefined);
-    await cluster.plane.rest.delete("/apis/fluxcd.controlplane.io/v1/namespaces/apps/fluxinstances/flux");
+    const path = "/apis/fluxcd.controlplane.io/v1/namespaces/apps/fluxinstances/flux";
+    await cluster.plane.rest.patch(path, { metadata: { finalizers: ["fluxcd.controlplane.io/finalizer"] } });
+    await cluster.plane.rest.delete(path);
+    await cluster.gone("FluxInstance/apps/flux");
   });
 
   test("goes on hold when told so, and repairs nothing meanwhile", async () => {

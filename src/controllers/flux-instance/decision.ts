@@ -8,7 +8,8 @@ import type { World } from "./world.ts";
 
 /** What a reconcile does, as `decide` has chosen it. `settle` starts nothing new, and only verifies and repairs what is applied. */
 export type Decision =
-  | { readonly kind: "elsewhere" }
+  /** `isLetGo`: it is being deleted, and there is nothing to remove with it, so our finalizer is. */
+  | { readonly kind: "elsewhere"; readonly isLetGo: boolean }
   | { readonly kind: "suspend" }
   | { readonly kind: "uninstall"; readonly policy: DeletionPolicy }
   | { readonly kind: "refuse"; readonly error: ReasonedError }

@@ -232,7 +232,10 @@ export function suspendedStatus(world: World, nowIso: string): FluxInstanceStatu
 
 /** The status of an instance in a namespace that the operator does not reconcile. */
 export function elsewhereStatus(world: World, nowIso: string): FluxInstanceStatus {
-  const message = `Flux is managed by the FluxInstance in namespace ${world.ownNamespace}, where the operator runs; create it there and delete this one`;
+  const message =
+    world.instance.metadata.deletionTimestamp === undefined
+      ? `Flux is managed by the FluxInstance in namespace ${world.ownNamespace}, where the operator runs; create it there and delete this one`
+      : `What this FluxInstance has installed can only be removed by an operator in its own namespace, and this one runs in ${world.ownNamespace}; start one there, or set spec.deletionPolicy to Orphan to delete the instance and nothing else`;
   return {
     ...world.recorded,
     observedGeneration: world.generation,

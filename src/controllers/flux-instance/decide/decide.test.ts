@@ -47,6 +47,7 @@ function shortOf(decision: Decision): JsonObject {
 }
 
 const deleted = { deletionTimestamp: "2026-01-01T00:00:00Z" };
+const installed = { inventory: { entries: [{ id: "_flux-system__Namespace", v: "v1" }] } };
 const off = { annotations: { [instanceAnnotations.reconcile]: "Disabled" } };
 const revision = (() => {
   const decision = decideOn({});
@@ -116,12 +117,22 @@ for (const { name, parts, want } of [
   {
     name: "does nothing about an instance in another namespace",
     parts: { metadata: { namespace: "default" } },
-    want: { kind: "elsewhere" },
+    want: { kind: "elsewhere", isLetGo: false },
   },
   {
-    name: "does nothing about a deleted instance in another namespace",
+    name: "lets go of a deleted instance in another namespace that has installed nothing",
     parts: { metadata: { ...deleted, namespace: "default" } },
-    want: { kind: "elsewhere" },
+    want: { kind: "elsewhere", isLetGo: true },
+  },
+  {
+    name: "keeps a deleted instance in another namespace that has installed something",
+    parts: { metadata: { ...deleted, namespace: "default" }, status: installed },
+    want: { kind: "elsewhere", isLetGo: false },
+  },
+  {
+    name: "lets go of a deleted instance in another namespace when what it has installed may stay",
+    parts: { metadata: { ...deleted, namespace: "default" }, spec: { deletionPolicy: "Orphan" }, status: installed },
+    want: { kind: "elsewhere", isLetGo: true },
   },
 ] satisfies readonly { name: string; parts: Parts; want: JsonObject }[]) {
   test(`decide() ${name}`, () => assert.deepEqual(shortOf(decideOn(parts)), want));

@@ -47,8 +47,12 @@ export function decide(world: World, releases: Releases, nowMs: number): Decisio
   throw new Error("Cannot happen: no step of decide has decided");
 }
 
-function livesElsewhere({ world: { key, ownNamespace } }: Question): Decision | undefined {
-  return key.namespace === ownNamespace ? undefined : { kind: "elsewhere" };
+/** What an instance elsewhere has installed is left to the operator there; without one, the user says that it may stay. */
+function livesElsewhere({ world }: Question): Decision | undefined {
+  const { key, ownNamespace, instance, recorded } = world;
+  if (key.namespace === ownNamespace) return undefined;
+  const removesNothing = deletionPolicyOf(world) === "Orphan" || (recorded.inventory?.entries ?? []).length === 0;
+  return { kind: "elsewhere", isLetGo: instance.metadata.deletionTimestamp !== undefined && removesNothing };
 }
 
 function isBeingDeleted({ world }: Question): Decision | undefined {
