@@ -17,7 +17,7 @@ import type { FluxInstanceStatus } from "../status.ts";
 import type { World } from "../world.ts";
 import { ReconcileLog } from "./reconcile-log.ts";
 import { rolledBackStatus, rollingBackStatus, rollbackIntentStatus } from "./rollback-status.ts";
-import { unpinnedText, type ReconcileTime } from "./status-parts.ts";
+import { cutMessage, unpinnedText, type ReconcileTime } from "./status-parts.ts";
 import type { StatusWriter } from "./status-writer.ts";
 import type { SyncHealth } from "./sync-health.ts";
 import {
@@ -272,7 +272,7 @@ export class Conclusion {
 
   #warnIfNew(conditionType: string, failure: Pick<Failure, "reason" | "message">): void {
     const before = findCondition(this.#world.recorded.conditions, conditionType);
-    if (before?.reason === failure.reason && before.message === failure.message) return;
+    if (before?.reason === failure.reason && before.message === cutMessage(failure.message)) return;
     const type = failure.reason === reasons.healthCheckCanceled ? "Normal" : "Warning";
     this.#event({ type, reason: failure.reason, message: failure.message });
   }

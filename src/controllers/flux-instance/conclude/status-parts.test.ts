@@ -23,3 +23,18 @@ test("unattendedCondition() joins the sentences, and is legal", () => {
 
 test("unattendedCondition() is none when all are attended to", () =>
   assert.deepEqual(unattendedCondition([]), { type: "Unattended" }));
+
+for (const { name, message, want } of [
+  { name: "shows a message as it is", message: "x".repeat(4_000), want: "x".repeat(4_000) },
+  {
+    name: "cuts a message that the API server would refuse with the whole status",
+    message: "x".repeat(40_000),
+    want: `${"x".repeat(4_000)}… (36000 more characters; the operator's log has them all)`,
+  },
+]) {
+  test(`withConditions() ${name}`, () => {
+    const change = { type: "Ready", status: "False", reason: "BuildFailed", message } as const;
+    const [condition] = withConditions(world, "2026-01-01T00:00:00Z", [change]);
+    assert.equal(condition?.message, want);
+  });
+}

@@ -44,6 +44,16 @@ export function unpinnedText({ unpinned }: Pick<Rendering, "unpinned">): string 
 /** A condition to set; one with nothing but a type is removed. */
 export type ConditionChange = Omit<NextCondition, "observedGeneration"> | { readonly type: string };
 
+/** The API server takes 32,768 characters, and refuses the whole status for one more; nobody reads that much. */
+const longestMessage = 4_000;
+
+/** `message` as a condition shows it: whole, or its first 4,000 characters and how many are missing. */
+export function cutMessage(message: string): string {
+  if (message.length <= longestMessage) return message;
+  const more = message.length - longestMessage;
+  return `${message.slice(0, longestMessage)}… (${more} more characters; the operator's log has them all)`;
+}
+
 /** The recorded conditions with `changes` made, for this generation. */
 export function withConditions(
   { recorded, generation }: World,
@@ -53,7 +63,11 @@ export function withConditions(
   return changes.reduce<readonly Condition[]>(
     (conditions, change) =>
       "status" in change
-        ? setCondition(conditions, { ...change, observedGeneration: generation }, nowIso)
+        ? setCondition(
+            conditions,
+            { ...change, message: cutMessage(change.message), observedGeneration: generation },
+            nowIso,
+          )
         : removeCondition(conditions, change.type),
     recorded.conditions,
   );
