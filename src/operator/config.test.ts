@@ -13,7 +13,7 @@ const defaults: Config = {
   minRetryDelayMs: 750,
   maxRetryDelayMs: 900_000,
   intervalJitter: 0.05,
-  leaderElection: true,
+  leaderElection: { leaseMs: 35_000, renewMs: 30_000, retryMs: 5_000, releaseOnCancel: true },
   overrideManagers: [],
 };
 
@@ -54,8 +54,19 @@ for (const { name, argv, env, want } of [
       minRetryDelayMs: 1_000,
       maxRetryDelayMs: 5_400_000,
       intervalJitter: 0,
-      leaderElection: false,
+      leaderElection: undefined,
     },
+  },
+  {
+    name: "reads how the lease is held",
+    argv: [
+      "--leader-election-lease-duration=60s",
+      "--leader-election-renew-deadline=40s",
+      "--leader-election-retry-period=1.5s",
+      "--leader-election-release-on-cancel=false",
+    ],
+    env: {},
+    want: { leaderElection: { leaseMs: 60_000, renewMs: 40_000, retryMs: 1_500, releaseOnCancel: false } },
   },
   {
     name: "reads managers to take over from, one by one and in a list",
@@ -82,17 +93,102 @@ for (const { name, argv, env, want } of [
     want: {},
   },
   { name: "lets the last of a flag win", argv: ["--concurrent=2", "--concurrent=3"], env: {}, want: { concurrent: 3 } },
-] satisfies readonly { name: string; argv: readonly string[]; env: Config["env"]; want: Partial<Config> }[]) {
-  test(`readConfig() ${name}`, () =>
-    assert.deepEqual(readConfig(argv, env), { config: { ...defaults, env, ...want }, ignored: [] }));
+] satisfies readonly {
+  name: string;
+  argv: readonly string[];
+  env: Config["env"];
+  want: { [Name in keyof Config]?: Config[Name] | undefined };
+}[]) {
+  test(`readConfig() ${name}`, () => {
+    const { leaderElection, ...others } = { ...defaults, env, ...want };
+    const config = leaderElection === undefined ? others : { ...others, leaderElection };
+    assert.deepEqual(readConfig(argv, env), { config, ignored: [] });
+  });
+}
+
+/** What the Go operator 0.58.1 reads, with a value that differs from its default. */
+const goFlags: { readonly [flag: string]: string } = {
+  concurrent: "5",
+  "reporting-interval": "10m",
+  "requeue-dependency": "10s",
+  "metrics-addr": ":9090",
+  "health-addr": ":9091",
+  "storage-path": "/tmp",
+  "default-service-account": "flux",
+  "default-workload-identity-service-account": "flux",
+  "override-manager": "argocd-controller",
+  "watch-configs-label-selector": "team=platform",
+  "web-server-port": "0",
+  "web-server-only": "true",
+  "web-config": "/config.yaml",
+  "web-config-secret-name": "web",
+  "token-cache-max-size": "10",
+  "token-cache-max-duration": "30m",
+  "log-encoding": "console",
+  "log-level": "debug",
+  "min-retry-delay": "1s",
+  "max-retry-delay": "5m",
+  "interval-jitter-percentage": "10",
+  "enable-leader-election": "false",
+  "leader-election-release-on-cancel": "false",
+  "leader-election-lease-duration": "60s",
+  "leader-election-renew-deadline": "20s",
+  "leader-election-retry-period": "2s",
+};
+const goVariables: { readonly [name: string]: string } = {
+  RUNTIME_NAMESPACE: "gitops",
+  DEFAULT_SERVICE_ACCOUNT: "flux",
+  DEFAULT_WORKLOAD_IDENTITY_SERVICE_ACCOUNT: "flux",
+  OVERRIDE_MANAGERS: "argocd-controller",
+  REPORTING_INTERVAL: "10m",
+  WEB_SERVER_PORT: "0",
+  WEB_CONFIG_SECRET_NAME: "web",
+  MARKETPLACE_TYPE: "aws",
+  NOTIFICATION_CONTROLLER_ADDRESS: "http://notification-controller.flux-system.svc.cluster.local./",
+  NOTIFICATIONS_DISABLED: "true",
+};
+
+/** Whether it changes the configuration, apart from the copy of the environment. */
+function isUsed(config: Config): boolean {
+  return JSON.stringify({ ...config, env: {} }) !== JSON.stringify(readConfig([], {}).config);
+}
+
+for (const [flag, value] of Object.entries(goFlags)) {
+  test(`readConfig() uses the Go operator's --${flag}, or says why it has no effect`, () => {
+    const { config, ignored } = readConfig([`--${flag}=${value}`], {});
+    assert.deepEqual(
+      isUsed(config) ? [] : [`--${flag}`],
+      ignored.map(({ name }) => name),
+    );
+  });
+}
+
+for (const [variable, value] of Object.entries(goVariables)) {
+  test(`readConfig() uses the Go operator's ${variable}, or says why it has no effect`, () => {
+    const { config, ignored } = readConfig([], { [variable]: value });
+    assert.deepEqual(
+      isUsed(config) ? [] : [variable],
+      ignored.map(({ name }) => name),
+    );
+  });
 }
 
 test("readConfig() accepts the flags of what we do not have, and names them", () => {
   const argv = ["--web-server-only", "--storage-path=/data", "--reporting-interval", "5m", "--concurrent=1"];
   assert.deepEqual(readConfig(argv, {}), {
     config: { ...defaults, concurrent: 1 },
-    ignored: ["--reporting-interval", "--storage-path", "--web-server-only"],
+    ignored: [
+      { name: "--reporting-interval", why: "there is no FluxReport yet" },
+      { name: "--storage-path", why: "the built-in releases are part of the program" },
+      { name: "--web-server-only", why: "there is no web interface yet" },
+    ],
   });
+});
+
+test("readConfig() names variables of what we do not have, unless they are empty", () => {
+  assert.deepEqual(readConfig([], { NOTIFICATIONS_DISABLED: "true", WEB_SERVER_PORT: "" }).ignored, [
+    { name: "NOTIFICATIONS_DISABLED", why: "events go to Kubernetes only" },
+  ]);
 });
 
 for (const { argv, message } of [
@@ -115,6 +211,24 @@ for (const { argv, message } of [
   {
     argv: ["--enable-leader-election=maybe"],
     message: "Cannot use --enable-leader-election=maybe: write true or false",
+  },
+  {
+    argv: ["--leader-election-lease-duration=20s"],
+    message:
+      "Cannot use --leader-election-lease-duration=20s with --leader-election-renew-deadline=30s: the first must be longer; give both",
+  },
+  {
+    argv: ["--leader-election-retry-period=25s"],
+    message:
+      "Cannot use --leader-election-renew-deadline=30s with --leader-election-retry-period=25s: the first must be longer by more than a fifth; give both",
+  },
+  {
+    argv: ["--leader-election-lease-duration=500ms"],
+    message: "Cannot use --leader-election-lease-duration=500ms: a lease counts in seconds; write 1s or more",
+  },
+  {
+    argv: ["--leader-election-release-on-cancel=perhaps"],
+    message: "Cannot use --leader-election-release-on-cancel=perhaps: write true or false",
   },
 ]) {
   test(`readConfig() refuses ${argv.join(" ")}`, () =>

@@ -18,9 +18,19 @@ export type Config = {
   readonly maxRetryDelayMs: number;
   /** The fraction of an interval by which it varies, from 0 to 1. */
   readonly intervalJitter: number;
-  readonly leaderElection: boolean;
+  /** Absent when this process writes without a lease. */
+  readonly leaderElection?: LeaseConfig;
   /** Field managers whose fields are taken over, besides the known installers of Flux. */
   readonly overrideManagers: readonly string[];
+};
+
+/** How the lease is held, in the words of client-go: lease duration, renew deadline, retry period. */
+export type LeaseConfig = {
+  readonly leaseMs: number;
+  readonly renewMs: number;
+  readonly retryMs: number;
+  /** Whether the lease is given up at the end, so that the next process need not wait until it has passed. */
+  readonly releaseOnCancel: boolean;
 };
 
 /** A flag or variable cannot be used. */
@@ -42,37 +52,64 @@ const flags = {
   "max-retry-delay": { type: "string", default: "15m" },
   "interval-jitter-percentage": { type: "string", default: "5" },
   "enable-leader-election": { type: "string", default: "true" },
+  "leader-election-lease-duration": { type: "string", default: "35s" },
+  "leader-election-renew-deadline": { type: "string", default: "30s" },
+  "leader-election-retry-period": { type: "string", default: "5s" },
+  "leader-election-release-on-cancel": { type: "string", default: "true" },
 } as const;
 
 /** Flags that may be repeated, and have several values separated by commas. */
 const lists = { "override-manager": { type: "string", multiple: true } } as const;
 
-/** Flags of the Go operator for features that this operator does not have; they are accepted, so that its Deployments start unchanged. */
-const ignoredFlags = [
-  "reporting-interval",
-  "requeue-dependency",
-  "storage-path",
-  "default-service-account",
-  "default-workload-identity-service-account",
-  "watch-configs-label-selector",
-  "web-server-port",
-  "web-server-only",
-  "web-config",
-  "web-config-secret-name",
-  "token-cache-max-size",
-  "token-cache-max-duration",
-] as const;
+const notBuilt = {
+  reports: "there is no FluxReport yet",
+  resourceSets: "there is no ResourceSet yet",
+  web: "there is no web interface yet",
+  notifications: "events go to Kubernetes only",
+} as const;
+
+/** Flags of the Go operator for what this operator does not have, and why; they are accepted, so that its Deployments start unchanged. */
+const ignoredFlags: { readonly [name: string]: string } = {
+  "reporting-interval": notBuilt.reports,
+  "requeue-dependency": notBuilt.resourceSets,
+  "storage-path": "the built-in releases are part of the program",
+  "default-service-account": notBuilt.resourceSets,
+  "default-workload-identity-service-account": notBuilt.resourceSets,
+  "watch-configs-label-selector": notBuilt.resourceSets,
+  "web-server-port": notBuilt.web,
+  "web-server-only": notBuilt.web,
+  "web-config": notBuilt.web,
+  "web-config-secret-name": notBuilt.web,
+  "token-cache-max-size": notBuilt.resourceSets,
+  "token-cache-max-duration": notBuilt.resourceSets,
+};
+
+/** The same of its environment variables. */
+const ignoredVariables: { readonly [name: string]: string } = {
+  REPORTING_INTERVAL: notBuilt.reports,
+  DEFAULT_SERVICE_ACCOUNT: notBuilt.resourceSets,
+  DEFAULT_WORKLOAD_IDENTITY_SERVICE_ACCOUNT: notBuilt.resourceSets,
+  WEB_SERVER_PORT: notBuilt.web,
+  WEB_CONFIG_SECRET_NAME: notBuilt.web,
+  MARKETPLACE_TYPE: "there is no entitlement to verify",
+  NOTIFICATION_CONTROLLER_ADDRESS: notBuilt.notifications,
+  NOTIFICATIONS_DISABLED: notBuilt.notifications,
+};
 
 /** Flags that are true without a value, as in Go. */
-const switches = new Set(["--enable-leader-election", "--web-server-only"]);
+const switches = new Set(["--enable-leader-election", "--leader-election-release-on-cancel", "--web-server-only"]);
 
-/** The configuration, and flags without effect. */
-export type ReadConfig = { readonly config: Config; readonly ignored: readonly string[] };
+/** A flag or variable that was given and has no effect here, and why. */
+export type Ignored = { readonly name: string; readonly why: string };
 
-/** Reads arguments and environment. `ignored` are the flags that were given and have no effect here. Throws ConfigError. */
+/** The configuration, and what was given without effect. */
+export type ReadConfig = { readonly config: Config; readonly ignored: readonly Ignored[] };
+
+/** Reads arguments and environment. Throws ConfigError. */
 export function readConfig(argv: readonly string[], env: Config["env"]): ReadConfig {
   const { values, overrideManagers } = parseFlags(argv);
   const text = (name: keyof typeof flags): string => values[name] ?? "";
+  const lease = readLease(text);
   const config: Config = {
     env,
     ...(values["kubeconfig"] === undefined ? {} : { kubeconfig: values["kubeconfig"] }),
@@ -87,14 +124,54 @@ export function readConfig(argv: readonly string[], env: Config["env"]): ReadCon
     maxRetryDelayMs: readDuration("max-retry-delay", text("max-retry-delay")),
     intervalJitter: readNumber("interval-jitter-percentage", text("interval-jitter-percentage"), [0, 100]) / 100,
     overrideManagers: splitList(overrideManagers ?? [env["OVERRIDE_MANAGERS"] ?? ""]),
-    leaderElection: readSwitch("enable-leader-election", text("enable-leader-election")),
+    ...(readSwitch("enable-leader-election", text("enable-leader-election")) && { leaderElection: lease }),
   };
-  return { config, ignored: ignoredFlags.filter((name) => values[name] !== undefined).map((name) => `--${name}`) };
+  return { config, ignored: ignoredOf(values, env) };
 }
 
 /** The configuration of this process. Throws ConfigError. */
 export function readProcessConfig(): ReadConfig {
   return readConfig(process.argv.slice(2), process.env);
+}
+
+function ignoredOf(values: Flags["values"], env: Config["env"]): readonly Ignored[] {
+  const flagged = Object.entries(ignoredFlags).filter(([name]) => values[name] !== undefined);
+  const variables = Object.entries(ignoredVariables).filter(([name]) => (env[name] ?? "") !== "");
+  return [
+    ...flagged.map(([name, why]) => ({ name: `--${name}`, why })),
+    ...variables.map(([name, why]) => ({ name, why })),
+  ];
+}
+
+/** The same bounds as client-go's leaderelection package, whose jitter lengthens the retry period by up to a fifth. */
+function readLease(text: (name: keyof typeof flags) => string): LeaseConfig {
+  const names = {
+    lease: "leader-election-lease-duration",
+    renew: "leader-election-renew-deadline",
+    retry: "leader-election-retry-period",
+    release: "leader-election-release-on-cancel",
+  } as const;
+  const leaseMs = readDuration(names.lease, text(names.lease));
+  const renewMs = readDuration(names.renew, text(names.renew));
+  const retryMs = readDuration(names.retry, text(names.retry));
+  if (leaseMs < 1_000) {
+    throw new ConfigError(
+      `Cannot use --${names.lease}=${text(names.lease)}: a lease counts in seconds; write 1s or more`,
+    );
+  }
+  mustExceed([names.lease, text(names.lease), leaseMs], [names.renew, text(names.renew), renewMs]);
+  mustExceed([names.renew, text(names.renew), renewMs / 1.2], [names.retry, text(names.retry), retryMs]);
+  return { leaseMs, renewMs, retryMs, releaseOnCancel: readSwitch(names.release, text(names.release)) };
+}
+
+type Given = readonly [flag: string, text: string, ms: number];
+
+function mustExceed([longer, longerText, longerMs]: Given, [shorter, shorterText, shorterMs]: Given): void {
+  if (longerMs > shorterMs) return;
+  const margin = longer === "leader-election-renew-deadline" ? " by more than a fifth" : "";
+  throw new ConfigError(
+    `Cannot use --${longer}=${longerText} with --${shorter}=${shorterText}: the first must be longer${margin}; give both`,
+  );
 }
 
 type Flags = {
@@ -108,7 +185,7 @@ function splitList(texts: readonly string[]): readonly string[] {
 }
 
 function parseFlags(argv: readonly string[]): Flags {
-  const ignored = Object.fromEntries(ignoredFlags.map((name) => [name, { type: "string" as const }]));
+  const ignored = Object.fromEntries(Object.keys(ignoredFlags).map((name) => [name, { type: "string" as const }]));
   try {
     const args = argv.map((arg) => (switches.has(arg) ? `${arg}=true` : arg));
     const options = { ...flags, ...lists, ...ignored };

@@ -26,7 +26,10 @@ async function main(): Promise<void> {
     process.once(name, () => stop.abort(new Error(`received ${name}`)));
   }
   log.info("Starting the operator", { version: operatorVersion, node: process.version, namespace: config.namespace });
-  if (ignored.length > 0) log.info("These flags have no effect in this operator", { flags: ignored });
+  if (ignored.length > 0) {
+    const given = ignored.map(({ name, why }) => `${name}: ${why}`);
+    log.info("These flags and variables have no effect in this operator", { ignored: given });
+  }
   try {
     await runOperator(config, log, stop.signal);
     log.info("Stopped");

@@ -38,7 +38,7 @@ import { createTaskGroup } from "../runtime/task-group.ts";
 import { WorkQueue } from "../runtime/work-queue.ts";
 import { systemClock } from "../std/clock.ts";
 import { operatorVersion } from "../std/version.ts";
-import type { Config } from "./config.ts";
+import type { Config, LeaseConfig } from "./config.ts";
 import { instanceMetric } from "./instance-metric.ts";
 
 const controllerName = "fluxinstance";
@@ -70,7 +70,7 @@ type Parts = {
 
 function wire(parts: Parts): readonly StartStep[] {
   const { config, log, metrics } = parts;
-  const election = config.leaderElection ? elect(parts) : undefined;
+  const election = config.leaderElection === undefined ? undefined : elect(parts, config.leaderElection);
   const client = election === undefined ? parts.client : guardWrites(parts.client, () => election.assertLeading());
   const queue = queueOf(controllerName, parts);
   const ledger = new Ledger();
@@ -198,8 +198,9 @@ function controllerOf(
   return { name: controller.name, run: (signal) => runController(options, signal) };
 }
 
-function elect({ config, client, log, metrics }: Parts): LeaderElection {
+function elect({ config, client, log, metrics }: Parts, lease: LeaseConfig): LeaderElection {
   return createLeaderElection({
+    ...lease,
     client,
     lease: { namespace: config.namespace, name: operatorName },
     identity: `${hostname()}_${randomUUID()}`,

@@ -20,6 +20,8 @@ export type LeaderElectionOptions = {
   readonly leaseMs?: number;
   readonly renewMs?: number;
   readonly retryMs?: number;
+  /** Whether the lease is given up at the end; true by default. */
+  readonly releaseOnCancel?: boolean;
   readonly clock: Clock;
   readonly log: Logger;
   readonly onChange?: (leading: boolean) => void;
@@ -102,7 +104,7 @@ class Election implements LeaderElection {
       await this.#keep(signal);
     } catch (error) {
       if (!isAbortOf(signal, error)) throw error;
-      await this.#release();
+      if (this.#options.releaseOnCancel !== false) await this.#release();
     } finally {
       if (this.#renewedMs !== undefined) this.#options.onChange?.(false);
       this.#renewedMs = undefined;

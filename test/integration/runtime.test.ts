@@ -380,6 +380,15 @@ test("leader election lets one lead, and the next at once when that one leaves",
   assert.equal(await holder(), "");
 });
 
+test("leader election keeps the lease at its end when it is not to be given up", async () => {
+  const one = candidate("one", { releaseOnCancel: false });
+  await one.election.elected(AbortSignal.timeout(5_000));
+  one.abort.abort(new Error("leaving"));
+  await one.ended;
+  assert.deepEqual([await holder(), one.turns], ["one", [true, false]]);
+  await world.delete({ gvk: leases, key: lease }, {}, never);
+});
+
 test("leader election takes over from one that died, after its lease and not before", async () => {
   const spec = {
     holderIdentity: "dead",
