@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { JsonObject, KubeObject } from "../kube/object.ts";
+import { absentCases } from "../../test/support/absent-cases.ts";
+import { canonicalInstance } from "./canonical.ts";
 import { InvalidInstanceError, describeProblem, parseFluxInstance, parseStoredFluxInstance } from "./flux-instance.ts";
 
 const distribution = { version: "2.x", registry: "ghcr.io/fluxcd" };
@@ -61,7 +63,6 @@ for (const { name, value, want } of [
     value: withSpec({ interval: "1m" }),
     want: ["spec.interval is no field of FluxInstance: remove it"],
   },
-  { name: "null for a map", value: withSpec({ cluster: null }), want: ["spec.cluster must be a map, not null"] },
   {
     name: "a map for a list",
     value: withSpec({ components: {} }),
@@ -140,3 +141,18 @@ for (const { name, value, want } of [
   test(`parseStoredFluxInstance() refuses ${name}`, () =>
     assert.deepEqual(problemsOf(parseStoredFluxInstance, value), want));
 }
+
+function meaningOf(parse: typeof parseFluxInstance, value: JsonObject): unknown {
+  const problems = problemsOf(parse, value);
+  return problems.length > 0 ? problems : canonicalInstance(parse(value));
+}
+
+for (const { name, written, without } of absentCases) {
+  test(`parseFluxInstance() takes ${name} as absent`, () =>
+    assert.deepEqual(meaningOf(parseFluxInstance, written), meaningOf(parseFluxInstance, without)));
+}
+
+test("parseFluxInstance() refuses a null in a list, as the API server does", () =>
+  assert.deepEqual(problemsOf(parseFluxInstance, withSpec({ components: [null] })), [
+    "spec.components[0] must be text, not null",
+  ]));

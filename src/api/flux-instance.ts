@@ -1,5 +1,6 @@
 import { isJsonObject } from "../std/json.ts";
 import { ReasonedError } from "../std/errors.ts";
+import { dropEmptyTexts, dropNulls } from "./absent.ts";
 import { problemsOf, type Problem, type ProblemOptions } from "./problems.ts";
 import { reasons } from "./reasons.ts";
 import { fluxInstanceSchema, type FluxInstance } from "./schema/instance.ts";
@@ -19,7 +20,7 @@ export class InvalidInstanceError extends ReasonedError {
 
 /**
  * Parses an object from a file: checks schema and static rules, and adds no defaults. Throws InvalidInstanceError. An unknown field of `spec`
- * is refused, not ignored: it may be there for the user's safety.
+ * is refused, not ignored: it may be there for the user's safety. A field that is null, and an optional text that is "", is absent.
  */
 export function parseFluxInstance(value: unknown): FluxInstance {
   return parse(value, { bounds: "hold" });
@@ -34,9 +35,11 @@ export function parseStoredFluxInstance(value: unknown): FluxInstance {
 }
 
 function parse(value: unknown, options: ProblemOptions): FluxInstance {
-  const problems = problemsOf(fluxInstanceSchema, value, options);
-  if (!isFluxInstance(value, problems)) throw new InvalidInstanceError(nameOf(value), problems);
-  return value;
+  const written = dropNulls(fluxInstanceSchema, value);
+  const problems = problemsOf(fluxInstanceSchema, written, options);
+  const meant = dropEmptyTexts(fluxInstanceSchema, written);
+  if (!isFluxInstance(meant, problems)) throw new InvalidInstanceError(nameOf(value), problems);
+  return meant;
 }
 
 /** A problem as one sentence: "spec.x.y is required: add it", or "spec.x: " and the message of a rule, which names its fields itself. */

@@ -5,7 +5,7 @@ import { isJsonObject } from "../std/json.ts";
 import { fieldOfPointer, joinField, parsePointer } from "../std/json-pointer.ts";
 import { brokenRules, type Problem } from "./evaluate-rules.ts";
 import type { Schema } from "./schema/build.ts";
-import { patternMeanings } from "./schema/patterns.ts";
+import { patternMeaning, withoutEmpty } from "./schema/patterns.ts";
 
 export type { Problem };
 
@@ -71,7 +71,8 @@ const sentences: { readonly [keyword: string]: (value: unknown, bound: string) =
     `must be ${typeNames[bound] ?? bound}, not ${typeName(value)}${bound === "string" && isBare(value) ? ": put it in quotes" : ""}`,
   enum: (value, bound) =>
     typeof value === "string" ? `is ${quote(value)}, which is none of those allowed: use ${bound}` : undefined,
-  pattern: (value, bound) => `is ${quote(value)}, which is not ${patternMeanings[bound] ?? `of the form ${bound}`}`,
+  pattern: (value, bound) =>
+    `is ${quote(value)}, which is not ${patternMeaning(bound) ?? `of the form ${withoutEmpty(bound)}`}`,
   maxLength: (_, bound) => `has more than the ${bound} characters allowed: shorten it`,
   minLength: () => "is empty: give it a value",
   maxItems: (_, bound) => `has more than the ${bound} items allowed: remove some`,
@@ -91,7 +92,7 @@ const typeNames: { readonly [type: string]: string } = {
 /** The one parameter of a keyword. */
 function boundOf(params: object): string {
   const bound: unknown = Object.values(params)[0];
-  if (Array.isArray(bound)) return bound.join(", ");
+  if (Array.isArray(bound)) return bound.filter((choice) => choice !== "").join(", ");
   return typeof bound === "number" ? String(bound) : typeof bound === "string" ? bound : "";
 }
 

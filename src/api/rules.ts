@@ -15,7 +15,9 @@ export type Rule = {
   readonly message: string;
 };
 
-const anyAlias = (a: string, b: string) => `!has(self.${a}) || !has(self.${b}) || self.${a} == self.${b}`;
+/** Whether an optional text says something: "" is as good as absent. */
+const given = (field: string) => `(has(self.${field}) && self.${field} != '')`;
+const anyAlias = (a: string, b: string) => `!${given(a)} || !${given(b)} || self.${a} == self.${b}`;
 
 const distribution: readonly Rule[] = [
   {
@@ -34,14 +36,14 @@ const distribution: readonly Rule[] = [
   {
     at: "spec.distribution",
     field: "source",
-    rule: "!has(self.source) || !has(self.artifact)",
+    rule: `!${given("source")} || !${given("artifact")}`,
     message:
       "distribution.source Embedded and distribution.artifact contradict each other: remove source to use the artifact, or artifact to use the embedded releases",
   },
   {
     at: "spec.distribution",
     field: "digests",
-    rule: "!has(self.source) || !has(self.digests) || self.digests != 'Registry'",
+    rule: `!${given("source")} || !has(self.digests) || self.digests != 'Registry'`,
     message:
       "distribution.digests Registry asks the registry, which distribution.source Embedded forbids: use digests Catalog, or remove source",
   },
@@ -55,7 +57,7 @@ const distribution: readonly Rule[] = [
   {
     at: "spec.distribution",
     field: "verify",
-    rule: "!has(self.verify) || has(self.artifact) || (has(self.verify.images) && self.verify.images)",
+    rule: `!has(self.verify) || ${given("artifact")} || (has(self.verify.images) && self.verify.images)`,
     message:
       "distribution.verify has nothing to verify: set distribution.artifact, or verify.images to true, or remove verify",
   },
@@ -132,7 +134,7 @@ const cluster: readonly Rule[] = [
   },
   {
     at: "spec.cluster.proxy",
-    rule: "has(self.http) || has(self.https)",
+    rule: `${given("http")} || ${given("https")}`,
     message: "cluster.proxy names no proxy: set http or https, or remove cluster.proxy",
   },
 ];

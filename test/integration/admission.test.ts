@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { canonicalInstance } from "../../src/api/canonical.ts";
 import { InvalidInstanceError, parseFluxInstance } from "../../src/api/flux-instance.ts";
 import { fluxInstance } from "../../src/api/names.ts";
 import { isTransition, rules } from "../../src/api/rules.ts";
@@ -9,6 +10,7 @@ import { fluxInstanceCrd } from "../../src/api/crd.ts";
 import { isJsonObject } from "../../src/std/json.ts";
 import { parseKubeYaml } from "../../src/std/yaml.ts";
 import type { JsonObject, JsonValue } from "../../src/kube/object.ts";
+import { absentCases } from "../support/absent-cases.ts";
 import { assertRatchets, installCrd, instancesPath, messageOf } from "../support/custom-resources.ts";
 import { startControlPlane } from "../support/control-plane.ts";
 import type { ControlPlane } from "../support/control-plane.ts";
@@ -68,6 +70,17 @@ test("every rule that needs no stored object is broken by one of the cases", () 
     rules.filter((rule) => !isTransition(rule) && !said.has(rule.message)),
     [],
   );
+});
+
+async function outcomeOf(instance: JsonObject) {
+  const { status, body } = await submit(instance, "v1");
+  if (status === 201) return { status, meaning: canonicalInstance(parseFluxInstance(body)) };
+  return { status, blamed: problemsOf(instance).length > 0 };
+}
+
+test("fields that are null, and optional texts that are empty, mean the same as none at the API server", async () => {
+  for (const { name, written, without } of absentCases)
+    assert.deepEqual(await outcomeOf(written), await outcomeOf(without), name);
 });
 
 async function assertAccepted(instance: JsonValue): Promise<void> {

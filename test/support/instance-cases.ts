@@ -257,6 +257,18 @@ const bySchema: readonly RefusedCase[] = [
     says: { server: "Required value", us: "is required" },
   },
   {
+    name: "null for a version",
+    instance: instanceOf({ distribution: { version: null, registry: "r" } }),
+    field: "spec.distribution.version",
+    says: { server: "Required value", us: "is required" },
+  },
+  {
+    name: "null in a list",
+    instance: withSpec({ components: [null] }),
+    field: "spec.components[0]",
+    says: { server: "must be of type string", us: "must be text, not null" },
+  },
+  {
     name: "no version",
     instance: instanceOf({ distribution: { registry: "r" } }),
     field: "spec.distribution.version",

@@ -1,3 +1,5 @@
+import { orEmptyPattern } from "./patterns.ts";
+
 /**
  * A JSON Schema (draft 2020-12) of values of type `T`, which exists for the compiler only. The builders are ours and not
  * TypeBox's, which would import 370 modules (a third of what a CLI has to start) for eight keywords; TypeBox validates.
@@ -63,9 +65,21 @@ export function openFields<M extends Members>(description: string, members: M): 
   };
 }
 
-/** Marks a field that may be left out. */
+/**
+ * Marks a field that may be left out. Text may also be written as "", as charts do with what they leave out; `parseFluxInstance` takes it for
+ * absent, so that the type need not know.
+ */
 export function optional<S extends Schema>(schema: S): Optional<S> {
-  return { optional: schema };
+  return { optional: schema.type === "string" ? orEmpty(schema) : schema };
+}
+
+function orEmpty<S extends Schema>(schema: S): S {
+  const { enum: values, pattern } = schema;
+  return {
+    ...schema,
+    ...(Array.isArray(values) && { enum: [...values, ""] }),
+    ...(typeof pattern === "string" && { pattern: orEmptyPattern(pattern) }),
+  };
 }
 
 function isOptional(member: Member): member is Optional<Schema> {

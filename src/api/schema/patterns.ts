@@ -55,8 +55,24 @@ function anyCase(words: string): string {
   return words.replaceAll(" ", "|").replaceAll(/[a-z]/g, (letter) => `[${letter}${letter.toUpperCase()}]`);
 }
 
-/** What a pattern asks for, in words for messages. */
-export const patternMeanings: { readonly [pattern: string]: string } = {
+const emptyOr = "^$|";
+
+/** The pattern, widened to "" unless it takes that already. */
+export function orEmptyPattern(pattern: string): string {
+  return new RegExp(pattern, "u").test("") ? pattern : emptyOr + pattern;
+}
+
+/** What a pattern asks for, in words for messages; undefined where only the pattern can say it. */
+export function patternMeaning(pattern: string): string | undefined {
+  return patternMeanings[withoutEmpty(pattern)];
+}
+
+/** The pattern itself, for messages: that "" would do as well is nothing to tell. */
+export function withoutEmpty(pattern: string): string {
+  return pattern.startsWith(emptyOr) ? pattern.slice(emptyOr.length) : pattern;
+}
+
+const patternMeanings: { readonly [pattern: string]: string } = {
   [dnsLabel]: "a DNS label: lower-case letters, digits and -, a letter or digit at both ends",
   [dnsSubdomain]: "a DNS name: lower-case letters, digits, - and .",
   [dnsSubdomainOrEmpty]: "a DNS name: lower-case letters, digits, - and .",
