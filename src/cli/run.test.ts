@@ -66,6 +66,30 @@ test("build instance puts an instance without a namespace into flux-system, or w
   }
 });
 
+test("build instance takes the Go operator's spellings of its options", async () => {
+  const flux = fileOf("flux.yaml", documents(instance({}, { name: "flux" })));
+  const artifact = join(folder, "no-artifact");
+  const plain = await run(["build", "instance", "-f", flux, "-n", "gitops"]);
+  assert.equal(plain.exitCode, 0);
+  for (const args of [
+    [`--filename=${flux}`, "-n=gitops"],
+    ["--filename", flux, "--namespace=gitops"],
+    [`-f=${flux}`, "-n", "gitops"],
+  ])
+    assert.deepEqual(await run(["build", "instance", ...args]), plain, args.join(" "));
+  const places = [
+    ["--distribution", artifact],
+    ["--distribution-artifact", artifact],
+    [`--distribution-artifact=${artifact}`],
+  ];
+  const outcomes = await Promise.all(places.map((place) => run(["build", "instance", "-f", flux, ...place])));
+  assert.deepEqual(
+    outcomes,
+    outcomes.map(() => outcomes[0]),
+  );
+  assert.match(outcomes[0]?.stderr ?? "", /^error: .*no-artifact/);
+});
+
 test("build instance takes several files, several documents and a List, and names the source of each", async () => {
   const a = fileOf("a.yaml", documents(instance({}), instance({}, { name: "flux", namespace: "b" })));
   const c = fileOf("c.json", JSON.stringify({ apiVersion: "v1", kind: "List", items: [instance({})] }));

@@ -6,12 +6,25 @@ import { exitCodes, type Terminal } from "./terminal.ts";
 /** Runs the command that `args` name (without the program's own name), and resolves to the exit code. Throws only bugs. */
 export async function runCli(args: readonly string[], terminal: Terminal, signal: AbortSignal): Promise<number> {
   try {
-    await createProgram({ terminal, signal }).parseAsync(args, { from: "user" });
+    await createProgram({ terminal, signal }).parseAsync(args.map(respell), { from: "user" });
     return exitCodes.done;
   } catch (error) {
     if (error instanceof Exit) return error.code;
     throw error;
   }
+}
+
+/** The Go operator's names of options, and ours. */
+const goNames: ReadonlyMap<string, string> = new Map([
+  ["--filename", "--file"],
+  ["--distribution-artifact", "--distribution"],
+]);
+
+/** An argument as this command line spells it: options by our names, and `-f=flux.yaml`, which Go's flags take, as `-fflux.yaml`. */
+function respell(arg: string): string {
+  if (/^-[a-z]=/.test(arg)) return arg.slice(0, 2) + arg.slice(3);
+  const [name = "", ...value] = arg.split("=");
+  return [goNames.get(name) ?? name, ...value].join("=");
 }
 
 /** Ends the run; everything has been printed already. */
