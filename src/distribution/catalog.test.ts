@@ -97,7 +97,47 @@ for (const { name, range, options, want } of [
     want: {
       kind: "none",
       why: "no-such-version",
-      message: `Cannot find a release for version range "2.8.4": there are releases 2.2.3 to 2.8.8, and none that it takes`,
+      message: `Cannot find a release for version range "2.8.4": there are releases 2.2.3 to 2.8.8, 2.8.4 is not among them; the nearest are 2.8.3 and 2.8.8`,
+    },
+  },
+  {
+    name: "a range between two releases",
+    range: ">=2.5.2 <2.6",
+    options: {},
+    want: {
+      kind: "none",
+      why: "no-such-version",
+      message: `Cannot find a release for version range ">=2.5.2 <2.6": there are releases 2.2.3 to 2.8.8, and none that it takes; the nearest are 2.5.1 and 2.6.0`,
+    },
+  },
+  {
+    name: "alternatives that never were, naming the neighbours of each",
+    range: "v2.8.4 || 2.4.1 || 1.0",
+    options: {},
+    want: {
+      kind: "none",
+      why: "no-such-version",
+      message: `Cannot find a release for version range "v2.8.4 || 2.4.1 || 1.0": there are releases 2.2.3 to 2.8.8, and none that it takes; the nearest are 2.4.0, 2.5.0, 2.8.3 and 2.8.8`,
+    },
+  },
+  {
+    name: "a version below all that are known",
+    range: "2.1.2",
+    options: {},
+    want: {
+      kind: "none",
+      why: "no-such-version",
+      message: `Cannot find a release for version range "2.1.2": there are releases 2.2.3 to 2.8.8, 2.1.2 is not among them`,
+    },
+  },
+  {
+    name: "a version that is embedded and which the artifact has passed over",
+    range: "2.8.4",
+    options: { known: [...available, "2.8.4"] },
+    want: {
+      kind: "none",
+      why: "not-in-artifact",
+      message: `Cannot find a release for version range "2.8.4": the artifact does not have Flux 2.8.4, the nearest that it has are 2.8.3 and 2.8.8; use another artifact or the embedded releases`,
     },
   },
   {

@@ -74,12 +74,17 @@ function explain(range: Range, search: Search): { readonly why: NoReleaseReason;
   }
   const missing = newestFirst(search.known).find((version) => takes(range, version));
   if (missing !== undefined) {
+    const near = nearest([missing], search.available);
+    const problem =
+      near.length === 0
+        ? `the artifact does not have Flux ${missing} yet, its newest is ${newest ?? "none"}; use a newer artifact`
+        : `the artifact does not have Flux ${missing}, the nearest that it has are ${enumerate(near)}; use another artifact`;
     return {
       why: "not-in-artifact",
-      message: `Cannot find a release for version range "${text}": the artifact does not have Flux ${missing} yet, its newest is ${newest ?? "none"}; use a newer artifact or the embedded releases`,
+      message: `Cannot find a release for version range "${text}": ${problem} or the embedded releases`,
     };
   }
-  const has = describe(search.available);
+  const has = describe(range, search.available);
   if (newest !== undefined && isAhead(range, newest)) {
     return {
       why: "needs-newer-operator",
@@ -94,10 +99,35 @@ function isAhead(range: Range, newest: string): boolean {
   return range.every(({ lowest }) => lowest !== undefined && compare(lowest, newest) > 0);
 }
 
-function describe(available: readonly string[]): string {
+function describe(range: Range, available: readonly string[]): string {
   const sorted = newestFirst(available);
   if (sorted.length === 0) return "there are no releases at all";
-  return `there are releases ${sorted.at(-1)} to ${sorted[0]}, and none that it takes`;
+  const [single] = range.length === 1 ? range : [];
+  const exact = single === undefined ? null : parse(single.text);
+  const near = nearest(
+    range.flatMap(({ lowest }) => lowest ?? []),
+    available,
+  );
+  return [
+    `there are releases ${sorted.at(-1)} to ${sorted[0]}, `,
+    exact === null ? "and none that it takes" : `${exact.version} is not among them`,
+    near.length === 0 ? "" : `; the nearest are ${enumerate(near)}`,
+  ].join("");
+}
+
+/** The stable releases on both sides of each version that lies between two of them, oldest first. */
+function nearest(wanted: readonly string[], available: readonly string[]): readonly string[] {
+  const sorted = newestFirst(available).filter((version) => !isPrerelease(version));
+  const found = wanted.flatMap((version) => {
+    const below = sorted.find((candidate) => compare(candidate, version) < 0);
+    const above = sorted.findLast((candidate) => compare(candidate, version) > 0);
+    return below === undefined || above === undefined ? [] : [below, above];
+  });
+  return [...new Set(found)].toSorted(compare);
+}
+
+function enumerate(versions: readonly string[]): string {
+  return `${versions.slice(0, -1).join(", ")} and ${versions.at(-1)}`;
 }
 
 function newestFirst(versions: readonly string[]): readonly string[] {
