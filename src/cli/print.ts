@@ -35,12 +35,12 @@ export function printReport(source: string, rendering: Rendering, { stderr }: Pi
     const components = unpinned.components.join(", ");
     stderr.write(`warning: ${source}: images are not pinned by digest: ${unpinned.reason} (${components})\n`);
   }
-  for (const { index, matched } of patches) {
+  for (const { index, matched, why } of patches) {
     const patch = `${source}: spec.kustomize.patches[${index}]`;
     const names = matched.map(describeObject).toSorted();
     stderr.write(
       names.length === 0
-        ? `warning: ${patch} matched no object: correct its target, or set spec.kustomize.strict to refuse such patches\n`
+        ? `warning: ${patch} matched no object${why === undefined ? "" : `, because ${why}`}: correct its target, or set spec.kustomize.strict to refuse such patches\n`
         : `${patch} matched ${plural(names.length, "object")}: ${names.join(", ")}\n`,
     );
   }

@@ -90,6 +90,17 @@ test("build instance takes the Go operator's spellings of its options", async ()
   assert.match(outcomes[0]?.stderr ?? "", /^error: .*no-artifact/);
 });
 
+test("build instance says why there is not what a patch names", async () => {
+  const sync = { kind: "GitRepository", url: "https://host/fleet", ref: "refs/heads/main", path: "a" };
+  const patch = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: other}\n";
+  const { stderr } = await build(JSON.stringify(instance({ sync, kustomize: { patches: [{ patch }] } })));
+  assert.equal(
+    stderr,
+    "error: standard input: Cannot apply spec.kustomize.patches[0]: there is no kustomize.toolkit.fluxcd.io/v1 Kustomization other: " +
+      "spec.sync makes GitRepository and Kustomization flux-system; change that, correct apiVersion, kind, name and namespace, or remove the patch\n",
+  );
+});
+
 test("build instance takes several files, several documents and a List, and names the source of each", async () => {
   const a = fileOf("a.yaml", documents(instance({}), instance({}, { name: "flux", namespace: "b" })));
   const c = fileOf("c.json", JSON.stringify({ apiVersion: "v1", kind: "List", items: [instance({})] }));

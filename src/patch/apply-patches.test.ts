@@ -267,6 +267,12 @@ const refused: readonly { name: string; patch: Patch; message: RegExp }[] = [
       /^Cannot apply spec\.kustomize\.patches\[1\]: there is no apps\/v1 Deployment nope-controller in namespace flux-system; /,
   },
   {
+    name: "a document that names nothing, and no namespace",
+    patch: { patch: "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: nope}" },
+    message:
+      /^Cannot apply spec\.kustomize\.patches\[1\]: there is no apps\/v1 Deployment nope; correct apiVersion, kind, name and namespace, or add a target$/,
+  },
+  {
     name: "a document that may name several",
     patch: { patch: smp },
     message:

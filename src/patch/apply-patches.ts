@@ -33,18 +33,28 @@ export type PatchOutcome = {
   readonly reports: readonly PatchReport[];
 };
 
+/** What a document without a target names. */
+export type NamedDocument = Pick<MergeDocument, "apiVersion" | "kind" | "name" | "namespace">;
+
+/** Why there is no such object, as a clause; undefined when only the patch can be wrong. */
+export type WhyAbsent = (named: NamedDocument, resources: readonly PatchResource[]) => string | undefined;
+
 /**
  * Applies the patches in order, each to the result of those before it, as `patches` of a kustomization (api v0.21.1). A patch with a target may
  * match nothing. Objects that no patch touches are returned as they are; nothing is mutated. Throws PatchError naming the patch, the object,
- * what is wrong and the remedy.
+ * what is wrong and the remedy; `whyAbsent` is asked about an object that a patch names and that is not there.
  */
-export function applyPatches(resources: readonly PatchResource[], patches: readonly Patch[]): PatchOutcome {
+export function applyPatches(
+  resources: readonly PatchResource[],
+  patches: readonly Patch[],
+  whyAbsent: WhyAbsent = () => undefined,
+): PatchOutcome {
   const steps = patches.map((patch, index) => naming(`Cannot read ${nameOf(index)}`, () => readStep(patch)));
   const reports: PatchReport[] = [];
   let current = resources;
   for (const [index, step] of steps.entries()) {
     const matched: ObjectId[] = [];
-    current = applyStep(current, step, { index, matched });
+    current = applyStep(current, step, { index, matched, whyAbsent });
     reports.push({ index, matched });
   }
   return { resources: current, reports };
@@ -55,7 +65,7 @@ type Step =
   | { readonly kind: "merge-into-target"; readonly document: MergeDocument; readonly matches: TargetMatcher }
   | { readonly kind: "merge-by-name"; readonly documents: readonly MergeDocument[] };
 
-type Run = { readonly index: number; readonly matched: ObjectId[] };
+type Run = { readonly index: number; readonly matched: ObjectId[]; readonly whyAbsent: WhyAbsent };
 
 function nameOf(index: number): string {
   return `spec.kustomize.patches[${index}]`;
@@ -192,13 +202,19 @@ function findNamed(resources: readonly PatchResource[], document: MergeDocument,
   });
   const [first, second] = found;
   if (first !== undefined && second === undefined) return first;
-  const wanted = `${document.apiVersion} ${document.kind} ${document.name} in namespace ${namespace}`;
+  const place = document.namespace === "" ? "" : ` in namespace ${document.namespace}`;
+  const wanted = `${document.apiVersion} ${document.kind} ${document.name}${place}`.trim();
   const names = found.map(({ object }) => nameObject(object)).join(", ");
   const problem =
     first === undefined
-      ? `there is no ${wanted}; correct apiVersion, kind, name and namespace, or add a target`
+      ? noObject(wanted, run.whyAbsent(document, resources))
       : `${wanted} may be any of ${names}; add a target`;
   throw new PatchError(`Cannot apply ${nameOf(run.index)}: ${problem}`);
+}
+
+function noObject(wanted: string, why: string | undefined): string {
+  if (why === undefined) return `there is no ${wanted}; correct apiVersion, kind, name and namespace, or add a target`;
+  return `there is no ${wanted}: ${why}; change that, correct apiVersion, kind, name and namespace, or remove the patch`;
 }
 
 function refuseNewDuplicates(before: KubeObject, after: KubeObject): void {

@@ -123,3 +123,78 @@ test("renderInstance() refuses a patch that matches nothing where kustomize is s
       "patch, or set spec.kustomize.strict to false",
   });
 });
+
+const patchOf = (apiVersion: string, kind: string, name: string) => ({
+  patch: JSON.stringify({ apiVersion, kind, metadata: { name }, spec: {} }),
+});
+
+for (const { name, spec, patch, want } of [
+  {
+    name: "a controller that is not wanted",
+    spec: {},
+    patch: patchOf("apps/v1", "Deployment", "image-reflector-controller"),
+    want: "there is no apps/v1 Deployment image-reflector-controller: image-reflector-controller is not among spec.components",
+  },
+  {
+    name: "an object of a controller that is not wanted",
+    spec: {},
+    patch: patchOf("v1", "ServiceAccount", "helm-controller"),
+    want: "there is no v1 ServiceAccount helm-controller: helm-controller is not among spec.components",
+  },
+  {
+    name: "a policy without network policies",
+    spec: { cluster: { networkPolicy: false } },
+    patch: patchOf("networking.k8s.io/v1", "NetworkPolicy", "allow-egress"),
+    want: "there is no networking.k8s.io/v1 NetworkPolicy allow-egress: spec.cluster.networkPolicy is false",
+  },
+  {
+    name: "a claim without storage",
+    spec: {},
+    patch: patchOf("v1", "PersistentVolumeClaim", "source-controller"),
+    want: "there is no v1 PersistentVolumeClaim source-controller: there is no spec.storage",
+  },
+  {
+    name: "a source without sync",
+    spec: {},
+    patch: patchOf("source.toolkit.fluxcd.io/v1", "GitRepository", "flux-system"),
+    want: "there is no source.toolkit.fluxcd.io/v1 GitRepository flux-system: there is no spec.sync",
+  },
+  {
+    name: "a shard that is not there",
+    spec: {},
+    patch: patchOf("apps/v1", "Deployment", "source-controller-shard2"),
+    want: "there is no apps/v1 Deployment source-controller-shard2: shard2 is not among spec.sharding.shards",
+  },
+  {
+    name: "an object by another version",
+    spec: {},
+    patch: patchOf("extensions/v1beta1", "Deployment", "source-controller"),
+    want: "there is no extensions/v1beta1 Deployment source-controller: Deployment/gitops/source-controller is of apps/v1",
+  },
+] as const) {
+  const policy = { apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy", metadata: { name: "allow-egress" } };
+  const release = {
+    ...releaseOf("2.9.4", ["source-controller", "kustomize-controller", "helm-controller"]),
+    policies: [policy],
+  };
+  test(`renderInstance() says why there is not what a patch names: ${name}`, () =>
+    assert.throws(
+      () => renderInstance(specOf({ ...spec, kustomize: { patches: [patch], strict: false } }), release, flux),
+      {
+        message: `Cannot apply spec.kustomize.patches[0]: ${want}; change that, correct apiVersion, kind, name and namespace, or remove the patch`,
+      },
+    ));
+}
+
+test("renderInstance() says why a target matches nothing", () => {
+  const target = { kind: "Deployment", name: "helm-controller" };
+  const idle = [{ patch: '[{"op": "add", "path": "/spec/replicas", "value": 2}]', target }];
+  assert.deepEqual(renderInstance(specOf({ kustomize: { patches: idle, strict: false } }), pinned, flux).patches, [
+    { index: 0, matched: [], why: "helm-controller is not among spec.components" },
+  ]);
+  assert.throws(() => renderInstance(specOf({ kustomize: { patches: idle, strict: true } }), pinned, flux), {
+    message:
+      "Cannot build the instance: spec.kustomize.patches[0].target matches no object, because helm-controller is not among " +
+      "spec.components; correct the target, remove the patch, or set spec.kustomize.strict to false",
+  });
+});

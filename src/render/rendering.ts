@@ -13,8 +13,8 @@ export type RenderedImage = {
   readonly digest?: string;
 };
 
-/** The objects that the user's patch at `index` has matched. */
-export type PatchReport = { readonly index: number; readonly matched: readonly ObjectId[] };
+/** The objects that the user's patch at `index` has matched; `why` is the field of the spec that keeps out what it would match. */
+export type PatchReport = { readonly index: number; readonly matched: readonly ObjectId[]; readonly why?: string };
 
 /** JSON pointers of the fields that other field managers may own, by inventory id of the object; objects without any are left out. */
 export type IgnoredPaths = ReadonlyMap<string, readonly string[]>;
