@@ -14,5 +14,6 @@ const quick: readonly Step[] = [
 const slow: readonly Step[] = [
   { name: "generate distribution", command: ["node", "scripts/generate-distribution.ts", ...flags] },
   { name: "generate merge keys", command: ["node", "scripts/generate-merge-keys.ts", ...flags] },
+  { name: "generate field types", command: ["node", "scripts/generate-field-types.ts", ...flags] },
 ];
 await runSteps(all ? [...quick, ...slow] : quick);

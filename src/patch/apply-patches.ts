@@ -39,22 +39,30 @@ export type NamedDocument = Pick<MergeDocument, "apiVersion" | "kind" | "name" |
 /** Why there is no such object, as a clause; undefined when only the patch can be wrong. */
 export type WhyAbsent = (named: NamedDocument, resources: readonly PatchResource[]) => string | undefined;
 
+/** What is asked besides what kustomize knows. */
+export type PatchContext = {
+  /** About an object that a document names and that is not there. */
+  readonly whyAbsent?: WhyAbsent;
+  /** About each object that a patch has changed; throws PatchProblem. */
+  readonly refuse?: (before: KubeObject, after: KubeObject) => void;
+};
+
 /**
  * Applies the patches in order, each to the result of those before it, as `patches` of a kustomization (api v0.21.1). A patch with a target may
  * match nothing. Objects that no patch touches are returned as they are; nothing is mutated. Throws PatchError naming the patch, the object,
- * what is wrong and the remedy; `whyAbsent` is asked about an object that a patch names and that is not there.
+ * what is wrong and the remedy.
  */
 export function applyPatches(
   resources: readonly PatchResource[],
   patches: readonly Patch[],
-  whyAbsent: WhyAbsent = () => undefined,
+  context: PatchContext = {},
 ): PatchOutcome {
   const steps = patches.map((patch, index) => naming(`Cannot read ${nameOf(index)}`, () => readStep(patch)));
   const reports: PatchReport[] = [];
   let current = resources;
   for (const [index, step] of steps.entries()) {
     const matched: ObjectId[] = [];
-    current = applyStep(current, step, { index, matched, whyAbsent });
+    current = applyStep(current, step, { ...context, index, matched });
     reports.push({ index, matched });
   }
   return { resources: current, reports };
@@ -65,7 +73,7 @@ type Step =
   | { readonly kind: "merge-into-target"; readonly document: MergeDocument; readonly matches: TargetMatcher }
   | { readonly kind: "merge-by-name"; readonly documents: readonly MergeDocument[] };
 
-type Run = { readonly index: number; readonly matched: ObjectId[]; readonly whyAbsent: WhyAbsent };
+type Run = { readonly index: number; readonly matched: ObjectId[] } & PatchContext;
 
 function nameOf(index: number): string {
   return `spec.kustomize.patches[${index}]`;
@@ -131,7 +139,9 @@ function changeMatching(
     run.matched.push(objectIdOf(resource.object));
     const changed = naming(`Cannot apply ${nameOf(run.index)} to ${nameObject(resource.object)}`, () => {
       const result = change(resource);
-      if (result !== undefined) refuseNewDuplicates(resource.object, result.object);
+      if (result === undefined) return undefined;
+      refuseNewDuplicates(resource.object, result.object);
+      run.refuse?.(resource.object, result.object);
       return result;
     });
     return changed === undefined ? [] : [changed];
@@ -207,7 +217,7 @@ function findNamed(resources: readonly PatchResource[], document: MergeDocument,
   const names = found.map(({ object }) => nameObject(object)).join(", ");
   const problem =
     first === undefined
-      ? noObject(wanted, run.whyAbsent(document, resources))
+      ? noObject(wanted, run.whyAbsent?.(document, resources))
       : `${wanted} may be any of ${names}; add a target`;
   throw new PatchError(`Cannot apply ${nameOf(run.index)}: ${problem}`);
 }

@@ -198,3 +198,22 @@ test("renderInstance() says why a target matches nothing", () => {
       "spec.components; correct the target, remove the patch, or set spec.kustomize.strict to false",
   });
 });
+
+for (const patch of [
+  "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: source-controller}\nspec: {template: {metadata: {labels: {use: true}}}}",
+  '[{"op": "add", "path": "/spec/template/metadata/labels/use", "value": true}]',
+])
+  test(`renderInstance() refuses a label that is no text, and names patch, object and field: ${patch.slice(0, 5)}`, () =>
+    assert.throws(
+      () =>
+        renderInstance(
+          specOf({ kustomize: { patches: [{ patch, target: { kind: "Deployment" } }], strict: false } }),
+          pinned,
+          flux,
+        ),
+      {
+        message:
+          "Cannot apply spec.kustomize.patches[0] to Deployment/gitops/source-controller: it sets " +
+          "spec.template.metadata.labels.use to true, which must be text: put it in quotes",
+      },
+    ));

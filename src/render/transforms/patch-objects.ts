@@ -1,4 +1,5 @@
 import { applyPatches } from "../../patch/apply-patches.ts";
+import { refuseWrongTypes } from "../../patch/field-types.ts";
 import type { Draft, RenderContext } from "../draft.ts";
 import { buildFailed } from "../errors.ts";
 import type { PatchReport } from "../rendering.ts";
@@ -11,11 +12,10 @@ export type Patched = { readonly drafts: readonly Draft[]; readonly reports: rea
 export function patchObjects(drafts: readonly Draft[], context: RenderContext): Patched {
   const { patches, strict } = context.spec.kustomize;
   if (patches.length === 0) return { drafts, reports: [] };
-  const { resources, reports } = applyPatches(
-    drafts,
-    patches,
-    (named, current) => whyAbsent(named, context) ?? whyMissed(named, current),
-  );
+  const { resources, reports } = applyPatches(drafts, patches, {
+    whyAbsent: (named, current) => whyAbsent(named, context) ?? whyMissed(named, current),
+    refuse: refuseWrongTypes,
+  });
   const explained = reports.map((report) => explain(report, context));
   const idle = strict ? explained.find(({ matched }) => matched.length === 0) : undefined;
   if (idle !== undefined) throw matchesNothing(idle);
