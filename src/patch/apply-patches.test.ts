@@ -38,6 +38,10 @@ function freeze<Value>(value: Value): Value {
   return value;
 }
 
+function configMap(name: string, key: string): string {
+  return `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata:\n  ${key}: |\n    line\n`;
+}
+
 const setReplicas = '[{"op": "replace", "path": "/spec/replicas", "value": 3}]';
 
 const targets: readonly { name: string; target: NonNullable<Patch["target"]>; want: readonly string[] }[] = [
@@ -127,6 +131,36 @@ test("applyPatches() keeps name, namespace and kind when a document with a targe
     metadata: { name: "crd", labels: { version: "1.10" } },
     rules: [],
   });
+});
+
+for (const { name, patch, want } of [
+  { name: "of a document", patch: configMap("a", "y"), want: { a: "line", b: undefined } },
+  {
+    name: "of the last of several documents",
+    patch: `${configMap("a", "y")}---\n${configMap("b", "y")}\n\n`,
+    want: { a: "line\n", b: "line" },
+  },
+  {
+    name: "of no document when another begins",
+    patch: `${configMap("a", "y")}---\n`,
+    want: { a: "line\n", b: undefined },
+  },
+])
+  test(`applyPatches() reads no line break at the end of a block scalar at the end ${name}, as kustomize`, () => {
+    const objects = ["a", "b"].map((each) => ({
+      object: { apiVersion: "v1", kind: "ConfigMap", metadata: { name: each } },
+    }));
+    const { resources } = applyPatches(objects, [{ patch }]);
+    assert.deepEqual(
+      resources.map(({ object }) => Object(object)["data"]?.y),
+      [want.a, want.b],
+    );
+  });
+
+test("applyPatches() reads no line break at the end of operations, either", () => {
+  const patch = "- op: add\n  path: /spec/ignore\n  value: |\n    /*\n    !/a\n";
+  const { resources } = applyPatches([helm], [{ patch, target: { kind: "Deployment" } }]);
+  assert.equal(Object(resources[0]?.object["spec"]).ignore, "/*\n!/a");
 });
 
 test("applyPatches() deletes objects", () => {

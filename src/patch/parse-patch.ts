@@ -21,13 +21,14 @@ export type ParsedPatch =
   | { readonly kind: "strategic-merge"; readonly documents: readonly MergeDocument[] };
 
 /**
- * Reads the text of a patch: a list is JSON6902, maps are strategic merge documents (a `*List` is its items).
+ * Reads the text of a patch: a list is JSON6902, maps are strategic merge documents (a `*List` is its items). As kustomize does, it reads no
+ * white space at the end, so that a block scalar there has no line break at its end.
  * Labels and annotations of a document are text even where they look like numbers.
  * Text with comments only is a patch of no documents, as it is for kustomize. Throws PatchProblem or YamlError.
  */
-export function parsePatch(text: string): ParsedPatch {
-  if (text.trim() === "")
-    throw new PatchProblem("the patch is empty; write operations or a manifest, or remove the entry");
+export function parsePatch(written: string): ParsedPatch {
+  const text = written.trimEnd();
+  if (text === "") throw new PatchProblem("the patch is empty; write operations or a manifest, or remove the entry");
   const values = looksLikeList(text)
     ? parseKubeYamlDocuments(text)
     : parseKubeYamlDocuments(text, {

@@ -43,6 +43,13 @@ const scalars: readonly { text: string; want: JsonValue }[] = [
   { text: "NULL", want: null },
   { text: '""', want: "" },
   { text: "|\n  a: b\n", want: "a: b\n" },
+  // go-yaml adds no line break that the text does not have.
+  { text: "|\n  a: b", want: "a: b" },
+  { text: ">\n  a\n  b", want: "a b" },
+  { text: "|+\n  a\n\n  b", want: "a\n\nb" },
+  { text: "|+\n  a\n\n", want: "a\n\n" },
+  { text: "|-\n  a", want: "a" },
+  { text: "|\n  a\n# comment", want: "a\n" },
 ];
 
 for (const { text, want } of scalars) {

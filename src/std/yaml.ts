@@ -2,6 +2,7 @@ import {
   Composer,
   LineCounter,
   Parser,
+  Scalar,
   isMap,
   isScalar,
   stringify,
@@ -52,7 +53,7 @@ export function parseKubeYaml(text: string): JsonValue {
   const second = documents[1];
   if (second !== undefined) throw new YamlError("a second document where one is expected", startOf(second, lines));
   const [first] = documents;
-  return first === undefined ? null : valueOf(first, lines);
+  return first === undefined ? null : valueOf(first, lines, text);
 }
 
 /** The values of all documents in `text` that are not empty, in order. Reads and throws as `parseKubeYaml` does. */
@@ -68,7 +69,7 @@ export function* eachKubeYamlDocument(text: string, reading: YamlReading = {}): 
   const lines = new LineCounter();
   for (const document of readDocuments(text, lines, reading)) {
     reading.textMaps?.forEach((path) => takeAsWritten(document, path));
-    const value = valueOf(document, lines);
+    const value = valueOf(document, lines, text);
     if (value !== null) yield value;
   }
 }
@@ -98,10 +99,13 @@ function isFilled({ contents, errors }: Document.Parsed): boolean {
   return errors.length > 0 || (contents !== null && !(isScalar(contents) && contents.value === null));
 }
 
-function valueOf(document: Document.Parsed, lines: LineCounter): JsonValue {
+function valueOf(document: Document.Parsed, lines: LineCounter, text: string): JsonValue {
   const problem = document.errors[0] ?? document.warnings[0];
   if (problem !== undefined) throw asYamlError(problem, lines);
   visit(document, {
+    Scalar(_, node) {
+      if (endsWithoutBreak(node, text)) node.value = node.value.replace(/\n$/, "");
+    },
     Pair(_, { key }) {
       if (isScalar(key) && key.value !== null) return;
       throw new YamlError("a key that is no text", startOf(document, lines));
@@ -113,6 +117,12 @@ function valueOf(document: Document.Parsed, lines: LineCounter): JsonValue {
   } catch (cause) {
     throw new YamlError(errorMessage(cause), startOf(document, lines), { cause });
   }
+}
+
+/** A block scalar whose last line is the end of the text, without a line break: YAML reads one into it, go-yaml does not. */
+function endsWithoutBreak(node: Scalar, text: string): node is Scalar<string> {
+  const isBlock = node.type === Scalar.BLOCK_LITERAL || node.type === Scalar.BLOCK_FOLDED;
+  return isBlock && typeof node.value === "string" && node.range?.[2] === text.length && !text.endsWith("\n");
 }
 
 function takeAsWritten(document: Document.Parsed, path: readonly string[]): void {

@@ -7,7 +7,7 @@ import type { KustomizePatch } from "../support/kustomize.ts";
 /** Random objects and patches for both engines, without what is listed in kustomize-differences.ts. */
 
 const names = fc.constantFrom("alpha", "beta", "gamma");
-const words = fc.constantFrom("x", "yes", "0644", "a b", "", "true", "#c", "1.10", "ä", "line\nline");
+const words = fc.constantFrom("x", "yes", "0644", "a b", "", "true", "#c", "1.10", "ä", "line\nline", "line\n");
 const scalars = fc.oneof(words, fc.integer({ min: -5, max: 70_000 }), fc.boolean(), fc.constantFrom(1.5, 1e3, 0));
 const json = fc.letrec<{ value: JsonValue }>((tie) => ({
   value: fc.oneof(
@@ -19,9 +19,10 @@ const json = fc.letrec<{ value: JsonValue }>((tie) => ({
   ),
 })).value;
 
-const labels = fc.dictionary(fc.constantFrom("app", "tier", "example.com/x"), fc.constantFrom("a", "b", "1"), {
-  minKeys: 1,
-});
+const labelKeys = fc.constantFrom("app", "tier", "example.com/x");
+const labels = fc.dictionary(labelKeys, fc.constantFrom("a", "b", "1"), { minKeys: 1 });
+/** As people forget the quotes. */
+const bareLabels = fc.dictionary(labelKeys, fc.constantFrom<JsonValue>("a", true, 1, 1.5), { minKeys: 1 });
 
 function unique<Item>(item: fc.Arbitrary<Item>, selector: (item: Item) => string): fc.Arbitrary<Item[]> {
   return fc.uniqueArray(item, { minLength: 1, maxLength: 3, selector });
@@ -33,13 +34,17 @@ const mounts = unique(
   ({ mountPath }) => mountPath,
 );
 const protocols = fc.constantFrom("TCP", "UDP");
-const containerPorts = unique(
-  fc.record({ containerPort: fc.constantFrom(80, 443, 9090), protocol: protocols, name: words }),
-  ({ containerPort, protocol }) => `${containerPort}/${protocol}`,
+const numbers = fc.constantFrom(80, 443, 9090);
+const containerPorts = fc.oneof(
+  unique(fc.record({ containerPort: numbers, protocol: protocols, name: words }), (port) =>
+    [port.containerPort, port.protocol].join("/"),
+  ),
+  unique(fc.record({ containerPort: numbers, name: words }), ({ containerPort }) => String(containerPort)),
 );
-const servicePorts = unique(
-  fc.record({ port: fc.constantFrom(80, 443, 9090), protocol: protocols, targetPort: fc.constantFrom("http", 8080) }),
-  ({ port, protocol }) => `${port}/${protocol}`,
+const targetPort = fc.constantFrom("http", 8080);
+const servicePorts = fc.oneof(
+  unique(fc.record({ port: numbers, protocol: protocols, targetPort }), (port) => [port.port, port.protocol].join("/")),
+  unique(fc.record({ port: numbers, targetPort }), ({ port }) => String(port)),
 );
 const args = fc.array(fc.constantFrom("--a", "--b=1", "--c"), { maxLength: 3 });
 
@@ -205,9 +210,12 @@ function valueAt(value: JsonValue, pointer: string): JsonValue {
   return parts.reduce<JsonValue>((current, part) => Object(current)[part] ?? null, value);
 }
 
-/** Text of a patch, as YAML or as JSON. */
+/** Text of a patch, as YAML or as JSON, with less or more than one line break at its end. */
 function textOf(value: JsonValue): fc.Arbitrary<string> {
-  return fc.boolean().map((yaml) => (yaml ? formatYaml(value) : JSON.stringify(value)));
+  const ending = fc.constantFrom("", "\n", "\n\n", " \n");
+  return fc
+    .tuple(fc.boolean(), ending)
+    .map(([yaml, end]) => (yaml ? formatYaml(value).trimEnd() : JSON.stringify(value)) + end);
 }
 
 function operationsFor(object: KubeObject): fc.Arbitrary<KustomizePatch> {
@@ -230,7 +238,7 @@ function documentFor(object: KubeObject): fc.Arbitrary<JsonValue> {
     ...marked(body, at, { mark, keyed: !atomicKinds.has(object.kind) }),
   });
   const mark = fc.constantFrom<Mark>("none", "none", "null", "delete", "replace");
-  return fc.tuple(kind.body, fc.option(labels), fc.nat(), mark).map(assemble);
+  return fc.tuple(kind.body, fc.option(fc.oneof(labels, bareLabels)), fc.nat(), mark).map(assemble);
 }
 
 type Mark = "none" | "null" | "delete" | "replace";
