@@ -15,5 +15,6 @@ const slow: readonly Step[] = [
   { name: "generate distribution", command: ["node", "scripts/generate-distribution.ts", ...flags] },
   { name: "generate merge keys", command: ["node", "scripts/generate-merge-keys.ts", ...flags] },
   { name: "generate field types", command: ["node", "scripts/generate-field-types.ts", ...flags] },
+  { name: "generate name references", command: ["node", "scripts/generate-name-references.ts", ...flags] },
 ];
 await runSteps(all ? [...quick, ...slow] : quick);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { KubeObject } from "../kube/object.ts";
+import type { JsonValue, KubeObject } from "../kube/object.ts";
 import { applyPatches, type Patch, type PatchResource } from "./apply-patches.ts";
 import { PatchError } from "./patch-error.ts";
 
@@ -348,3 +348,73 @@ test("applyPatches() answers to a hostile pattern in no time", () => {
     0,
   );
 });
+
+const account = (name: string, namespace: string): KubeObject => ({
+  apiVersion: "v1",
+  kind: "ServiceAccount",
+  metadata: { name, namespace },
+});
+const bindingOf = (subjects: JsonValue): KubeObject => ({
+  apiVersion: "rbac.authorization.k8s.io/v1",
+  kind: "ClusterRoleBinding",
+  metadata: { name: "b" },
+  roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "crd" },
+  subjects,
+});
+const renameTo = (value: string, kind: string, name: string): Patch => ({
+  patch: JSON.stringify([{ op: "replace", path: "/metadata/name", value }]),
+  target: { kind, name },
+});
+const subject = (name: string, namespace: string, kind = "ServiceAccount") => ({ kind, name, namespace });
+
+test("applyPatches() takes along who refers to a renamed object, through several renames, and nobody else", () => {
+  const before = bindingOf([
+    subject("old", "a"),
+    subject("old", "b"),
+    subject("old", "a", "User"),
+    subject("none", "a"),
+  ]);
+  const { resources } = applyPatches(
+    [role, { object: account("old", "a") }, { object: before }],
+    [
+      renameTo("x", "ServiceAccount", "old"),
+      renameTo("new", "ServiceAccount", "x"),
+      renameTo("rights", "ClusterRole", "crd"),
+    ],
+  );
+  const { subjects, roleRef } = Object(resources[2]?.object);
+  assert.deepEqual(
+    [subjects, roleRef.name],
+    [[subject("new", "a"), subject("old", "b"), subject("old", "a", "User"), subject("none", "a")], "rights"],
+  );
+});
+
+test("applyPatches() swaps names with those who refer to them", () => {
+  const { resources } = applyPatches(
+    [
+      { object: account("one", "a") },
+      { object: account("two", "a") },
+      { object: bindingOf([subject("one", "a"), subject("two", "a")]) },
+    ],
+    [renameTo("three", "ServiceAccount", "one"), renameTo("one", "ServiceAccount", "two")],
+  );
+  assert.deepEqual(Object(resources[2]?.object).subjects, [subject("three", "a"), subject("one", "a")]);
+});
+
+test("applyPatches() refuses a reference to a name that two renamed objects had", () =>
+  assert.throws(
+    () =>
+      applyPatches(
+        [
+          { object: account("one", "a") },
+          { object: account("two", "a") },
+          { object: bindingOf([subject("one", "a")]) },
+        ],
+        [
+          renameTo("three", "ServiceAccount", "one"),
+          renameTo("one", "ServiceAccount", "two"),
+          renameTo("four", "ServiceAccount", "two"),
+        ],
+      ),
+    /ClusterRoleBinding\/b refers to one, which was the name of ServiceAccount\/a\/\S+ and of ServiceAccount\/a\/\S+; give each a name/,
+  ));

@@ -5,6 +5,7 @@ import { isJsonObject, type JsonValue } from "../std/json.ts";
 import { YamlError } from "../std/yaml.ts";
 import { duplicateKeys } from "./duplicate-keys.ts";
 import { applyJsonPatch, type JsonPatchOperation } from "./json-patch.ts";
+import { followRenames } from "./name-references.ts";
 import { parsePatch, type MergeDocument } from "./parse-patch.ts";
 import { PatchError, PatchProblem } from "./patch-error.ts";
 import { scalarText } from "./scalar-text.ts";
@@ -49,7 +50,7 @@ export type PatchContext = {
 
 /**
  * Applies the patches in order, each to the result of those before it, as `patches` of a kustomization (api v0.21.1). A patch with a target may
- * match nothing. Objects that no patch touches are returned as they are; nothing is mutated. Throws PatchError naming the patch, the object,
+ * match nothing. References to what patches rename are taken along. Objects that no patch touches are returned as they are; nothing is mutated. Throws PatchError naming the patch, the object,
  * what is wrong and the remedy.
  */
 export function applyPatches(
@@ -59,13 +60,28 @@ export function applyPatches(
 ): PatchOutcome {
   const steps = patches.map((patch, index) => naming(`Cannot read ${nameOf(index)}`, () => readStep(patch)));
   const reports: PatchReport[] = [];
-  let current = resources;
+  let current: readonly Patched[] = resources;
   for (const [index, step] of steps.entries()) {
     const matched: ObjectId[] = [];
     current = applyStep(current, step, { ...context, index, matched });
     reports.push({ index, matched });
   }
-  return { resources: current, reports };
+  return { resources: withReferences(current), reports };
+}
+
+/** An object while it is patched, with the names that patches have taken from it. */
+type Patched = PatchResource & { readonly renamedFrom?: readonly string[] };
+
+/** What refers to a renamed object by name refers to it still. */
+function withReferences(patched: readonly Patched[]): readonly PatchResource[] {
+  const renamed = patched.flatMap(({ object, renamedFrom }) =>
+    renamedFrom === undefined ? [] : [{ object, from: renamedFrom }],
+  );
+  if (renamed.length === 0) return patched;
+  return patched.map((resource) => {
+    const object = naming("Cannot apply spec.kustomize.patches", () => followRenames(resource.object, renamed));
+    return object === resource.object ? resource : { ...resource, object };
+  });
 }
 
 type Step =
@@ -102,7 +118,7 @@ function readStep({ patch, target }: Patch): Step {
   return { kind: "merge-into-target", document, matches };
 }
 
-function applyStep(resources: readonly PatchResource[], step: Step, run: Run): readonly PatchResource[] {
+function applyStep(resources: readonly Patched[], step: Step, run: Run): readonly Patched[] {
   switch (step.kind) {
     case "json6902":
       return refuseTwins(
@@ -126,14 +142,14 @@ function applyStep(resources: readonly PatchResource[], step: Step, run: Run): r
   }
 }
 
-type Change = (resource: PatchResource) => PatchResource | undefined;
+type Change = (resource: Patched) => Patched | undefined;
 
 function changeMatching(
-  resources: readonly PatchResource[],
+  resources: readonly Patched[],
   run: Run,
   matches: TargetMatcher,
   change: Change,
-): readonly PatchResource[] {
+): readonly Patched[] {
   return resources.flatMap((resource) => {
     if (!matches(resource)) return [resource];
     run.matched.push(objectIdOf(resource.object));
@@ -148,13 +164,15 @@ function changeMatching(
   });
 }
 
-function applyOperations(resource: PatchResource, operations: readonly JsonPatchOperation[]): PatchResource {
+function applyOperations(resource: Patched, operations: readonly JsonPatchOperation[]): Patched {
   const object = asKubeObject(applyJsonPatch(withAnnotations(resource.object), operations));
   const { name, namespace } = resource.object.metadata;
   const renamed = object.metadata.name !== name;
   const moved = object.metadata.namespace !== namespace;
   return {
+    ...resource,
     object,
+    ...(renamed ? { renamedFrom: [...(resource.renamedFrom ?? []), name] } : {}),
     previousNames: [...(resource.previousNames ?? []), ...(renamed ? [name] : [])],
     previousNamespaces: [...(resource.previousNamespaces ?? []), ...(moved ? [namespace ?? ""] : [])],
   };
@@ -195,13 +213,13 @@ function textsOf(annotations: { readonly [key: string]: JsonValue }): { readonly
   );
 }
 
-function mergeDocument(resource: PatchResource, document: MergeDocument): PatchResource | undefined {
+function mergeDocument(resource: Patched, document: MergeDocument): Patched | undefined {
   const object = mergeStrategically(resource.object, document.value);
   return object === undefined ? undefined : { ...resource, object };
 }
 
 /** The only object that a document without target names, by its present or a former name and namespace. */
-function findNamed(resources: readonly PatchResource[], document: MergeDocument, run: Run): PatchResource {
+function findNamed(resources: readonly Patched[], document: MergeDocument, run: Run): Patched {
   const namespace = effectiveNamespace(document, document.namespace);
   const found = resources.filter(({ object, previousNames = [], previousNamespaces = [] }) => {
     if (object.apiVersion !== document.apiVersion || object.kind !== document.kind) return false;
@@ -239,7 +257,7 @@ function refuseNewDuplicates(before: KubeObject, after: KubeObject): void {
 }
 
 /** Operations may rename an object to one that exists already. */
-function refuseTwins(resources: readonly PatchResource[], run: Run): readonly PatchResource[] {
+function refuseTwins(resources: readonly Patched[], run: Run): readonly Patched[] {
   const seen = new Set<string>();
   for (const { object } of resources) {
     const id = formatObjectId(objectIdOf(object));

@@ -314,3 +314,102 @@ export const kustomizeCases: fc.Arbitrary<ObjectCase> = objects.chain((resources
   const patch = chosen.chain((object) => fc.oneof(operationsFor(object), documentPatchFor(object, resources)));
   return fc.array(patch, { minLength: 1, maxLength: 2 }).map((patches) => ({ resources, patches }));
 });
+
+const accounts = ["source", "helm"] as const;
+const account = fc.constantFrom(...accounts);
+const claim = fc.constantFrom("data", "cache");
+const config = fc.constantFrom("settings", "ca");
+const right = fc.constantFrom("edit", "view");
+const namespace = "flux-system";
+const rbac = "rbac.authorization.k8s.io";
+
+function referred(apiVersion: string, kind: string, name: string): KubeObject {
+  return { apiVersion, kind, metadata: kind === "ClusterRole" ? { name } : { name, namespace } };
+}
+
+/** Everything that others refer to. */
+const referredObjects: readonly KubeObject[] = [
+  ...accounts.map((name) => referred("v1", "ServiceAccount", name)),
+  ...["data", "cache"].map((name) => referred("v1", "PersistentVolumeClaim", name)),
+  ...["settings", "ca"].flatMap((name) => [referred("v1", "ConfigMap", name), referred("v1", "Secret", name)]),
+  ...["edit", "view"].flatMap((name) => [
+    referred(`${rbac}/v1`, "ClusterRole", name),
+    referred(`${rbac}/v1`, "Role", name),
+  ]),
+];
+
+const variable = fc.tuple(fc.constantFrom("configMapKeyRef", "secretKeyRef"), config).map(([from, name]) => ({
+  name: "A",
+  valueFrom: { [from]: { name, key: "k" } },
+}));
+const referringVolume = fc.oneof(
+  claim.map((claimName) => ({ persistentVolumeClaim: { claimName } })),
+  config.map((name) => ({ configMap: { name } })),
+  config.map((secretName) => ({ secret: { secretName } })),
+  config.map((name) => ({ projected: { sources: [{ configMap: { name } }, { secret: { name } }] } })),
+);
+const referringPod = fc.record(
+  {
+    serviceAccountName: account,
+    volumes: fc
+      .array(referringVolume, { maxLength: 3 })
+      .map((list) => list.map((source, index) => Object.assign({ name: `v${index}` }, source))),
+    imagePullSecrets: config.map((name) => [{ name }]),
+    containers: fc
+      .tuple(variable, config)
+      .map(([own, name]) => [
+        { name: "manager", env: [own], envFrom: [{ configMapRef: { name } }, { secretRef: { name } }] },
+      ]),
+  },
+  { requiredKeys: ["containers"] },
+);
+const referringDeployment = referringPod.map((spec): KubeObject => ({
+  apiVersion: "apps/v1",
+  kind: "Deployment",
+  metadata: { name: "controller", namespace },
+  spec: { template: { spec } },
+}));
+const subjects = fc
+  .uniqueArray(account, { minLength: 1 })
+  .map((list) => list.map((name) => ({ kind: "ServiceAccount", name, namespace })));
+const binding = fc
+  .record({
+    kind: fc.constantFrom("RoleBinding", "ClusterRoleBinding"),
+    role: fc.constantFrom("Role", "ClusterRole"),
+    right,
+    subjects,
+  })
+  .map(({ kind, role, right: name, subjects: list }): KubeObject => ({
+    apiVersion: `${rbac}/v1`,
+    kind,
+    metadata: kind === "RoleBinding" ? { name: "binding", namespace } : { name: "binding" },
+    roleRef: { apiGroup: rbac, kind: kind === "RoleBinding" ? role : "ClusterRole", name },
+    subjects: list,
+  }));
+const grant = config.map((name): KubeObject => ({
+  apiVersion: `${rbac}/v1`,
+  kind: "Role",
+  metadata: { name: "grant", namespace },
+  rules: [{ apiGroups: [""], resources: ["secrets"], resourceNames: [name], verbs: ["get"] }],
+}));
+
+const renaming = fc.tuple(fc.constantFrom(...referredObjects), fc.constantFrom("first", "second", "third")).map(
+  ([
+    {
+      kind,
+      metadata: { name },
+    },
+    to,
+  ]) => ({
+    patch: JSON.stringify([{ op: "replace", path: "/metadata/name", value: to }]),
+    target: { kind, name },
+  }),
+);
+
+/** Objects that refer to each other by name, and patches that rename some of those that are referred to. */
+export const renamingCases: fc.Arbitrary<ObjectCase> = fc
+  .tuple(referringDeployment, binding, grant, fc.array(renaming, { minLength: 1, maxLength: 3 }))
+  .map(([deployment, bound, granted, patches]) => ({
+    resources: [...referredObjects, deployment, bound, granted],
+    patches,
+  }));

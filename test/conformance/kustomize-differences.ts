@@ -16,9 +16,8 @@ const differences: readonly Difference[] = [
     explains: (own, their) => saysNo(own, /it makes duplicate keys/) && their.kind === "built",
   },
   {
-    name: "name references are not followed",
-    reason:
-      "kustomize rewrites references to renamed objects afterwards, and gives up on shapes that patches broke; the API server judges those",
+    name: "a reference in a shape that patches broke is passed over",
+    reason: "kustomize gives up on it although nothing was renamed; the API server judges such an object",
     explains: (own, their) => own.kind === "built" && saysNo(their, /updating name reference|panic: runtime error/),
   },
   {

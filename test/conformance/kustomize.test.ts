@@ -5,38 +5,45 @@ import { applyPatches } from "../../src/patch/apply-patches.ts";
 import { PatchError } from "../../src/patch/patch-error.ts";
 import { canonicalJson, deepEqual, isJsonObject, type JsonValue } from "../../src/std/json.ts";
 import { kustomizeBuild, type KustomizeCase, type KustomizeOutcome } from "../support/kustomize.ts";
-import { kustomizeCases, type ObjectCase } from "./kustomize-cases.ts";
+import { kustomizeCases, renamingCases, type ObjectCase } from "./kustomize-cases.ts";
 import { fixedDifferences, knownDifference } from "./kustomize-differences.ts";
 
 const runs = Number(process.env["CONFORMANCE_RUNS"] ?? 200);
 const seed = Number(process.env["CONFORMANCE_SEED"] ?? 20260801);
 
-test(`applyPatches() does what kustomize does, over ${runs} random cases`, { timeout: 600_000 }, async (context) => {
-  const cases = fc.sample(kustomizeCases, { seed, numRuns: runs });
-  const theirs = await kustomizeBuild(cases, context.signal);
-  const ours = cases.map(build);
-  const different: string[] = [];
-  let refused = 0;
-  let known = 0;
-  for (const [index, entry] of cases.entries()) {
-    const [own, their] = [ours[index], theirs[index]];
-    if (own === undefined || their === undefined) throw new Error(`Cannot compare case ${index}: it was not built`);
-    if (own.kind === "refused" && their.kind === "refused") refused += 1;
-    else if (outcomeText(own) !== outcomeText(their)) {
-      if (knownDifference(entry, own, their) === undefined) different.push(describe(entry, own, their));
-      else known += 1;
+for (const { name, generator, count } of [
+  { name: "does what kustomize does", generator: kustomizeCases, count: runs },
+  { name: "takes references along as kustomize does", generator: renamingCases, count: Math.ceil(runs / 4) },
+])
+  test(`applyPatches() ${name}, over ${count} random cases`, { timeout: 600_000 }, async (context) => {
+    const cases = fc.sample(generator, { seed, numRuns: count });
+    const theirs = await kustomizeBuild(cases, context.signal);
+    const ours = cases.map(build);
+    const different: string[] = [];
+    let refused = 0;
+    let known = 0;
+    for (const [index, entry] of cases.entries()) {
+      const [own, their] = [ours[index], theirs[index]];
+      if (own === undefined || their === undefined) throw new Error(`Cannot compare case ${index}: it was not built`);
+      if (own.kind === "refused" && their.kind === "refused") refused += 1;
+      else if (outcomeText(own) !== outcomeText(their)) {
+        if (knownDifference(entry, own, their) === undefined) different.push(describe(entry, own, their));
+        else known += 1;
+      }
     }
-  }
-  context.diagnostic(
-    `${runs - refused - known - different.length} equal, ${refused} refused by both, ${known} known differences`,
-  );
-  assert.ok(refused < runs / 2, `${refused} of ${runs} cases are refused: the generators are too wild to show much`);
-  assert.deepEqual(
-    different.length,
-    0,
-    `${different.length} different (seed ${seed}):\n${different.slice(0, 5).join("\n")}`,
-  );
-});
+    context.diagnostic(
+      `${count - refused - known - different.length} equal, ${refused} refused by both, ${known} known differences`,
+    );
+    assert.ok(
+      refused < count / 2,
+      `${refused} of ${count} cases are refused: the generators are too wild to show much`,
+    );
+    assert.deepEqual(
+      different.length,
+      0,
+      `${different.length} different (seed ${seed}):\n${different.slice(0, 5).join("\n")}`,
+    );
+  });
 
 test("the differences on purpose are as they are told", { timeout: 600_000 }, async (context) => {
   const cases = fixedDifferences.map((difference): ObjectCase => {
