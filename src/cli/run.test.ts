@@ -90,6 +90,71 @@ test("build instance takes the Go operator's spellings of its options", async ()
   assert.match(outcomes[0]?.stderr ?? "", /^error: .*no-artifact/);
 });
 
+const rename = (kind: string, name: string, to: string) => ({
+  patch: JSON.stringify([{ op: "replace", path: "/metadata/name", value: to }]),
+  target: { kind, name },
+});
+
+test("build instance takes references along when patches rename what they refer to", async () => {
+  const patches = [
+    rename("ServiceAccount", "source-controller", "flux-source"),
+    rename("PersistentVolumeClaim", "source-controller", "artifacts"),
+    rename("ClusterRole", "crd-controller-flux-system", "flux-crds"),
+  ];
+  const storage = { class: "standard", size: "1Gi" };
+  const { stdout, exitCode } = await build(JSON.stringify(instance({ storage, kustomize: { patches } })));
+  const objects = parseKubeYamlDocuments(stdout).map(fieldsOf);
+  const named = (kind: string, name: string) =>
+    fieldsOf(objects.find((object) => object["kind"] === kind && fieldsOf(object["metadata"])["name"] === name));
+  const pod = fieldsOf(fieldsOf(fieldsOf(named("Deployment", "source-controller")["spec"])["template"])["spec"]);
+  const claims = listOf(pod["volumes"]).flatMap((volume) => fieldsOf(volume)["persistentVolumeClaim"] ?? []);
+  const binding = named("ClusterRoleBinding", "crd-controller-flux-system");
+  const subjects = listOf(binding["subjects"]).map((subject) => textOf(fieldsOf(subject)["name"]));
+  assert.deepEqual(
+    [exitCode, pod["serviceAccountName"], claims, fieldsOf(binding["roleRef"])["name"]],
+    [0, "flux-source", [{ claimName: "artifacts" }], "flux-crds"],
+  );
+  assert.ok(subjects.includes("flux-source") && !subjects.includes("source-controller"), subjects.join());
+});
+
+const fleet = { kind: "GitRepository", url: "https://host/fleet", ref: "refs/heads/main", path: "a" };
+
+for (const { kind, name, why } of [
+  { kind: "Namespace", name: "flux-system", why: "the name is that of the instance's namespace" },
+  {
+    kind: "CustomResourceDefinition",
+    name: "buckets.source.toolkit.fluxcd.io",
+    why: "the API server takes no other name",
+  },
+  { kind: "Deployment", name: "helm-controller", why: "the operator finds a controller by the name of its Deployment" },
+  {
+    kind: "Service",
+    name: "notification-controller",
+    why: "the controllers reach each other by the name of this Service",
+  },
+  { kind: "Service", name: "source-controller-a", why: "the controllers reach each other by the name of this Service" },
+  { kind: "GitRepository", name: "flux-system", why: "spec.sync.name names the source and the Kustomization" },
+  {
+    kind: "ServiceAccount",
+    name: "kustomize-controller",
+    why: "the Kustomization of spec.sync runs as this ServiceAccount",
+  },
+])
+  test(`build instance refuses to rename ${kind} ${name}, which is found by its name`, async () => {
+    const spec = {
+      sync: fleet,
+      cluster: { multitenant: true },
+      shards: ["a"],
+      kustomize: { patches: [rename(kind, name, "other")] },
+    };
+    const { exitCode, stderr } = await build(JSON.stringify(instance(spec)));
+    const object = ["Namespace", "CustomResourceDefinition"].includes(kind)
+      ? `${kind}/${name}`
+      : `${kind}/flux-system/${name}`;
+    const told = `Cannot apply spec.kustomize.patches[0] to ${object}: it renames it to other, and ${why}`;
+    assert.deepEqual([exitCode, stderr.includes(told)], [1, true], stderr);
+  });
+
 test("build instance says why there is not what a patch names", async () => {
   const sync = { kind: "GitRepository", url: "https://host/fleet", ref: "refs/heads/main", path: "a" };
   const patch = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: other}\n";

@@ -3,6 +3,7 @@ import { refuseWrongTypes } from "../../patch/field-types.ts";
 import type { Draft, RenderContext } from "../draft.ts";
 import { buildFailed } from "../errors.ts";
 import type { PatchReport } from "../rendering.ts";
+import { refuseRenames } from "./fixed-names.ts";
 import { whyAbsent, whyMissed } from "./why-absent.ts";
 
 /** The patched drafts, and what each patch has matched. */
@@ -14,7 +15,10 @@ export function patchObjects(drafts: readonly Draft[], context: RenderContext): 
   if (patches.length === 0) return { drafts, reports: [] };
   const { resources, reports } = applyPatches(drafts, patches, {
     whyAbsent: (named, current) => whyAbsent(named, context) ?? whyMissed(named, current),
-    refuse: refuseWrongTypes,
+    refuse: (before, after) => {
+      refuseRenames(before, after, drafts);
+      refuseWrongTypes(before, after);
+    },
   });
   const explained = reports.map((report) => explain(report, context));
   const idle = strict ? explained.find(({ matched }) => matched.length === 0) : undefined;
