@@ -191,6 +191,26 @@ export const fixedDifferences: readonly FixedDifference[] = [
     theirs: pod([{ name: "a", ports: [{ containerPort: 80, protocol: "TCP", name: "old" }] }]),
   },
   {
+    name: "a spread constraint without whenUnsatisfiable is the one of that topology",
+    reason: "kustomize drops the change in silence",
+    spec: {
+      template: {
+        spec: { topologySpreadConstraints: [{ topologyKey: "z", whenUnsatisfiable: "ScheduleAnyway", maxSkew: 1 }] },
+      },
+    },
+    patch: merge("{template: {spec: {topologySpreadConstraints: [{topologyKey: z, maxSkew: 2}]}}}"),
+    ours: {
+      template: {
+        spec: { topologySpreadConstraints: [{ topologyKey: "z", whenUnsatisfiable: "ScheduleAnyway", maxSkew: 2 }] },
+      },
+    },
+    theirs: {
+      template: {
+        spec: { topologySpreadConstraints: [{ topologyKey: "z", whenUnsatisfiable: "ScheduleAnyway", maxSkew: 1 }] },
+      },
+    },
+  },
+  {
     name: "$setElementOrder orders",
     reason: "kustomize leaves the directive in the object",
     spec: pod([{ name: "a" }, { name: "b" }]),
