@@ -1,3 +1,5 @@
+import type { Clock } from "../std/clock.ts";
+
 /** Whether `thrown` only says that the signal was aborted. */
 export function isAbortOf(signal: AbortSignal, thrown: unknown): boolean {
   if (!signal.aborted) return false;
@@ -7,23 +9,36 @@ export function isAbortOf(signal: AbortSignal, thrown: unknown): boolean {
   );
 }
 
+/** When work must be done: after `timeoutMs` by `clock`, or when the signal is aborted. */
+export type Deadline = {
+  readonly signal: AbortSignal;
+  readonly timeoutMs: number;
+  readonly timeoutReason: () => Error;
+  readonly clock: Clock;
+};
+
 /**
  * Runs `work` with a signal of its own that is aborted with the caller's, or after `timeoutMs` with `timeoutReason`. It removes all listeners
  * afterwards, so that a long-lived signal collects none. Throws what `work` throws.
  */
 export async function withDeadline<T>(
-  { signal, timeoutMs, timeoutReason }: { signal: AbortSignal; timeoutMs: number; timeoutReason: () => Error },
+  { signal, timeoutMs, timeoutReason, clock }: Deadline,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   signal.throwIfAborted();
   const own = new AbortController();
   const onAbort = (): void => own.abort(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
-  const timer = setTimeout(() => own.abort(timeoutReason()), timeoutMs);
+  const done = new AbortController();
+  const late = clock.sleep(timeoutMs, done.signal).then(
+    () => own.abort(timeoutReason()),
+    () => undefined,
+  );
   try {
     return await work(own.signal);
   } finally {
-    clearTimeout(timer);
+    done.abort();
+    await late;
     signal.removeEventListener("abort", onAbort);
   }
 }

@@ -74,7 +74,12 @@ export class Transport {
   async json(request: HttpRequest, signal: AbortSignal): Promise<unknown> {
     const timeoutMs = request.timeoutMs ?? 30_000;
     const deadlineMs = this.#options.clock.monotonicMs() + timeoutMs;
-    const deadline = { signal, timeoutMs, timeoutReason: () => timedOut(request.action, timeoutMs) };
+    const deadline = {
+      signal,
+      timeoutMs,
+      timeoutReason: () => timedOut(request.action, timeoutMs),
+      clock: this.#options.clock,
+    };
     const read = async (answer: IncomingMessage): Promise<unknown> =>
       parseJson(await readText(answer, maxBodyBytes, request.action), request.action);
     return await withDeadline(deadline, (own) =>

@@ -27,8 +27,6 @@ import { proxySettingsOf } from "../oci/proxy.ts";
 import { Registry } from "../oci/registry.ts";
 import { runController, type ControllerOptions } from "../runtime/controller.ts";
 import { createEventRecorder } from "../runtime/events.ts";
-import { answerHealth, hasSynced, watchIsAlive } from "../runtime/health.ts";
-import { createHttpServer, type HttpServer } from "../runtime/http-server.ts";
 import { createInformer, type Informer, type ObjectChange } from "../runtime/informer.ts";
 import { createLeaderElection, type LeaderElection } from "../runtime/leader-election.ts";
 import type { Logger } from "../runtime/log.ts";
@@ -40,6 +38,7 @@ import { systemClock } from "../std/clock.ts";
 import { operatorVersion } from "../std/version.ts";
 import type { Config, LeaseConfig } from "./config.ts";
 import { instanceMetric } from "./instance-metric.ts";
+import { probesAndMetrics } from "./probes.ts";
 
 const controllerName = "fluxinstance";
 /** The name that the Go operator uses in metrics. */
@@ -102,7 +101,10 @@ function wire(parts: Parts): readonly StartStep[] {
     (key, lines, signal) => reconcileFluxInstance(key, deps, lines, signal),
   );
   return [
-    { because: "probes must be answered from the first moment on", runnables: servers(parts, [instances, ...managed]) },
+    {
+      because: "probes must be answered from the first moment on",
+      runnables: probesAndMetrics({ ...parts, election, informers: [instances, ...managed] }),
+    },
     ...(election === undefined ? [] : [{ because: "only a leader writes", runnables: [electionRunnable(election)] }]),
     { because: "a reconcile reads what the watches know", runnables: [instances, ...managed].map(informerRunnable) },
     {
@@ -229,27 +231,4 @@ function informerRunnable(informer: Informer): Runnable {
 
 function runnable(name: string, part: { run(signal: AbortSignal): Promise<void> }): Runnable {
   return { name, run: (signal) => part.run(signal) };
-}
-
-function servers({ config, log, metrics }: Parts, informers: readonly Informer[]): readonly Runnable[] {
-  const scrape = async (): Promise<{ status: number; contentType: string; body: string }> => ({
-    status: 200,
-    ...(await metrics.scrape()),
-  });
-  const probes = {
-    "/healthz": () => answerHealth(informers.filter(({ hasSynced: synced }) => synced).map(watchIsAlive)),
-    "/readyz": () => answerHealth(informers.map(hasSynced)),
-  };
-  const metricsServer = createHttpServer({
-    name: "metrics",
-    address: config.metricsAddr,
-    routes: { "/metrics": scrape },
-    log,
-  });
-  const healthServer = createHttpServer({ name: "health", address: config.healthAddr, routes: probes, log });
-  return [serverRunnable("metrics server", metricsServer), serverRunnable("health server", healthServer)];
-}
-
-function serverRunnable(name: string, server: HttpServer): Runnable {
-  return { ...runnable(name, server), ready: async () => void (await server.listening()) };
 }

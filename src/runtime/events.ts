@@ -55,7 +55,7 @@ const maxWritten = 500;
 const sameForMs = 10 * 60_000;
 const maxAttempts = 3;
 /** How long the notes that are left at shutdown may take. */
-const flushMs = 3_000;
+const flushMs = 2_000;
 /** As client-go: the API server refuses longer ones. */
 const maxMessage = 1024;
 
@@ -101,7 +101,8 @@ class Recorder implements EventRecorder {
   }
 
   async #flush(): Promise<void> {
-    const limit = { signal: new AbortController().signal, timeoutMs: flushMs, timeoutReason: shuttingDown };
+    const { clock } = this.#options;
+    const limit = { signal: new AbortController().signal, timeoutMs: flushMs, timeoutReason: shuttingDown, clock };
     await withDeadline(limit, (signal) => this.#writePending(signal));
   }
 

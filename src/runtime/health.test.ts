@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { createTestLog } from "../../test/support/test-log.ts";
-import { answerHealth, hasSynced, watchIsAlive } from "./health.ts";
+import { answerHealth, readyChecks, watchIsAlive } from "./health.ts";
 import { createHttpServer } from "./http-server.ts";
 
 const gvk = { group: "apps", version: "v1", kind: "Deployment" };
@@ -10,7 +10,7 @@ for (const { name, checks, want } of [
   { name: "is well without checks", checks: [], want: [200, "ok\n"] },
   {
     name: "names what is wrong",
-    checks: [watchIsAlive({ gvk, silentMs: () => 16 * 60_000 }), hasSynced({ gvk, hasSynced: true })],
+    checks: [watchIsAlive({ gvk, silentMs: () => 16 * 60_000 }), ...readyChecks(undefined, [{ gvk, hasSynced: true }])],
     want: [503, "[-]watch-Deployment failed: the watch of Deployment is silent for too long\n[+]sync-Deployment ok\n"],
   },
   {
@@ -20,8 +20,23 @@ for (const { name, checks, want } of [
   },
   {
     name: "is not well before the first list",
-    checks: [hasSynced({ gvk, hasSynced: false })],
+    checks: readyChecks(undefined, [{ gvk, hasSynced: false }]),
     want: [503, "[-]sync-Deployment failed: Deployment is not listed yet\n"],
+  },
+  {
+    name: "is not well before it knows who holds the lease",
+    checks: readyChecks({ hasHeard: false, isLeading: () => false }, [{ gvk, hasSynced: false }]),
+    want: [503, "[-]lease failed: the API server has not told yet who holds the lease\n"],
+  },
+  {
+    name: "is well while another process leads, whose watches these are",
+    checks: readyChecks({ hasHeard: true, isLeading: () => false }, [{ gvk, hasSynced: false }]),
+    want: [200, "ok\n"],
+  },
+  {
+    name: "is not well when it leads, before the first list",
+    checks: readyChecks({ hasHeard: true, isLeading: () => true }, [{ gvk, hasSynced: false }]),
+    want: [503, "[+]lease ok\n[-]sync-Deployment failed: Deployment is not listed yet\n"],
   },
 ]) {
   test(`answerHealth() ${name}`, () => {

@@ -1,5 +1,6 @@
 import type { HttpAnswer } from "./http-server.ts";
 import type { Informer } from "./informer.ts";
+import type { LeaderElection } from "./leader-election.ts";
 
 /** `check` returns undefined when all is well, else what is wrong. */
 export type HealthCheck = { readonly name: string; readonly check: () => string | undefined };
@@ -15,10 +16,28 @@ export function watchIsAlive(informer: Pick<Informer, "silentMs" | "gvk">): Heal
   return { name: `watch-${kind}`, check };
 }
 
-/** For readiness: whether the first list is complete. */
-export function hasSynced(informer: Pick<Informer, "hasSynced" | "gvk">): HealthCheck {
+/** Whether the first list is complete. */
+function hasSynced(informer: Pick<Informer, "hasSynced" | "gvk">): HealthCheck {
   const { kind } = informer.gvk;
   return { name: `sync-${kind}`, check: () => (informer.hasSynced ? undefined : `${kind} is not listed yet`) };
+}
+
+/** Tells whether this process leads, or stands by for the one that does. */
+type Standing = Pick<LeaderElection, "hasHeard" | "isLeading">;
+
+/**
+ * For readiness. Who stands by is ready as soon as the API server has told who holds the lease, since a rolling update ends the leader only
+ * then; the watches begin when it leads, and count from then on. `election` is undefined for a process that leads without a lease.
+ */
+export function readyChecks(
+  election: Standing | undefined,
+  informers: readonly Pick<Informer, "hasSynced" | "gvk">[],
+): readonly HealthCheck[] {
+  const synced = informers.map(hasSynced);
+  if (election === undefined) return synced;
+  const wrong = "the API server has not told yet who holds the lease";
+  const heard = { name: "lease", check: () => (election.hasHeard ? undefined : wrong) };
+  return election.isLeading() ? [heard, ...synced] : [heard];
 }
 
 /** 200 "ok", or 503 with a line for each check as the API server's own /readyz writes them. */

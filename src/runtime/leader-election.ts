@@ -1,26 +1,29 @@
 import { isAbortOf, withDeadline } from "../client/abort.ts";
 import type { ApiClient } from "../client/api-client.ts";
-import { isAlreadyExists, isConflict, isNamespaceTerminating } from "../client/api-error.ts";
-import type { JsonObject, KubeObject, ObjectKey } from "../kube/object.ts";
+import { isAlreadyExists, isConflict, isNamespaceTerminating, isNotFound } from "../client/api-error.ts";
+import type { KubeObject, ObjectKey } from "../kube/object.ts";
 import { microTimestamp } from "../std/clock.ts";
 import type { Clock } from "../std/clock.ts";
 import { ReasonedError } from "../std/errors.ts";
-import { isJsonObject } from "../std/json.ts";
+import { freeLease, leaseKind, newLease, readLease, renewedLease, takenLease, type Renewal } from "./lease.ts";
 import type { Logger } from "./log.ts";
+import { ObservedLease } from "./observed-lease.ts";
 
 /** The Lease, who asks for it, and how long it is valid. `onChange` is called when this process gets or loses it. */
 export type LeaderElectionOptions = {
-  readonly client: Pick<ApiClient, "getOrUndefined" | "create" | "replace">;
+  readonly client: Pick<ApiClient, "getOrUndefined" | "create" | "replace" | "watch">;
   readonly lease: ObjectKey;
   /** Unique among all processes that try to get the lease: "<pod>_<uuid>". */
   readonly identity: string;
   /** "flux-operator" */
   readonly fieldManager: string;
-  /** 35 s, 30 s and 5 s by default. */
+  /** How long the lease is valid after a renewal: 35 s by default. */
   readonly leaseMs?: number;
+  /** How long this process trusts in a renewal, and waits for the answer to the next: 30 s by default. */
   readonly renewMs?: number;
+  /** How often it renews, and how soon it tries again after a failure: 5 s by default. */
   readonly retryMs?: number;
-  /** Whether the lease is given up at the end; true by default. */
+  /** Whether the lease is given back at the end: true by default. */
   readonly releaseOnCancel?: boolean;
   readonly clock: Clock;
   readonly log: Logger;
@@ -38,6 +41,8 @@ export class LeadershipLostError extends ReasonedError {
 export type LeaderElection = {
   /** Resolves once we lead; rejects with the signal's reason. */
   elected(signal: AbortSignal): Promise<void>;
+  /** Whether the API server has told who holds the lease: from then on this process leads, or stands by for the one that does. */
+  readonly hasHeard: boolean;
   /** Whether the lease is certainly ours still, by a clock that does not jump; false also when this process slept too long. */
   isLeading(): boolean;
   /** Throws LeadershipLostError unless `isLeading()`. For `guardWrites`. */
@@ -46,18 +51,16 @@ export type LeaderElection = {
   run(signal: AbortSignal): Promise<void>;
 };
 
-const leaseKind = { group: "coordination.k8s.io", version: "v1", kind: "Lease" };
+/** How long it may take to give the lease back. */
+const releaseMs = 5_000;
 
 /**
  * Leader election over a Lease by client-go's rules: optimistic locking, and a lease of another process is timed by when we saw it change, not
- * by the clock of that process.
+ * by the clock of that process. Other than there, who stands by watches the lease, and so has it as soon as it is given back.
  */
 export function createLeaderElection(options: LeaderElectionOptions): LeaderElection {
   return new Election(options);
 }
-
-/** What the lease said, and when we first saw that. */
-type Observed = { readonly renewTime: string; readonly holder: string; readonly atMs: number };
 
 class Election implements LeaderElection {
   readonly #options: LeaderElectionOptions;
@@ -67,7 +70,8 @@ class Election implements LeaderElection {
   readonly #electedOnce = Promise.withResolvers<void>();
   /** When the last successful renewal was sent; undefined while we do not lead. */
   #renewedMs: number | undefined;
-  #observed: Observed | undefined;
+  readonly #seen: ObservedLease;
+  #hasHeard = false;
   /** When we first asked for the lease. */
   #askedMs = 0;
 
@@ -76,6 +80,11 @@ class Election implements LeaderElection {
     this.#leaseMs = options.leaseMs ?? 35_000;
     this.#renewMs = options.renewMs ?? 30_000;
     this.#retryMs = options.retryMs ?? 5_000;
+    this.#seen = new ObservedLease({ ...options, leaseMs: this.#leaseMs, retryMs: this.#retryMs });
+  }
+
+  get hasHeard(): boolean {
+    return this.#hasHeard;
   }
 
   async elected(signal: AbortSignal): Promise<void> {
@@ -91,7 +100,7 @@ class Election implements LeaderElection {
   }
 
   isLeading(): boolean {
-    return this.#renewedMs !== undefined && this.#options.clock.monotonicMs() - this.#renewedMs < this.#renewMs;
+    return this.#trustedMs() > 0;
   }
 
   assertLeading(): void {
@@ -104,43 +113,61 @@ class Election implements LeaderElection {
       await this.#keep(signal);
     } catch (error) {
       if (!isAbortOf(signal, error)) throw error;
-      if (this.#options.releaseOnCancel !== false) await this.#release();
+      const held = this.isLeading();
+      // Whatever has not stopped by now must not write after another process has the lease.
+      this.#stopLeading();
+      if (held && this.#options.releaseOnCancel !== false) await this.#release();
     } finally {
-      if (this.#renewedMs !== undefined) this.#options.onChange?.(false);
-      this.#renewedMs = undefined;
+      this.#stopLeading();
     }
+  }
+
+  #stopLeading(): void {
+    if (this.#renewedMs !== undefined) this.#options.onChange?.(false);
+    this.#renewedMs = undefined;
+  }
+
+  /** For how long the last renewal can be trusted. */
+  #trustedMs(): number {
+    return this.#renewedMs === undefined ? 0 : this.#renewedMs + this.#renewMs - this.#options.clock.monotonicMs();
   }
 
   async #acquire(signal: AbortSignal): Promise<void> {
     const { clock, log, lease, identity } = this.#options;
     log.info("Waiting for the lease", { lease: lease.name, identity });
     this.#askedMs = clock.monotonicMs();
-    while (!(await this.#tryQuietly(signal))) await clock.sleep(this.#retryMs, signal);
+    for (;;) {
+      const answer = await this.#tryQuietly(this.#renewMs, signal);
+      if (answer === "ours") break;
+      if (answer === "held") await this.#seen.untilFree(signal);
+      else await clock.sleep(this.#retryMs, signal);
+    }
     log.info("Got the lease", { lease: lease.name, identity });
     this.#options.onChange?.(true);
     this.#electedOnce.resolve();
   }
 
   async #keep(signal: AbortSignal): Promise<void> {
-    for (;;) {
-      await this.#options.clock.sleep(this.#retryMs, signal);
+    for (let triedMs = this.#options.clock.monotonicMs(); ;) {
+      const sinceMs = this.#options.clock.monotonicMs() - triedMs;
+      await this.#options.clock.sleep(Math.max(0, this.#retryMs - sinceMs), signal);
       // A process that was stopped or busy for too long notices that here, before it asks: another process may have had the lease meanwhile.
       if (!this.isLeading()) throw this.#lost();
-      await this.#tryQuietly(signal);
-      if (this.#observed?.holder !== this.#options.identity) throw this.#lost();
+      triedMs = this.#options.clock.monotonicMs();
+      const answer = await this.#tryQuietly(this.#trustedMs(), signal);
+      if (answer === "failed") triedMs = this.#options.clock.monotonicMs();
+      if (!this.isLeading() || this.#seen.holder !== this.#options.identity) throw this.#lost();
     }
   }
 
-  /** Whether the lease is ours now. An API server that does not answer counts as a lease that another process holds. */
-  async #tryQuietly(signal: AbortSignal): Promise<boolean> {
+  /** Whether the lease is ours now. Nothing but an abort is thrown: an API server that does not answer is asked again. */
+  async #tryQuietly(timeoutMs: number, signal: AbortSignal): Promise<"ours" | "held" | "failed"> {
     const { clock, log } = this.#options;
-    const sentMs = clock.monotonicMs();
-    const timeoutMs = this.#retryMs;
+    const timeoutReason = (): Error => new Error(`no answer within ${timeoutMs / 1000} s`);
     try {
-      const timeoutReason = (): Error => new Error(`no answer within ${timeoutMs / 1000} s`);
-      const ours = await withDeadline({ signal, timeoutMs, timeoutReason }, (own) => this.#try(own));
-      if (ours) this.#renewedMs = sentMs;
-      return ours;
+      const ours = await withDeadline({ signal, timeoutMs, timeoutReason, clock }, (own) => this.#try(own));
+      this.#hasHeard = true;
+      return ours ? "ours" : "held";
     } catch (error) {
       if (signal.aborted) throw error;
       const expected = isConflict(error) || isAlreadyExists(error);
@@ -148,101 +175,89 @@ class Election implements LeaderElection {
         lease: this.#options.lease.name,
         error,
       });
-      return false;
+      return "failed";
     }
   }
 
   async #try(signal: AbortSignal): Promise<boolean> {
-    const { client, lease, fieldManager, identity, clock } = this.#options;
+    if (this.isLeading() && (await this.#renewAtOnce(signal))) return true;
+    const { client, lease, identity } = this.#options;
     const live = await client.getOrUndefined(leaseKind, lease, signal);
-    if (live === undefined) {
-      const created = await this.#create(signal);
-      if (created !== undefined) this.#observe(created);
-      return created !== undefined;
-    }
-    this.#observe(live);
-    const holder = this.#observed?.holder ?? "";
-    const heldForMs = clock.monotonicMs() - (this.#observed?.atMs ?? 0);
-    const spec = specOf(live);
-    if (holder !== "" && holder !== identity && heldForMs < leaseMsOf(spec, this.#leaseMs)) return false;
-    const transitions = typeof spec["leaseTransitions"] === "number" ? spec["leaseTransitions"] : 0;
-    const next =
-      holder === identity
-        ? { ...spec, ...this.#renewal() }
-        : { ...this.#takeOver(), leaseTransitions: transitions + 1 };
-    this.#observe(await client.replace({ ...live, spec: next }, { fieldManager }, signal));
+    this.#seen.observe(live);
+    if (live === undefined) return await this.#create(signal);
+    if (this.#seen.holder === identity) await this.#replace(renewedLease(live, this.#renewal()), signal);
+    else if (this.#seen.heldForMs() > 0) return false;
+    else await this.#replace(takenLease(live, this.#renewal()), signal);
     return true;
+  }
+
+  /** One PUT of the lease as we know it. False when it is not as we know it: then it must be read. */
+  async #renewAtOnce(signal: AbortSignal): Promise<boolean> {
+    const { live } = this.#seen;
+    if (live === undefined) return false;
+    try {
+      await this.#replace(renewedLease(live, this.#renewal()), signal);
+      return true;
+    } catch (error) {
+      if (isConflict(error) || isNotFound(error)) return false;
+      throw error;
+    }
+  }
+
+  /** A renewal counts from when it was sent: the answer may come late. */
+  async #replace(lease: KubeObject, signal: AbortSignal): Promise<void> {
+    const { client, fieldManager, clock } = this.#options;
+    const sentMs = clock.monotonicMs();
+    this.#seen.observe(await client.replace(lease, { fieldManager }, signal));
+    this.#renewedMs = sentMs;
   }
 
   /**
    * The lease is deleted with a namespace that is being deleted, and cannot be created there again, while the operator has to finish what
-   * blocks that deletion. Then a leader continues without it, and another process may start after the length of a lease. Undefined until then.
+   * blocks that deletion. Then a leader continues without it, and another process may start after the length of a lease. False until then.
    */
-  async #create(signal: AbortSignal): Promise<KubeObject | undefined> {
-    const { client, fieldManager } = this.#options;
-    const lease = this.#newLease();
+  async #create(signal: AbortSignal): Promise<boolean> {
+    const { client, fieldManager, clock } = this.#options;
+    const lease = newLease(this.#options.lease, this.#renewal());
+    const sentMs = clock.monotonicMs();
     try {
-      return await client.create(lease, { fieldManager }, signal);
+      this.#seen.observe(await client.create(lease, { fieldManager }, signal));
     } catch (error) {
       if (!isNamespaceTerminating(error)) throw error;
-      return this.#mayLeadWithout() ? lease : undefined;
+      if (!this.#mayLeadWithout()) return false;
+      this.#seen.assume(lease);
     }
+    this.#renewedMs = sentMs;
+    return true;
   }
 
   /** Whether no other process can still be at work by the lease that was there. */
   #mayLeadWithout(): boolean {
-    if (this.isLeading() || this.#observed?.holder === "") return true;
-    const sinceMs = this.#observed?.atMs ?? this.#askedMs;
+    if (this.isLeading() || this.#seen.holder === "") return true;
+    const sinceMs = this.#seen.atMs ?? this.#askedMs;
     return this.#options.clock.monotonicMs() - sinceMs >= this.#leaseMs;
   }
 
-  #observe(lease: KubeObject): void {
-    const spec = specOf(lease);
-    const holder = typeof spec["holderIdentity"] === "string" ? spec["holderIdentity"] : "";
-    const renewTime = typeof spec["renewTime"] === "string" ? spec["renewTime"] : "";
-    if (this.#observed?.holder === holder && this.#observed.renewTime === renewTime) return;
-    this.#observed = { holder, renewTime, atMs: this.#options.clock.monotonicMs() };
-  }
-
-  #newLease(): KubeObject {
-    const { lease } = this.#options;
-    const spec = { ...this.#takeOver(), leaseTransitions: 0 };
-    return {
-      apiVersion: "coordination.k8s.io/v1",
-      kind: "Lease",
-      metadata: { name: lease.name, namespace: lease.namespace },
-      spec,
-    };
-  }
-
-  #takeOver(): JsonObject {
-    return { ...this.#renewal(), acquireTime: microTimestamp(this.#options.clock) };
-  }
-
-  #renewal(): JsonObject {
+  #renewal(): Renewal {
     const { identity, clock } = this.#options;
-    return {
-      holderIdentity: identity,
-      leaseDurationSeconds: Math.ceil(this.#leaseMs / 1000),
-      renewTime: microTimestamp(clock),
-    };
+    return { identity, durationMs: this.#leaseMs, now: microTimestamp(clock) };
   }
 
   /** Gives up the lease, so that another process can get it at once. If this fails, that process has to wait for the length of the lease. */
   async #release(): Promise<void> {
     const { client, lease, fieldManager, log, identity, clock } = this.#options;
-    if (!this.isLeading()) return;
     const limit = {
       signal: new AbortController().signal,
-      timeoutMs: 3_000,
-      timeoutReason: () => new Error("no answer within 3 s"),
+      timeoutMs: releaseMs,
+      timeoutReason: () => new Error(`no answer within ${releaseMs / 1000} s`),
+      clock,
     };
     try {
       await withDeadline(limit, async (signal) => {
+        // A renewal may have been under way: what we know of the lease may be out of date.
         const live = await client.getOrUndefined(leaseKind, lease, signal);
-        if (live === undefined || specOf(live)["holderIdentity"] !== identity) return;
-        const spec = { ...specOf(live), holderIdentity: "", leaseDurationSeconds: 1, renewTime: microTimestamp(clock) };
-        await client.replace({ ...live, spec }, { fieldManager }, signal);
+        if (live === undefined || readLease(live, this.#leaseMs).holder !== identity) return;
+        await client.replace(freeLease(live, microTimestamp(clock)), { fieldManager }, signal);
       });
     } catch (error) {
       log.error("Cannot give the lease back", { lease: lease.name, error });
@@ -255,13 +270,4 @@ class Election implements LeaderElection {
       `Cannot go on without Lease/${lease.namespace}/${lease.name}: it was not renewed in time, or another process holds it`,
     );
   }
-}
-
-function specOf(lease: KubeObject): JsonObject {
-  return isJsonObject(lease["spec"]) ? lease["spec"] : {};
-}
-
-function leaseMsOf(spec: JsonObject, fallbackMs: number): number {
-  const seconds = spec["leaseDurationSeconds"];
-  return typeof seconds === "number" ? seconds * 1000 : fallbackMs;
 }

@@ -71,11 +71,37 @@ test("runManager() leaves behind what does not stop, and says so", async () => {
   const ended = runManager([{ because: "", runnables: [lasting("a"), stuck] }], options, abort.signal);
   await setImmediate();
   abort.abort(new Error("SIGTERM"));
-  await clock.advance(24_999);
+  await clock.advance(7_999);
   assert.deepEqual(lines, []);
   await clock.advance(1);
   await ended;
   assert.deepEqual(lines, [{ level: "error", message: "Left running at shutdown", runnables: ["stuck"] }]);
+});
+
+test("runManager() stops within 8 s whatever hangs, and leaves each step its part of them", async () => {
+  const { clock, lines, abort, options } = world();
+  const ends: string[] = [];
+  /** Takes `ms` to end. */
+  const slow = (name: string, ms: number): Runnable => ({
+    name,
+    run: async (signal) => {
+      if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      await clock.sleep(ms, new AbortController().signal);
+      ends.push(`${name} at ${clock.monotonicMs()}`);
+    },
+  });
+  const steps = [slow("servers", 500), slow("lease", 1_900), slow("watches", 60_000), slow("controller", 500)];
+  const ended = runManager(
+    steps.map((runnable) => ({ because: "", runnables: [runnable] })),
+    options,
+    abort.signal,
+  );
+  await setImmediate();
+  abort.abort(new Error("SIGTERM"));
+  await clock.advance(8_000);
+  await ended;
+  assert.deepEqual(ends, ["controller at 500", "lease at 5900", "servers at 6400"]);
+  assert.deepEqual(lines, [{ level: "error", message: "Left running at shutdown", runnables: ["watches"] }]);
 });
 
 test("createTaskGroup() starts and stops by name while it runs, and takes all along when it ends", async () => {

@@ -23,7 +23,10 @@ export type StartStep = {
 export type ManagerOptions = {
   readonly log: Logger;
   readonly clock: Clock;
-  /** How long a step may take to stop before the manager stops waiting for it. 25 s by default: the kubelet kills the process after 30. */
+  /**
+   * How long all steps together may take to stop before the manager stops waiting for them. 8 s by default: the Go operator's Deployment gives
+   * 10 s, after which the kubelet kills the process.
+   */
   readonly stopMs?: number;
 };
 
@@ -33,6 +36,8 @@ export class RunnableError extends ReasonedError {
     super({ reason: "RunnableFailed", retry: "on-change", message: `Cannot go on without ${name}: ${why}`, cause });
   }
 }
+
+const defaultStopMs = 8_000;
 
 type Running = { readonly runnable: Runnable; readonly ended: Promise<void> };
 type StartedStep = { readonly abort: AbortController; readonly running: readonly Running[] };
@@ -94,15 +99,22 @@ async function watchOver(runnable: Runnable, signal: AbortSignal, fail: (error: 
   }
 }
 
+/** Each step may use what is left of the time but for an equal part for each of the steps that come after it. */
 async function stopInReverse(started: readonly StartedStep[], options: ManagerOptions): Promise<void> {
-  for (const { abort, running } of started.toReversed()) {
+  const { clock, stopMs = defaultStopMs } = options;
+  const untilMs = clock.monotonicMs() + stopMs;
+  for (const [index, { abort, running }] of [...started.entries()].toReversed()) {
     abort.abort(new Error("shutting down"));
-    await within(options, running);
+    const leftMs = untilMs - clock.monotonicMs() - (stopMs * index) / started.length;
+    await within({ ...options, stopMs: leftMs }, running);
   }
 }
 
 /** Waits until everything has stopped, but not longer than `stopMs`. */
-async function within({ clock, log, stopMs = 25_000 }: ManagerOptions, running: readonly Running[]): Promise<void> {
+async function within(
+  { clock, log, stopMs = defaultStopMs }: ManagerOptions,
+  running: readonly Running[],
+): Promise<void> {
   const left = new Set(running.map(({ runnable }) => runnable.name));
   const enough = new AbortController();
   const all = Promise.all(running.map(({ runnable, ended }) => ended.then(() => left.delete(runnable.name))));

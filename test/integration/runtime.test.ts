@@ -15,7 +15,7 @@ import { systemClock } from "../../src/std/clock.ts";
 import { startControlPlane, type ControlPlane } from "../support/control-plane.ts";
 import { TestClock } from "../support/test-clock.ts";
 import { createTestLog, type LogLine } from "../support/test-log.ts";
-import { startWireProxy, type WireProxy } from "../support/wire-proxy.ts";
+import { startWireProxy, type SeenRequest, type WireProxy } from "../support/wire-proxy.ts";
 
 const fieldManager = "flux-operator";
 const namespace = "default";
@@ -357,6 +357,24 @@ function candidate(identity: string, more: Partial<LeaderElectionOptions> = {}):
   return { election, ended, abort, turns };
 }
 
+/** Waits until the lease was renewed so many times. */
+async function renewals(count: number): Promise<void> {
+  const before = seen(isPut);
+  await eventually(() => seen(isPut) >= before + count, "a renewal");
+}
+
+function seen(is: (request: SeenRequest) => boolean): number {
+  return proxy.requests.filter(is).length;
+}
+
+function isPut({ method }: SeenRequest): boolean {
+  return method === "PUT";
+}
+
+function isWatch({ path }: SeenRequest): boolean {
+  return path.includes("watch=true");
+}
+
 async function holder(): Promise<unknown> {
   const live = await world.getOrUndefined(leases, lease, never);
   return typeof live?.["spec"] === "object" && live["spec"] !== null && "holderIdentity" in live["spec"]
@@ -373,7 +391,7 @@ test("leader election lets one lead, and the next at once when that one leaves",
   one.abort.abort(new Error("leaving"));
   await one.ended;
   assert.equal(one.election.isLeading(), false);
-  await two.election.elected(AbortSignal.timeout(1_000));
+  await two.election.elected(AbortSignal.timeout(20_000));
   assert.deepEqual([await holder(), one.turns, two.turns], ["two", [true, false], [true]]);
   two.abort.abort(new Error("leaving"));
   await two.ended;
@@ -387,6 +405,54 @@ test("leader election keeps the lease at its end when it is not to be given up",
   await one.ended;
   assert.deepEqual([await holder(), one.turns], ["one", [true, false]]);
   await world.delete({ gvk: leases, key: lease }, {}, never);
+});
+
+for (const { name, break: breakWatch, retryMs } of [
+  { name: "watches the lease", break: () => undefined, retryMs: 60_000 },
+  {
+    name: "asks for the lease where it may not watch it",
+    break: () => proxy.inject({ path: /leases.*watch=true/, fault: { kind: "answer", status: 403 }, times: 1_000 }),
+    retryMs: 300,
+  },
+  {
+    name: "asks for the lease where its watches end at once",
+    break: () => proxy.inject({ path: /leases.*watch=true/, fault: { kind: "answer", status: 200 }, times: 1_000 }),
+    retryMs: 300,
+  },
+]) {
+  test(`leader election ${name} while it stands by, and leads at the end of the other`, async () => {
+    const one = candidate("one");
+    await one.election.elected(AbortSignal.timeout(5_000));
+    breakWatch();
+    const two = candidate("two", { retryMs });
+    await eventually(() => seen(isWatch) >= (retryMs > 1_000 ? 1 : 2), "the watch");
+    await renewals(3);
+    assert.deepEqual([two.election.isLeading(), two.election.hasHeard], [false, true]);
+    one.abort.abort(new Error("leaving"));
+    await one.ended;
+    await two.election.elected(AbortSignal.timeout(20_000));
+    assert.ok(seen(isWatch) < 10, `${seen(isWatch)} watches`);
+    two.abort.abort(new Error("leaving"));
+    await two.ended;
+  });
+}
+
+test("leader election that stands by takes over after the lease of a leader that was killed, though its watch is silent", async () => {
+  const one = candidate("one", { releaseOnCancel: false });
+  await one.election.elected(AbortSignal.timeout(5_000));
+  const two = candidate("two", { retryMs: 60_000 });
+  await eventually(() => proxy.requests.some(({ path }) => path.includes("watch=true")), "the watch");
+  proxy.inject({ path: "watch=true", fault: { kind: "blackhole" }, times: 1_000 });
+  proxy.cutAll();
+  await renewals(2);
+  one.abort.abort(new Error("killed"));
+  await one.ended;
+  const diedMs = performance.now();
+  await two.election.elected(AbortSignal.timeout(10_000));
+  const leaderlessMs = performance.now() - diedMs;
+  assert.ok(leaderlessMs > 1_500, `nobody led for ${leaderlessMs} ms`);
+  two.abort.abort(new Error("leaving"));
+  await two.ended;
 });
 
 test("leader election takes over from one that died, after its lease and not before", async () => {

@@ -1,0 +1,128 @@
+import type { ApiClient } from "../client/api-client.ts";
+import type { KubeObject, ObjectKey } from "../kube/object.ts";
+import type { Clock } from "../std/clock.ts";
+import { errorMessage } from "../std/errors.ts";
+import { leaseKind, readLease, type LeaseRecord } from "./lease.ts";
+import type { Logger } from "./log.ts";
+
+/** Which lease, and how it is followed. */
+export type ObservedLeaseOptions = {
+  readonly client: Pick<ApiClient, "watch">;
+  readonly lease: ObjectKey;
+  /** For how long a lease is valid that does not say so. */
+  readonly leaseMs: number;
+  /** How soon the lease is worth a look when it cannot be watched. */
+  readonly retryMs: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+};
+
+/** A watch of the lease that is silent for longer is given up; the API server sends a bookmark about every minute. */
+const idleMs = 150_000;
+/** The API server ends a watch of the lease after this time. */
+const watchMs = 10 * 60_000;
+
+/** What one process knows of the lease, and since when by its own clock. */
+export class ObservedLease {
+  readonly #options: ObservedLeaseOptions;
+  #live: KubeObject | undefined;
+  /** What the lease said, and when we first saw that. */
+  #said: (LeaseRecord & { readonly atMs: number }) | undefined;
+  /** Why the lease could not be watched, so that it is logged once. */
+  #unwatched = "";
+
+  constructor(options: ObservedLeaseOptions) {
+    this.#options = options;
+  }
+
+  /** The lease as it was last seen; undefined when there was none. */
+  get live(): KubeObject | undefined {
+    return this.#live;
+  }
+
+  /** Who held it when there was one; "" for nobody. */
+  get holder(): string | undefined {
+    return this.#said?.holder;
+  }
+
+  /** When it was seen to change. */
+  get atMs(): number | undefined {
+    return this.#said?.atMs;
+  }
+
+  /** Takes in what the API server said. Of a lease that is gone, its last holder is remembered. */
+  observe(lease: KubeObject | undefined): void {
+    this.#live = lease;
+    if (lease !== undefined) this.#note(lease);
+  }
+
+  /** Takes in a lease that could not be written. */
+  assume(lease: KubeObject): void {
+    this.#live = undefined;
+    this.#note(lease);
+  }
+
+  /** For how long its holder may still be at work. */
+  heldForMs(): number {
+    if (this.#said === undefined || this.#said.holder === "") return 0;
+    return this.#said.atMs + this.#said.durationMs - this.#options.clock.monotonicMs();
+  }
+
+  /** Resolves when it is worth a try: the lease was given back or deleted, was not renewed in time, or cannot be watched. */
+  async untilFree(signal: AbortSignal): Promise<void> {
+    const { clock, retryMs } = this.#options;
+    if (this.#live === undefined) return await clock.sleep(retryMs, signal);
+    const done = new AbortController();
+    const own = AbortSignal.any([signal, done.signal]);
+    const waits = [this.#watch(this.#live, own), this.#untilQuiet(own)];
+    try {
+      await Promise.race(waits);
+    } finally {
+      done.abort(new Error("it may be free"));
+      await Promise.allSettled(waits);
+    }
+  }
+
+  async #watch({ metadata }: KubeObject, signal: AbortSignal): Promise<void> {
+    const { client, clock, lease, retryMs, log } = this.#options;
+    const openedMs = clock.monotonicMs();
+    const one = { namespace: lease.namespace, fieldSelector: `metadata.name=${lease.name}` };
+    const from = { ...one, resourceVersion: metadata.resourceVersion ?? "0", timeoutMs: watchMs, idleMs };
+    try {
+      for await (const event of client.watch(leaseKind, from, signal)) {
+        if (event.kind === "bookmark") continue;
+        if (event.kind === "deleted") return;
+        this.observe(event.object);
+        if (this.holder === "") return;
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      const why = errorMessage(error);
+      if (why !== this.#unwatched)
+        log.error("Cannot watch the lease, asking for it instead", { lease: lease.name, error });
+      this.#unwatched = why;
+    }
+    // A watch that ends at once, or is refused, must not become a loop of requests.
+    await clock.sleep(Math.max(0, openedMs + retryMs - clock.monotonicMs()), signal);
+  }
+
+  /** Until the lease has expired, or was not renewed for so long that the watch may be the one that is silent. */
+  async #untilQuiet(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const beganMs = clock.monotonicMs();
+    for (;;) {
+      const { atMs = beganMs, durationMs = 0 } = this.#said ?? {};
+      const quietMs = Math.max(atMs, beganMs) + durationMs / 3 - clock.monotonicMs();
+      const leftMs = Math.min(quietMs, this.heldForMs());
+      if (leftMs <= 0) return;
+      // The watch may tell of a renewal meanwhile.
+      await clock.sleep(leftMs, signal);
+    }
+  }
+
+  #note(lease: KubeObject): void {
+    const record = readLease(lease, this.#options.leaseMs);
+    if (this.#said?.holder === record.holder && this.#said.renewTime === record.renewTime) return;
+    this.#said = { ...record, atMs: this.#options.clock.monotonicMs() };
+  }
+}

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { after, before, test } from "node:test";
+import { startOperator, type OperatorProcess } from "../../scripts/quickstart/operator-process.ts";
+import { fluxInstanceCrd } from "../../src/api/crd.ts";
+import { fieldsOf, textOf } from "../../src/kube/fields.ts";
+import { systemClock } from "../../src/std/clock.ts";
+import { startControlPlane, type ControlPlane } from "../support/control-plane.ts";
+import { freePort } from "../support/flux-process.ts";
+
+const leasePath = "/apis/coordination.k8s.io/v1/namespaces/flux-system/leases/flux-operator";
+
+let plane: ControlPlane;
+const operators: Operator[] = [];
+
+before(async () => {
+  plane = await startControlPlane({ variant: "light" });
+  await plane.rest.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", fluxInstanceCrd());
+  await plane.rest.create("/api/v1/namespaces", {
+    apiVersion: "v1",
+    kind: "Namespace",
+    metadata: { name: "flux-system" },
+  });
+});
+after(async () => {
+  await Promise.all(operators.map((operator) => operator.stop("SIGKILL")));
+  await plane.stop();
+});
+
+type Operator = OperatorProcess & { readonly healthUrl: string };
+
+/** As the pod of a Deployment: with probes that somebody can ask. */
+async function start(): Promise<Operator> {
+  const address = `127.0.0.1:${await freePort()}`;
+  const { kubeconfigPath, folder } = plane;
+  const operator = startOperator({ kubeconfigPath, folder, args: [`--health-addr=${address}`] });
+  const started = { ...operator, healthUrl: `http://${address}` };
+  operators.push(started);
+  return started;
+}
+
+/** The status and the text of a probe; 0 while nobody listens. */
+async function probe({ healthUrl }: Operator, path: string): Promise<readonly [number, string]> {
+  try {
+    const response = await fetch(`${healthUrl}${path}`, { signal: AbortSignal.timeout(2_000) });
+    return [response.status, await response.text()];
+  } catch {
+    return [0, ""];
+  }
+}
+
+async function eventually(holds: () => boolean | Promise<boolean>, what: () => string): Promise<void> {
+  const deadline = AbortSignal.timeout(60_000);
+  while (!(await holds())) {
+    if (deadline.aborted) throw new Error(`it did not happen within a minute: ${what()}`);
+    await systemClock.sleep(25, deadline).catch(() => undefined);
+  }
+}
+
+async function isReady(operator: Operator): Promise<void> {
+  let last: readonly [number, string] = [0, ""];
+  await eventually(
+    async () => {
+      last = await probe(operator, "/readyz");
+      return last[0] === 200;
+    },
+    () => `/readyz is ${last.join(" ")}\n${operator.log().slice(-5).join("\n")}`,
+  );
+}
+
+async function holder(): Promise<string> {
+  const { body } = await plane.rest.request("GET", leasePath);
+  return textOf(fieldsOf(fieldsOf(body)["spec"])["holderIdentity"]) ?? "";
+}
+
+function leads(operator: Operator): boolean {
+  return operator.log().some((line) => line.includes("Got the lease"));
+}
+
+test("an operator beside the one that leads is Ready, and leads within a second of its end", async () => {
+  const old = await start();
+  await isReady(old);
+  const next = await start();
+  await isReady(next);
+  assert.deepEqual([leads(old), leads(next)], [true, false]);
+  const exited = once(old.process, "exit");
+  old.process.kill("SIGTERM");
+  const [code] = await exited;
+  const endedMs = performance.now();
+  await eventually(
+    () => leads(next),
+    () => next.log().join("\n"),
+  );
+  const leaderlessMs = performance.now() - endedMs;
+  assert.equal(code, 0);
+  assert.ok(leaderlessMs < 1_000, `nobody led for ${leaderlessMs} ms`);
+  await isReady(next);
+  assert.deepEqual(await probe(next, "/healthz"), [200, "ok\n"]);
+  await next.stop();
+  assert.equal(await holder(), "", "the lease is given back");
+});
