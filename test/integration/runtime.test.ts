@@ -477,6 +477,39 @@ test("leader election takes over from one that died, after its lease and not bef
   await next.ended;
 });
 
+test("leader election keeps the lease while the API server takes its time, and renews by one PUT", async () => {
+  const clock = new TestClock(1_000);
+  const one = candidate("one", { clock, leaseMs: 35_000, renewMs: 30_000, retryMs: 5_000 });
+  await one.election.elected(AbortSignal.timeout(5_000));
+  const asked = proxy.requests.length;
+  const answer = Promise.withResolvers<void>();
+  proxy.inject({ path: "/leases/", fault: { kind: "hold", until: answer.promise } });
+  await clock.advance(5_000);
+  await eventually(() => proxy.requests.length > asked, "the renewal");
+  await clock.advance(20_000);
+  assert.deepEqual([one.election.isLeading(), proxy.requests.length - asked], [true, 1]);
+  answer.resolve();
+  await eventually(async () => {
+    await clock.advance(0);
+    return proxy.requests.length === asked + 2;
+  }, "the next renewal");
+  const methods = proxy.requests.slice(asked).map(({ method }) => method);
+  assert.deepEqual(methods, ["PUT", "PUT"]);
+  one.abort.abort(new Error("leaving"));
+  await one.ended;
+});
+
+test("leader election renews after a PUT whose answer was lost", async () => {
+  const one = candidate("one");
+  await one.election.elected(AbortSignal.timeout(5_000));
+  const turns = proxy.requests.length;
+  proxy.inject({ method: "PUT", fault: { kind: "cut", afterBytes: 10 } });
+  await eventually(() => proxy.requests.slice(turns).filter(isPut).length >= 4, "renewals");
+  assert.deepEqual([one.election.isLeading(), one.turns], [true, [true]]);
+  one.abort.abort(new Error("leaving"));
+  await one.ended;
+});
+
 test("leader election is lost, and writes are refused, when the API server is out of reach for too long", async () => {
   const one = candidate("one");
   await one.election.elected(AbortSignal.timeout(5_000));

@@ -17,6 +17,8 @@ export type Fault =
   | { readonly kind: "reset" }
   /** Accepted and never answered. */
   | { readonly kind: "blackhole" }
+  /** Passed on when the promise resolves. */
+  | { readonly kind: "hold"; readonly until: Promise<void> }
   /** The connection is reset after so many bytes of the answer's body. */
   | { readonly kind: "cut"; readonly afterBytes: number }
   /** The answer's body is passed on up to so many bytes, then nothing comes, and the connection stays. */
@@ -135,6 +137,10 @@ type Forwarding = {
 function forward({ request, response, agent, server, fault, onAnswer }: Forwarding): void {
   if (fault?.kind === "reset") return void request.socket.resetAndDestroy();
   if (fault?.kind === "blackhole") return;
+  if (fault?.kind === "hold") {
+    void fault.until.then(() => forward({ request, response, agent, server, fault: undefined, onAnswer }));
+    return;
+  }
   if (fault?.kind === "answer") {
     response.writeHead(fault.status, fault.headers);
     response.end(fault.body ?? "");
@@ -161,7 +167,7 @@ function forward({ request, response, agent, server, fault, onAnswer }: Forwardi
 function passOn(
   answer: IncomingMessage,
   response: ServerResponse,
-  fault: Exclude<Fault, { kind: "answer" | "reset" | "blackhole" }> | undefined,
+  fault: Exclude<Fault, { kind: "answer" | "reset" | "blackhole" | "hold" }> | undefined,
 ): void {
   let left = fault?.afterBytes ?? Number.POSITIVE_INFINITY;
   answer.on("data", (chunk: Buffer) => {
