@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
+import { waitUntilReady } from "../../src/apply/health/wait.ts";
 import { createApiClient, type OwnedApiClient } from "../../src/client/create-client.ts";
 import { guardWrites } from "../../src/client/guard-writes.ts";
 import type { KubeObject, ObjectKey } from "../../src/kube/object.ts";
@@ -12,6 +13,7 @@ import {
   type LeaderElectionOptions,
 } from "../../src/runtime/leader-election.ts";
 import { systemClock } from "../../src/std/clock.ts";
+import { installer } from "../support/installer.ts";
 import { startControlPlane, type ControlPlane } from "../support/control-plane.ts";
 import { TestClock } from "../support/test-clock.ts";
 import { createTestLog, type LogLine } from "../support/test-log.ts";
@@ -241,6 +243,36 @@ test("informer that never gets an answer stays calm", async () => {
   assert.ok(proxy.requests.length >= 3 && proxy.requests.length <= 8, `${proxy.requests.length} requests in 2 s`);
   assert.ok(watching.informer.silentMs() < 2_000, "an answer of any kind is a sign of life");
 });
+
+for (const { name, body } of [
+  { name: "end at once", body: "" },
+  {
+    name: "are told that their version is gone",
+    body: `${JSON.stringify({ type: "ERROR", object: { kind: "Status", code: 410, reason: "Expired", message: "old" } })}\n`,
+  },
+  { name: "break", body: '{"type":' },
+]) {
+  test(`a wait for health stays calm while its watches ${name}`, async () => {
+    proxy.inject({ path: "watch=true", fault: { kind: "answer", status: 200, body }, times: 10_000 });
+    const labels = { watched: "1" };
+    const template = { metadata: { labels }, spec: { containers: [{ name: "manager", image: "a:v1" }] } };
+    const deployment: KubeObject = {
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: { name: "a", namespace, labels },
+      spec: { selector: { matchLabels: labels }, template },
+    };
+    await world.apply(deployment, { fieldManager }, never);
+    const options = { timeoutMs: 2_500, labelSelector: watched, interrupt: never };
+    const result = await waitUntilReady([deployment], options, { client, clock: systemClock, installer }, never);
+    const lists = seen(({ path }) => path.includes("limit="));
+    assert.deepEqual(
+      [result.kind, lists >= 4 && lists <= 8],
+      ["timeout", true],
+      `${lists} lists of two kinds in 2.5 s`,
+    );
+  });
+}
 
 test("informer of a kind that is not installed waits for it", async () => {
   const gvk = { group: "later.example.com", version: "v1", kind: "Thing" };

@@ -3,6 +3,7 @@ import { ApiError, ConnectionError, isExpired } from "../../client/api-error.ts"
 import { type GroupVersionKind, gvkOf } from "../../kube/gvk.ts";
 import { podKind, replicaSetKind } from "../../kube/kinds.ts";
 import type { KubeObject } from "../../kube/object.ts";
+import { backoffMs } from "../../std/backoff.ts";
 import type { Clock } from "../../std/clock.ts";
 import { UnreachableError } from "../../std/errors.ts";
 import type { Installer } from "../installer.ts";
@@ -39,8 +40,10 @@ export type WaitDeps = {
 /** A watch that has been silent for so long is started again from a list; the API server sends bookmarks every minute. */
 const idleMs = 90_000;
 const watchMs = 300_000;
-/** Pause before a new list after a watch broke. */
-const relistMs = 1_000;
+/** Pause before a new list after a watch broke; longer when that happens again and again. */
+const relist = { baseMs: 1_000, maxMs: 5_000 };
+/** A watch that lived for so long was a good one: a new list after its end is no repetition. */
+const goodWatchMs = 10_000;
 /** How often it is looked whether a trouble has stood for too long: time alone makes no event. */
 const pulseMs = 1_000;
 /** `onWaiting` is called after so many pulses, and not more often. */
@@ -140,7 +143,9 @@ async function follow(
   stop: AbortSignal,
 ): Promise<void> {
   const selection = board.selectionOf(gvk, labelSelector);
-  while (!stop.aborted) {
+  for (let short = 0; !stop.aborted;) {
+    const beganMs = clock.monotonicMs();
+    let isBroken = false;
     try {
       const list = await client.list(gvk, selection, stop);
       board.replace(gvk, list.items);
@@ -153,8 +158,11 @@ async function follow(
     } catch (error) {
       stop.throwIfAborted();
       if (!isPassing(error)) throw error;
-      if (!isExpired(error)) await clock.sleep(relistMs, stop);
+      isBroken = !isExpired(error);
     }
+    short = clock.monotonicMs() - beganMs >= goodWatchMs ? 0 : short + 1;
+    // The first time, what has ended or expired is looked at again at once; however it ends, this is never a loop of requests.
+    if (isBroken || short > 1) await clock.sleep(backoffMs(Math.max(1, short), relist), stop);
   }
 }
 
