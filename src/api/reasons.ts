@@ -51,6 +51,7 @@ export const reasons = {
   preflightWarning: "PreflightWarning",
   noController: "NoController",
   lastGoodFailed: "LastGoodFailed",
+  watchRefused: "WatchRefused",
 } as const;
 
 /** One of `reasons`. */
@@ -113,7 +114,9 @@ export const legalReasons = {
     Unknown: [reasons.syncProgressing],
   },
   Unattended: { True: [reasons.noController] },
-  Warning: { True: [reasons.invalidAnnotation, reasons.preflightWarning, reasons.lastGoodFailed] },
+  Warning: {
+    True: [reasons.invalidAnnotation, reasons.preflightWarning, reasons.lastGoodFailed, reasons.watchRefused],
+  },
 } as const satisfies { readonly [type in ConditionType]: Legal };
 
 /**

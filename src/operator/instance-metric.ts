@@ -25,6 +25,21 @@ export function instanceMetric(instances: Pick<Informer, "list">): StateMetric<L
   };
 }
 
+/** A row for each kind that cannot be listed or watched. */
+export function watchMetric(
+  informers: () => readonly Pick<Informer, "gvk" | "trouble">[],
+): StateMetric<"kind" | "reason"> {
+  return {
+    name: "flux_operator_watch_failing",
+    help: "Kinds that cannot be listed or watched: drift of their objects is seen only when the instance is reconciled.",
+    labels: ["kind", "reason"],
+    rows: () =>
+      informers().flatMap(({ gvk, trouble }) =>
+        trouble === undefined ? [] : [{ kind: gvk.kind, reason: trouble.reason }],
+      ),
+  };
+}
+
 function rowOf(instance: KubeObject): { readonly [label in Label]: string } {
   const { uid = "", name, namespace = "", annotations = {} } = instance.metadata;
   const status = fieldsOf(instance["status"]);

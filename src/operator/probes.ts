@@ -13,15 +13,20 @@ export type ProbedParts = {
   readonly log: Logger;
   readonly metrics: Pick<Metrics, "scrape">;
   readonly election: LeaderElection | undefined;
+  /** Those that run as long as this process leads. */
   readonly informers: readonly Informer[];
+  /** Those that run while their kind is served. */
+  readonly followed: { readonly informers: readonly Informer[] };
 };
 
 /** The server of the metrics and that of the probes. */
-export function probesAndMetrics({ config, log, metrics, election, informers }: ProbedParts): readonly Runnable[] {
+export function probesAndMetrics(parts: ProbedParts): readonly Runnable[] {
+  const { config, log, metrics, election, informers, followed } = parts;
   const scrape = async (): Promise<HttpAnswer> => ({ status: 200, ...(await metrics.scrape()) });
   const probes = {
-    "/healthz": () => answerHealth(informers.filter(({ hasSynced: synced }) => synced).map(watchIsAlive)),
-    "/readyz": () => answerHealth(readyChecks(election, informers)),
+    "/healthz": () =>
+      answerHealth([...informers, ...followed.informers].filter(({ hasSynced: synced }) => synced).map(watchIsAlive)),
+    "/readyz": () => answerHealth(readyChecks(election, informers, followed.informers)),
   };
   const metricsServer = createHttpServer({
     name: "metrics",

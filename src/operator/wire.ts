@@ -10,7 +10,7 @@ import { loadConnection } from "../client/load-connection.ts";
 import { LastGoodStore } from "../controllers/flux-instance/last-good-store.ts";
 import { fluxInstanceKind, reconcileFluxInstance } from "../controllers/flux-instance/reconcile.ts";
 import { ReleaseSource } from "../controllers/flux-instance/releases/release-source.ts";
-import { createFollowedKinds } from "../controllers/flux-instance/wake/followed-kinds.ts";
+import { createFollowedKinds, type FollowedKinds } from "../controllers/flux-instance/wake/followed-kinds.ts";
 import { Interrupts, desiredTextOf } from "../controllers/flux-instance/wake/interrupts.ts";
 import {
   createLiveIndex,
@@ -22,6 +22,7 @@ import {
 } from "../controllers/flux-instance/wake/live-index.ts";
 import { embeddedVersions, loadRelease } from "../distribution/load.ts";
 import type { GroupVersionKind } from "../kube/gvk.ts";
+import { keyOf } from "../kube/object-id.ts";
 import type { ObjectKey } from "../kube/object.ts";
 import { proxySettingsOf } from "../oci/proxy.ts";
 import { Registry } from "../oci/registry.ts";
@@ -32,12 +33,12 @@ import { createLeaderElection, type LeaderElection } from "../runtime/leader-ele
 import type { Logger } from "../runtime/log.ts";
 import { runManager, type Runnable, type StartStep } from "../runtime/manager.ts";
 import { createMetrics, type Metrics } from "../runtime/metrics.ts";
-import { createTaskGroup } from "../runtime/task-group.ts";
+import { createTaskGroup, type TaskGroup } from "../runtime/task-group.ts";
 import { WorkQueue } from "../runtime/work-queue.ts";
 import { systemClock } from "../std/clock.ts";
 import { operatorVersion } from "../std/version.ts";
 import type { Config, LeaseConfig } from "./config.ts";
-import { instanceMetric } from "./instance-metric.ts";
+import { instanceMetric, watchMetric } from "./instance-metric.ts";
 import { probesAndMetrics } from "./probes.ts";
 
 const controllerName = "fluxinstance";
@@ -74,10 +75,7 @@ function wire(parts: Parts): readonly StartStep[] {
   const queue = queueOf(controllerName, parts);
   const ledger = new Ledger();
   const interrupts = new Interrupts();
-  const instances = watchInstances(parts, queue, interrupts);
-  const managed = watchedKinds.map((gvk) => watchManaged(gvk, parts, queue, ledger));
-  const whenPresent = createTaskGroup("watches of Flux's own kinds");
-  const followed = createFollowedKinds(whenPresent, (gvk) => watchManaged(gvk, parts, queue, ledger));
+  const { instances, managed, whenPresent, followed } = watchAll(parts, { queue, ledger, interrupts });
   const events = createEventRecorder({ ...base, client, component: operatorName, log });
   const artifacts = watchArtifacts({ ...parts, client }, queue, interrupts);
   const deps = {
@@ -95,6 +93,7 @@ function wire(parts: Parts): readonly StartStep[] {
     overrideManagers: config.overrideManagers,
   };
   metrics.addState(instanceMetric(instances));
+  metrics.addState(watchMetric(() => [instances, ...managed, ...followed.informers]));
   const controller = controllerOf(
     { name: controllerName, queue, workers: config.concurrent },
     parts,
@@ -103,15 +102,40 @@ function wire(parts: Parts): readonly StartStep[] {
   return [
     {
       because: "probes must be answered from the first moment on",
-      runnables: probesAndMetrics({ ...parts, election, informers: [instances, ...managed] }),
+      runnables: probesAndMetrics({ ...parts, election, informers: [instances, ...managed], followed }),
     },
     ...(election === undefined ? [] : [{ because: "only a leader writes", runnables: [electionRunnable(election)] }]),
-    { because: "a reconcile reads what the watches know", runnables: [instances, ...managed].map(informerRunnable) },
+    {
+      because: "a reconcile reads what the watches know",
+      runnables: [
+        { ...informerRunnable(instances), ready: (signal) => instances.synced(signal) },
+        ...managed.map(informerRunnable),
+      ],
+    },
     {
       because: "it may write now, and sees the world",
       runnables: [runnable("events", events), whenPresent, controller, artifacts.poller],
     },
   ];
+}
+
+type Watches = {
+  readonly instances: Informer;
+  readonly managed: readonly Informer[];
+  readonly whenPresent: TaskGroup;
+  readonly followed: FollowedKinds;
+};
+
+function watchAll(
+  parts: Parts,
+  { queue, ledger, interrupts }: { queue: WorkQueue; ledger: Ledger; interrupts: Interrupts },
+): Watches {
+  const instances = watchInstances(parts, queue, interrupts);
+  const onTrouble = (): void => instances.list().forEach((instance) => queue.add(keyOf(instance)));
+  const watch = (gvk: GroupVersionKind): Informer => watchManaged(gvk, parts, { queue, ledger, onTrouble });
+  const whenPresent = createTaskGroup("watches of Flux's own kinds");
+  const followed = createFollowedKinds(whenPresent, watch);
+  return { instances, managed: watchedKinds.map(watch), whenPresent, followed };
 }
 
 function watchInstances({ client, log, metrics }: Parts, queue: WorkQueue, interrupts: Interrupts): Informer {
@@ -132,11 +156,13 @@ function watchInstances({ client, log, metrics }: Parts, queue: WorkQueue, inter
   });
 }
 
+/** What a watch of a managed kind tells. All instances must say which kinds cannot be watched. */
+type Managed = { readonly queue: WorkQueue; readonly ledger: Ledger; readonly onTrouble: () => void };
+
 function watchManaged(
   gvk: GroupVersionKind,
   { client, log, metrics }: Parts,
-  queue: WorkQueue,
-  ledger: Ledger,
+  { queue, ledger, onTrouble }: Managed,
 ): Informer {
   return createInformer({
     ...base,
@@ -146,6 +172,7 @@ function watchManaged(
     routes: [{ queue, keysOf: (change) => keysOfDrift(change, ledger) }],
     keep: keepWhole,
     onCorrections: (changes) => metrics.corrected(gvk.kind, changes),
+    onTrouble,
     log,
   });
 }
@@ -225,7 +252,8 @@ function informerRunnable(informer: Informer): Runnable {
   return {
     name: `watch of ${informer.gvk.kind}`,
     run: (signal) => informer.run(signal),
-    ready: (signal) => informer.synced(signal),
+    // Objects of a kind that may not be listed are asked for one by one.
+    ready: (signal) => informer.answered(signal),
   };
 }
 

@@ -10,7 +10,10 @@ for (const { name, checks, want } of [
   { name: "is well without checks", checks: [], want: [200, "ok\n"] },
   {
     name: "names what is wrong",
-    checks: [watchIsAlive({ gvk, silentMs: () => 16 * 60_000 }), ...readyChecks(undefined, [{ gvk, hasSynced: true }])],
+    checks: [
+      watchIsAlive({ gvk, silentMs: () => 16 * 60_000 }),
+      ...readyChecks(undefined, [{ gvk, hasSynced: true, trouble: undefined }]),
+    ],
     want: [503, "[-]watch-Deployment failed: the watch of Deployment is silent for too long\n[+]sync-Deployment ok\n"],
   },
   {
@@ -20,22 +23,37 @@ for (const { name, checks, want } of [
   },
   {
     name: "is not well before the first list",
-    checks: readyChecks(undefined, [{ gvk, hasSynced: false }]),
+    checks: readyChecks(undefined, [{ gvk, hasSynced: false, trouble: undefined }]),
     want: [503, "[-]sync-Deployment failed: Deployment is not listed yet\n"],
   },
   {
+    name: "says why a kind cannot be watched, whether or not it was listed, of followed kinds too",
+    checks: readyChecks(
+      undefined,
+      [{ gvk, hasSynced: true, trouble: { reason: "Forbidden", message: "Cannot watch Deployment: forbidden" } }],
+      [
+        { gvk: { ...gvk, kind: "Kustomization" }, hasSynced: false, trouble: undefined },
+        { gvk: { ...gvk, kind: "GitRepository" }, hasSynced: false, trouble: { reason: "500", message: "down" } },
+      ],
+    ),
+    want: [
+      503,
+      "[-]watch of Deployment failed: Cannot watch Deployment: forbidden\n[-]watch of GitRepository failed: down\n",
+    ],
+  },
+  {
     name: "is not well before it knows who holds the lease",
-    checks: readyChecks({ hasHeard: false, isLeading: () => false }, [{ gvk, hasSynced: false }]),
+    checks: readyChecks({ hasHeard: false, isLeading: () => false }, [{ gvk, hasSynced: false, trouble: undefined }]),
     want: [503, "[-]lease failed: the API server has not told yet who holds the lease\n"],
   },
   {
     name: "is well while another process leads, whose watches these are",
-    checks: readyChecks({ hasHeard: true, isLeading: () => false }, [{ gvk, hasSynced: false }]),
+    checks: readyChecks({ hasHeard: true, isLeading: () => false }, [{ gvk, hasSynced: false, trouble: undefined }]),
     want: [200, "ok\n"],
   },
   {
     name: "is not well when it leads, before the first list",
-    checks: readyChecks({ hasHeard: true, isLeading: () => true }, [{ gvk, hasSynced: false }]),
+    checks: readyChecks({ hasHeard: true, isLeading: () => true }, [{ gvk, hasSynced: false, trouble: undefined }]),
     want: [503, "[+]lease ok\n[-]sync-Deployment failed: Deployment is not listed yet\n"],
   },
 ]) {

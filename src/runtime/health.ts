@@ -17,23 +17,33 @@ export function watchIsAlive(informer: Pick<Informer, "silentMs" | "gvk">): Heal
 }
 
 /** Whether the first list is complete. */
-function hasSynced(informer: Pick<Informer, "hasSynced" | "gvk">): HealthCheck {
+function hasSynced(informer: Probed): HealthCheck {
   const { kind } = informer.gvk;
   return { name: `sync-${kind}`, check: () => (informer.hasSynced ? undefined : `${kind} is not listed yet`) };
 }
+
+/** Whether the API server lets us follow the kind. */
+function isWatched(informer: Probed): HealthCheck {
+  return { name: `watch of ${informer.gvk.kind}`, check: () => informer.trouble?.message };
+}
+
+type Probed = Pick<Informer, "hasSynced" | "trouble" | "gvk">;
 
 /** Tells whether this process leads, or stands by for the one that does. */
 type Standing = Pick<LeaderElection, "hasHeard" | "isLeading">;
 
 /**
  * For readiness. Who stands by is ready as soon as the API server has told who holds the lease, since a rolling update ends the leader only
- * then; the watches begin when it leads, and count from then on. `election` is undefined for a process that leads without a lease.
+ * then; the watches begin when it leads, and count from then on. `election` is undefined for a process that leads without a lease. Of
+ * `followed` kinds, which are served only while Flux is installed, nothing counts but what keeps them from being watched.
  */
 export function readyChecks(
   election: Standing | undefined,
-  informers: readonly Pick<Informer, "hasSynced" | "gvk">[],
+  informers: readonly Probed[],
+  followed: readonly Probed[] = [],
 ): readonly HealthCheck[] {
-  const synced = informers.map(hasSynced);
+  const troubled = [...informers, ...followed].filter(({ trouble }) => trouble !== undefined).map(isWatched);
+  const synced = [...informers.filter(({ trouble }) => trouble === undefined).map(hasSynced), ...troubled];
   if (election === undefined) return synced;
   const wrong = "the API server has not told yet who holds the lease";
   const heard = { name: "lease", check: () => (election.hasHeard ? undefined : wrong) };

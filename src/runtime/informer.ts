@@ -8,6 +8,7 @@ import type { ListWatchLimits } from "./list-watch.ts";
 import type { Logger } from "./log.ts";
 import { ObjectStore } from "./object-store.ts";
 import type { ObjectChange } from "./object-store.ts";
+import { WatchHealth, isDenial, type WatchTrouble } from "./watch-trouble.ts";
 import type { WorkQueue } from "./work-queue.ts";
 
 export type { ObjectChange } from "./object-store.ts";
@@ -29,6 +30,8 @@ export type InformerOptions = {
   readonly keep?: (object: KubeObject) => KubeObject;
   /** Called with the number of changes that a later list has found and no watch has reported. */
   readonly onCorrections?: (changes: number) => void;
+  /** Called when the kind cannot be listed or watched, for another reason than before, or when it can again. */
+  readonly onTrouble?: (trouble: WatchTrouble | undefined) => void;
   readonly log: Logger;
   readonly clock: Clock;
   readonly random: Random;
@@ -42,8 +45,14 @@ export type Informer = {
   get(key: ObjectKey): KubeObject | undefined;
   list(): readonly KubeObject[];
   readonly hasSynced: boolean;
+  /** Whether `list` is all there is, up to the lag of a watch: false before the first list, and from any failure until a watch is accepted. */
+  readonly isTrusted: boolean;
+  /** Why the kind cannot be listed or watched, when that is more than a passing failure. */
+  readonly trouble: WatchTrouble | undefined;
   /** Resolves after the first whole list; rejects with the signal's reason. */
   synced(signal: AbortSignal): Promise<void>;
+  /** Resolves when `synced` does, or when the API server refuses to list the kind. */
+  answered(signal: AbortSignal): Promise<void>;
   /** Milliseconds since the API server was last heard (an answer of any status, an event, a bookmark), from creation on. */
   silentMs(): number;
   /** Resolves once the signal is aborted; never rejects for what the API server does. */
@@ -55,6 +64,8 @@ export function createInformer(options: InformerOptions): Informer {
   const { clock, gvk } = options;
   const store = new ObjectStore({ keep: options.keep ?? withoutManagedFields });
   const firstList = Promise.withResolvers<void>();
+  const firstAnswer = Promise.withResolvers<void>();
+  const health = new WatchHealth(clock, (trouble) => options.onTrouble?.(trouble));
   let hasSynced = false;
   let heardMs = clock.monotonicMs();
   const notify = (changes: readonly ObjectChange[]): void => {
@@ -66,12 +77,18 @@ export function createInformer(options: InformerOptions): Informer {
       if (hasSynced) options.onCorrections?.(changes.length);
       hasSynced = true;
       firstList.resolve();
+      firstAnswer.resolve();
       notify(changes);
     },
     put: (object: KubeObject) => notify(store.put(object)),
     remove: (object: KubeObject) => notify(store.remove(object)),
     contact: () => {
       heardMs = clock.monotonicMs();
+    },
+    watching: () => health.works(),
+    failed: (error: unknown) => {
+      health.failed(error);
+      if (isDenial(error)) firstAnswer.resolve();
     },
   };
   return {
@@ -81,6 +98,13 @@ export function createInformer(options: InformerOptions): Informer {
     get hasSynced() {
       return hasSynced;
     },
+    get isTrusted() {
+      return hasSynced && !health.isInDoubt;
+    },
+    get trouble() {
+      return health.trouble;
+    },
+    answered: (signal) => orAborted(firstAnswer.promise, signal),
     synced: (signal) => orAborted(firstList.promise, signal),
     silentMs: () => clock.monotonicMs() - heardMs,
     run: (signal) => runListWatch({ ...options, sink }, signal),

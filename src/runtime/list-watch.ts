@@ -57,6 +57,10 @@ export type ListWatchSink = {
   remove(object: KubeObject): void;
   /** The API server has sent something. */
   contact(): void;
+  /** The API server has accepted a watch, or delivers through it. */
+  watching(): void;
+  /** A list or a watch has failed. */
+  failed(error: unknown): void;
 };
 
 /** Which objects of one kind to follow, and the sink that receives them. */
@@ -159,7 +163,10 @@ class ListWatch {
       resourceVersion,
       timeoutMs,
       idleMs: this.#limits.idleMs,
-      onContact: () => sink.contact(),
+      onContact: () => {
+        sink.contact();
+        sink.watching();
+      },
     };
     this.#openedMs = clock.monotonicMs();
     this.#stream = client.watch(gvk, watch, this.#signal)[Symbol.asyncIterator]();
@@ -193,6 +200,7 @@ class ListWatch {
     const { log, gvk, sink } = this.#options;
     await this.#closeStream();
     if (error instanceof ApiError || error instanceof NoSuchKindError) sink.contact();
+    sink.failed(error);
     const gone = isExpired(error);
     const level = gone || error instanceof NoSuchKindError ? "debug" : "error";
     log[level](this.#state.kind === "empty" ? "Cannot list, trying again" : "Watch failed, trying again", {

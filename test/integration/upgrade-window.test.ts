@@ -74,6 +74,7 @@ async function liveIndex(): Promise<LiveIndex> {
   const metadata = objects.map((object): [string, ObjectMeta] => [formatObjectId(objectIdOf(object)), object.metadata]);
   return {
     metadata: () => new Map(metadata),
+    troubles: () => [],
     deployment: ({ name }) =>
       objects.find((object) => object.kind === deploymentKind.kind && object.metadata.name === name),
   };

@@ -62,6 +62,8 @@ export type FluxClusterOptions = {
   readonly kubeconfig?: (plane: ControlPlane) => Promise<string>;
   /** The operator's program, where it is not src/operator/main.ts. */
   readonly main?: string;
+  /** More arguments of the operator. */
+  readonly args?: readonly string[];
 };
 
 export async function startFluxCluster(options: FluxClusterOptions = {}): Promise<FluxCluster> {
@@ -76,6 +78,7 @@ export async function startFluxCluster(options: FluxClusterOptions = {}): Promis
     startOperator({
       kubeconfigPath,
       folder: plane.folder,
+      args: options.args ?? [],
       ...(options.main === undefined ? {} : { main: options.main }),
     });
   let operator = start();

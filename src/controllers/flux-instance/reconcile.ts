@@ -93,7 +93,8 @@ async function gather(key: ObjectKey, deps: ReconcileDeps, signal: AbortSignal):
   if (instance === undefined) return undefined;
   const live = deps.liveIndex.metadata(key);
   if (key.namespace !== deps.ownNamespace) return worldOf(instance, live, deps.ownNamespace);
-  return worldOf(instance, live, deps.ownNamespace, await deps.lastGood.read(instance, signal));
+  const world = worldOf(instance, live, deps.ownNamespace, await deps.lastGood.read(instance, signal));
+  return { ...world, unwatched: deps.liveIndex.troubles() };
 }
 
 type Step = {

@@ -23,6 +23,8 @@ export type World = {
   readonly recorded: FluxInstanceStatus;
   /** Metadata of the live objects that carry our owner labels. */
   readonly live: LiveMetadata;
+  /** The kinds that cannot be watched, as sentences. */
+  readonly unwatched: readonly string[];
   /** The last good revision, and the upgrade that has failed since. */
   readonly lastGood: LastGoodState;
   /** The operator's namespace, the only one in which an instance is reconciled. */
@@ -48,6 +50,7 @@ export function worldOf(
     desired: attempt(() => canonicalInstance(parseStoredFluxInstance(instance))),
     recorded: readStatus(instance["status"]),
     live,
+    unwatched: [],
     lastGood: trustedRecord(lastGood, instance),
     ownNamespace,
   };

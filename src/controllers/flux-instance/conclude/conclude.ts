@@ -40,6 +40,9 @@ export type ConcludeDeps = {
   readonly log: Logger;
 };
 
+/** Warnings that are news for an event. The others stand in what the user has just written. */
+const eventful: ReadonlySet<string> = new Set([reasons.preflightWarning, reasons.watchRefused]);
+
 /**
  * The only writer of status and events, and of this reconcile's lines in the log. Events follow the status, and are sent only when it has
  * changed.
@@ -229,7 +232,7 @@ export class Conclusion {
 
   #tellWarnings({ conditions }: FluxInstanceStatus): void {
     const found = findCondition(conditions, conditionTypes.warning);
-    if (found?.reason !== reasons.preflightWarning || found.message === this.#warned) return;
+    if (found === undefined || !eventful.has(found.reason) || found.message === this.#warned) return;
     this.#warned = found.message;
     this.#tell({ type: "Warning", reason: found.reason, message: found.message });
   }

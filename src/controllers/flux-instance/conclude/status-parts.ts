@@ -23,9 +23,10 @@ export function handled({ recorded, settings, generation }: World): FluxInstance
 }
 
 /** The Warning condition: everything that needs attention and does no harm to what runs. The first warning gives the reason. */
-export function warnings({ settings, lastGood, recorded }: World): ConditionChange {
+export function warnings({ settings, lastGood, recorded, unwatched }: World): ConditionChange {
   const found = [
     ...(recorded.warnings ?? []).map((message) => ({ reason: reasons.preflightWarning, message })),
+    ...unwatched.map((message) => ({ reason: reasons.watchRefused, message })),
     ...settings.warnings.map(({ message }) => ({ reason: reasons.invalidAnnotation, message })),
     ...(lastGood.kind === "damaged" ? [{ reason: reasons.lastGoodFailed, message: lastGood.message }] : []),
   ];

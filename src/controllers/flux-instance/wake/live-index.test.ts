@@ -18,9 +18,12 @@ function object(kind: string, name: string, metadata: JsonObject = {}, status: J
 }
 
 /** An informer that has seen `objects`, and whatever else nobody asks of it here. */
-function informerOf(gvk: GroupVersionKind, objects: readonly KubeObject[]): Informer {
+function informerOf(gvk: GroupVersionKind, objects: readonly KubeObject[], more: Partial<Informer> = {}): Informer {
   return {
     gvk,
+    isTrusted: true,
+    trouble: undefined,
+    answered: async () => undefined,
     list: () => objects,
     get: (key) =>
       objects.find(({ metadata: { name, namespace = "" } }) => name === key.name && namespace === key.namespace),
@@ -28,6 +31,7 @@ function informerOf(gvk: GroupVersionKind, objects: readonly KubeObject[]): Info
     synced: async () => undefined,
     silentMs: () => 0,
     run: async () => undefined,
+    ...more,
   };
 }
 
@@ -61,6 +65,32 @@ test("createLiveIndex() finds Deployments", () =>
     ["source-controller", "other"].map((name) => index.deployment({ namespace: "flux-system", name })),
     [deployment, undefined],
   ));
+
+test("createLiveIndex() does not vouch for what a watch knew before it failed, and tells which kinds cannot be watched", () => {
+  const trouble = { reason: "Forbidden", message: "Cannot watch Service: services is forbidden" };
+  const failing = createLiveIndex(
+    [
+      informerOf(gvkOf(service), [service], { isTrusted: false, trouble }),
+      informerOf(deploymentKind, [deployment], { isTrusted: false }),
+    ],
+    { informers: [informerOf(gvkOf(kustomization), [kustomization])] },
+  );
+  assert.deepEqual(
+    [
+      [...failing.metadata(owner).keys()],
+      failing.deployment({ namespace: "flux-system", name: "source-controller" }),
+      failing.troubles(),
+    ],
+    [
+      ["flux-system_a_kustomize.toolkit.fluxcd.io_Kustomization"],
+      undefined,
+      [
+        "Service is looked at only when the instance is reconciled, since it cannot be watched: " +
+          "Cannot watch Service: services is forbidden; allow the operator to list and watch it",
+      ],
+    ],
+  );
+});
 
 const ready = { observedGeneration: 1, replicas: 1, updatedReplicas: 1, availableReplicas: 1 };
 const wellDeployment = object("Deployment", "source-controller", { resourceVersion: "2" }, ready);

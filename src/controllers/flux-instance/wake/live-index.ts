@@ -44,9 +44,15 @@ export type LiveIndex = {
   metadata(owner: ObjectKey): LiveMetadata;
   /** The whole Deployment; undefined when the watch does not know it. */
   deployment(key: ObjectKey): KubeObject | undefined;
+  /** The kinds that cannot be watched, each as a sentence, sorted. */
+  troubles(): readonly string[];
 };
 
-/** `informers` run for the life of the process; `followed` has those that run only while their kind is served. */
+/**
+ * What a watch that has failed once knew is left out until the next one is accepted: then nobody knows what has changed since, and whoever asks
+ * for these objects must ask the API server. `informers` run for the life of the process; `followed` has those that run only while their kind is
+ * served.
+ */
 export function createLiveIndex(
   informers: readonly Informer[],
   followed: { readonly informers: readonly Informer[] },
@@ -56,12 +62,20 @@ export function createLiveIndex(
     metadata: (owner) =>
       new Map(
         [...informers, ...followed.informers]
+          .filter(({ isTrusted }) => isTrusted)
           .flatMap((informer) => informer.list())
           .filter((object) => ownerOf(object)?.name === owner.name && ownerOf(object)?.namespace === owner.namespace)
           .map((object): [string, ObjectMeta] => [formatObjectId(objectIdOf(object)), object.metadata]),
       ),
-    deployment: (key) => deployments?.get(key),
+    deployment: (key) => (deployments?.isTrusted === true ? deployments.get(key) : undefined),
+    troubles: () => [...informers, ...followed.informers].flatMap(troubleOf).toSorted(),
   };
+}
+
+function troubleOf({ gvk, trouble }: Pick<Informer, "gvk" | "trouble">): readonly string[] {
+  if (trouble === undefined) return [];
+  const what = `${gvk.kind} is looked at only when the instance is reconciled, since it cannot be watched`;
+  return [`${what}: ${trouble.message}; allow the operator to list and watch it`];
 }
 
 /** The keys of the instances to reconcile after a change of a managed object: another client has changed it, or its health is another one. */
