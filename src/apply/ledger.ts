@@ -15,6 +15,11 @@ export class Ledger {
     this.#entries.set(formatObjectId(objectIdOf(desired)), { desired: digestOf(desired), seen: answer.metadata });
   }
 
+  /** Whether the object is one that was recorded. */
+  has(id: ObjectId): boolean {
+    return this.#entries.has(formatObjectId(id));
+  }
+
   /** Whether nothing can have changed since `record`: the same manifest is desired, and no other client wrote the live object. */
   isUnchanged(desired: KubeObject, live: ObjectMeta | undefined): boolean {
     const entry = this.#entries.get(formatObjectId(objectIdOf(desired)));

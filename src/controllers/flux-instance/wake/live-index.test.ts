@@ -97,6 +97,14 @@ const wellDeployment = object("Deployment", "source-controller", { resourceVersi
 const moreReady = object("Deployment", "source-controller", { resourceVersion: "3" }, { ...ready, readyReplicas: 1 });
 const edited = object("Service", "source-controller", { resourceVersion: "2", generation: 2 });
 const unknown = object("Service", "unknown", { generation: 5 });
+const stranger = { ...owner, name: "another" };
+const given = object("Service", "source-controller", {
+  resourceVersion: "2",
+  generation: 2,
+  labels: { ...owned, [labels.ownerName]: stranger.name },
+});
+const copied = object("Deployment", "copied", { namespace: "tenant" });
+const copiedReady = object("Deployment", "copied", { namespace: "tenant", resourceVersion: "2" }, ready);
 const unlabelled = object("Service", "source-controller", { resourceVersion: "2", generation: 2, labels: {} });
 
 for (const { name, change, want } of [
@@ -121,6 +129,21 @@ for (const { name, change, want } of [
     name: "concerns the instance whose labels were taken off",
     change: { kind: "updated", object: unlabelled, previous: service },
     want: [owner],
+  },
+  {
+    name: "concerns both the instance that had the object and the one that it was given to",
+    change: { kind: "updated", object: given, previous: service },
+    want: [owner, stranger],
+  },
+  {
+    name: "concerns the instance that had the object when it gets it back",
+    change: { kind: "updated", object: edited, previous: given },
+    want: [stranger, owner],
+  },
+  {
+    name: "concerns nobody when an object that nobody has applied carries the labels, and gets well",
+    change: { kind: "updated", object: copiedReady, previous: copied },
+    want: [],
   },
   { name: "concerns nobody without owner labels", change: { kind: "added", object: unlabelled }, want: [] },
   {
@@ -155,7 +178,7 @@ for (const { name, change, want } of [
 ] satisfies readonly { name: string; change: ObjectChange; want: readonly ObjectKey[] }[]) {
   test(`keysOfDrift() ${name}`, () => {
     const ledger = new Ledger();
-    for (const desired of [service, account, deployment]) ledger.record(desired, desired);
+    for (const desired of [service, account, deployment, kustomization]) ledger.record(desired, desired);
     assert.deepEqual(keysOfDrift(change, ledger), want);
   });
 }

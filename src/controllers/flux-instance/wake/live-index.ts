@@ -78,15 +78,28 @@ function troubleOf({ gvk, trouble }: Pick<Informer, "gvk" | "trouble">): readonl
   return [`${what}: ${trouble.message}; allow the operator to list and watch it`];
 }
 
-/** The keys of the instances to reconcile after a change of a managed object: another client has changed it, or its health is another one. */
-export function keysOfDrift(change: ObjectChange, ledger: Pick<Ledger, "isDrift">): readonly ObjectKey[] {
+/**
+ * The keys of the instances to reconcile after a change of a managed object: another client has changed it, or its health is another one. An
+ * object that was given to another owner concerns both. One that nobody has applied concerns nobody, whatever its labels say.
+ */
+export function keysOfDrift(change: ObjectChange, ledger: Pick<Ledger, "isDrift" | "has">): readonly ObjectKey[] {
   const { object } = change;
-  const owner = ownerOf(object) ?? (change.kind === "updated" ? ownerOf(change.previous) : undefined);
-  if (owner === undefined) return [];
+  const id = objectIdOf(object);
+  if (!ledger.has(id)) return [];
   const live = change.kind === "deleted" ? undefined : object.metadata;
-  if (ledger.isDrift(objectIdOf(object), live)) return [owner];
+  if (ledger.isDrift(id, live)) return ownersOf(change);
   if (change.kind !== "updated" || !hasHealth(gvkOf(object))) return [];
-  return readinessOf(object).status === readinessOf(change.previous).status ? [] : [owner];
+  return readinessOf(object).status === readinessOf(change.previous).status ? [] : ownersOf(change);
+}
+
+/** The owners before and after the change, each once. */
+function ownersOf(change: ObjectChange): readonly ObjectKey[] {
+  const states = change.kind === "updated" ? [change.previous, change.object] : [change.object];
+  const owners = states.flatMap((state) => ownerOf(state) ?? []);
+  return owners.filter(
+    ({ namespace, name }, index) =>
+      index === owners.findIndex((one) => one.name === name && one.namespace === namespace),
+  );
 }
 
 function ownerOf(object: KubeObject): ObjectKey | undefined {
