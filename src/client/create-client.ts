@@ -29,11 +29,19 @@ import { Transport, type HttpRequest, type TransportOptions } from "./transport.
 import { watchEvents } from "./watch.ts";
 
 /** A client that owns sockets: the caller must call `close` at the end. */
-export type OwnedApiClient = ApiClient & { close(): Promise<void> };
+export type OwnedApiClient = ApiClient & {
+  /**
+   * The same client over the same sockets, but `check` is called right before a write leaves us, at each attempt, and what it throws ends the
+   * write: a leader that has lost its lease writes no more, however long the write was held up.
+   */
+  guardWrites(check: () => void): ApiClient;
+  close(): Promise<void>;
+};
 
 /** The client for one API server. It opens no connection before the first request. */
 export function createApiClient(options: TransportOptions): OwnedApiClient {
-  return new RawClient(new Transport(options));
+  const transport = new Transport(options);
+  return new RawClient({ transport, discovery: new Discovery(transport) });
 }
 
 const json = { "content-type": "application/json" };
@@ -46,13 +54,21 @@ type Write = {
   readonly verb: string;
 };
 
+type Shared = { readonly transport: Transport; readonly discovery: Discovery };
+
 class RawClient implements OwnedApiClient {
   readonly #transport: Transport;
+  readonly #mayWrite: (() => void) | undefined;
   readonly discovery: Discovery;
 
-  constructor(transport: Transport) {
+  constructor({ transport, discovery }: Shared, mayWrite?: () => void) {
     this.#transport = transport;
-    this.discovery = new Discovery(transport);
+    this.discovery = discovery;
+    this.#mayWrite = mayWrite;
+  }
+
+  guardWrites(check: () => void): ApiClient {
+    return new RawClient({ transport: this.#transport, discovery: this.discovery }, check);
   }
 
   async get(gvk: GroupVersionKind, key: ObjectKey, signal: AbortSignal): Promise<KubeObject> {
@@ -217,8 +233,9 @@ class RawClient implements OwnedApiClient {
   }
 
   async #send(request: HttpRequest, gvk: GroupVersionKind, signal: AbortSignal): Promise<unknown> {
+    const check = request.method === "GET" ? undefined : this.#mayWrite;
     try {
-      return await this.#transport.json(request, signal);
+      return await this.#transport.json({ ...request, ...(check === undefined ? {} : { check }) }, signal);
     } catch (error) {
       throw this.#kindIsGone(error, gvk) ? new NoSuchKindError(describeKind(gvk)) : error;
     }

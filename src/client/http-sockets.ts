@@ -19,6 +19,8 @@ export type Exchange = {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
+  /** Called right before the request is written to a connected socket; when it throws, nothing is sent. */
+  readonly check: () => void;
 };
 
 /** HTTP/1.1 over sockets to one server, never through a proxy of the environment; an idle one is kept for the next request. */
@@ -26,6 +28,7 @@ export class HttpSockets {
   readonly #connection: Pick<Connection, "server" | "tls">;
   readonly #server: URL;
   readonly #agent: Agent;
+  readonly #connected = new WeakSet<Socket>();
   #tls: { readonly from: TlsMaterial; readonly options: ConnectionOptions } | undefined;
 
   /** Requests wait while `maxSockets` others are under way. */
@@ -45,12 +48,12 @@ export class HttpSockets {
   }
 
   /** Resolves when the head of the answer is there. Whoever does not read its body to the end must abort the signal. */
-  async exchange({ method, path, headers, body }: Exchange, signal: AbortSignal): Promise<IncomingMessage> {
+  async exchange({ method, path, headers, body, check }: Exchange, signal: AbortSignal): Promise<IncomingMessage> {
     if (this.#isSecure() && !this.#hasIdle()) await this.#renewTls();
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const content = body === undefined ? undefined : Buffer.from(body);
-    const send = this.#isSecure() ? requestTls : requestPlain;
-    const request = send({
+    const open = this.#isSecure() ? requestTls : requestPlain;
+    const request = open({
       agent: this.#agent,
       hostname: this.#server.hostname.replace(/^\[|\]$/g, ""),
       port: this.#server.port,
@@ -63,7 +66,18 @@ export class HttpSockets {
     request.once("response", resolve);
     // It may also fail after the answer has begun; then the reader of the body is told.
     request.on("error", reject);
-    request.end(content);
+    const send = (): void => {
+      try {
+        check();
+        request.end(content);
+      } catch (error) {
+        request.destroy(error instanceof Error ? error : new Error("the request was not sent", { cause: error }));
+      }
+    };
+    request.once("socket", (socket) => {
+      if (this.#connected.has(socket)) send();
+      else socket.once(this.#connectEvent(), send);
+    });
     return await promise;
   }
 
@@ -88,9 +102,15 @@ export class HttpSockets {
 
   // Not asynchronous: the agent counts only sockets that it has in hand.
   #connect(wanted: ClientRequestArgs): Socket {
-    if (!this.#isSecure()) return withinTime(connectPlain(wanted as NetConnectOpts), "connect");
-    const options = { ...(wanted as ConnectionOptions), ...this.#tls?.options };
-    return withinTime(connectTls(options), "secureConnect");
+    const socket = this.#isSecure()
+      ? connectTls({ ...(wanted as ConnectionOptions), ...this.#tls?.options })
+      : connectPlain(wanted as NetConnectOpts);
+    socket.once(this.#connectEvent(), () => this.#connected.add(socket));
+    return withinTime(socket, this.#connectEvent());
+  }
+
+  #connectEvent(): "connect" | "secureConnect" {
+    return this.#isSecure() ? "secureConnect" : "connect";
   }
 }
 

@@ -19,6 +19,8 @@ export type HttpRequest = {
   readonly action: string;
   /** Whether the same request can be sent twice without harm. */
   readonly idempotent: boolean;
+  /** Called right before the request is written to a socket, at each attempt; what it throws ends the request. */
+  readonly check?: () => void;
   /** For all attempts together, body included. 30 s by default. */
   readonly timeoutMs?: number;
 };
@@ -122,15 +124,25 @@ export class Transport {
   ): Promise<Answer<T>> {
     const { method, action, body } = request;
     const headers = await this.#headers(request, freshLogin);
+    let refusal: { readonly thrown: unknown } | undefined;
+    const check = (): void => {
+      try {
+        request.check?.();
+      } catch (thrown) {
+        refusal = { thrown };
+        throw thrown;
+      }
+    };
     let status: number | undefined;
     try {
       const path = `${this.#prefix}${request.path}`;
-      const answer = await sockets.exchange({ method, path, headers, body }, signal);
+      const answer = await sockets.exchange({ method, path, headers, body, check }, signal);
       status = answer.statusCode ?? 0;
       if (status < 300) return { kind: "ok", value: await read(answer) };
       return { kind: "failed", error: await readFailure(answer, action) };
     } catch (error) {
       if (signal.aborted) throw signal.reason;
+      if (refusal !== undefined) throw refusal.thrown;
       if (error instanceof ConnectionError) return { kind: "failed", error };
       return { kind: "failed", error: new ConnectionError(action, errorMessage(error), error) };
     } finally {

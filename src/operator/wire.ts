@@ -4,8 +4,7 @@ import { installer } from "../api/installer.ts";
 import { fluxInstance, operatorName } from "../api/names.ts";
 import { Ledger } from "../apply/ledger.ts";
 import type { ApiClient } from "../client/api-client.ts";
-import { createApiClient } from "../client/create-client.ts";
-import { guardWrites } from "../client/guard-writes.ts";
+import { createApiClient, type OwnedApiClient } from "../client/create-client.ts";
 import { loadConnection } from "../client/load-connection.ts";
 import { LastGoodStore } from "../controllers/flux-instance/last-good-store.ts";
 import { fluxInstanceKind, reconcileFluxInstance } from "../controllers/flux-instance/reconcile.ts";
@@ -64,14 +63,14 @@ type Parts = {
   readonly config: Config;
   readonly log: Logger;
   readonly metrics: Metrics;
-  readonly client: ApiClient;
+  readonly client: OwnedApiClient;
   readonly registry: Registry;
 };
 
 function wire(parts: Parts): readonly StartStep[] {
   const { config, log, metrics } = parts;
   const election = config.leaderElection === undefined ? undefined : elect(parts, config.leaderElection);
-  const client = election === undefined ? parts.client : guardWrites(parts.client, () => election.assertLeading());
+  const client = election === undefined ? parts.client : parts.client.guardWrites(() => election.assertLeading());
   const queue = queueOf(controllerName, parts);
   const ledger = new Ledger();
   const interrupts = new Interrupts();
@@ -180,7 +179,11 @@ function watchManaged(
 type ArtifactWatch = { readonly releases: ReleaseSource; readonly poller: Runnable };
 
 /** Artifacts are polled by a queue of their own, so that an unavailable registry delays no reconcile. */
-function watchArtifacts(parts: Parts, queue: WorkQueue, interrupts: Interrupts): ArtifactWatch {
+function watchArtifacts(
+  parts: Omit<Parts, "client"> & { readonly client: ApiClient },
+  queue: WorkQueue,
+  interrupts: Interrupts,
+): ArtifactWatch {
   const { client, registry } = parts;
   const polls = queueOf(artifactControllerName, parts);
   const releases = new ReleaseSource({
@@ -201,7 +204,7 @@ function watchArtifacts(parts: Parts, queue: WorkQueue, interrupts: Interrupts):
   return { releases, poller };
 }
 
-function queueOf(name: string, { config, metrics }: Parts): WorkQueue {
+function queueOf(name: string, { config, metrics }: Pick<Parts, "config" | "metrics">): WorkQueue {
   return new WorkQueue({
     clock: systemClock,
     backoff: { baseMs: config.minRetryDelayMs, maxMs: config.maxRetryDelayMs },
@@ -211,7 +214,7 @@ function queueOf(name: string, { config, metrics }: Parts): WorkQueue {
 
 function controllerOf(
   controller: Pick<ControllerOptions, "name" | "queue" | "workers">,
-  { config, log, metrics }: Parts,
+  { config, log, metrics }: Pick<Parts, "config" | "log" | "metrics">,
   reconcile: ControllerOptions["reconcile"],
 ): Runnable {
   const observer = metrics.forController(controller.name, controller.workers);

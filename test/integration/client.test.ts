@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
+import { setImmediate as immediate } from "node:timers/promises";
 
-import type { WatchEvent } from "../../src/client/api-client.ts";
+import type { ApiClient, WatchEvent } from "../../src/client/api-client.ts";
 import {
   ApiError,
   ConnectionError,
@@ -14,11 +15,14 @@ import type { Connection } from "../../src/client/connection.ts";
 import { createApiClient } from "../../src/client/create-client.ts";
 import type { OwnedApiClient } from "../../src/client/create-client.ts";
 import { storageHash } from "../../src/client/discovery.ts";
+import type { TransportOptions } from "../../src/client/transport.ts";
 import { loadConnection } from "../../src/client/load-connection.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
+import { LeadershipLostError } from "../../src/runtime/leader-election.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { startControlPlane } from "../support/control-plane.ts";
 import type { ControlPlane } from "../support/control-plane.ts";
+import { TestClock } from "../support/test-clock.ts";
 import { startWireProxy } from "../support/wire-proxy.ts";
 import type { WireProxy } from "../support/wire-proxy.ts";
 
@@ -371,4 +375,67 @@ test("200 requests after each other use at most two sockets, 200 at once no more
   assert.ok(proxy.socketsAccepted <= 16, `${proxy.socketsAccepted} sockets`);
   await client.close();
   await eventually(async () => (proxy.socketsOpen === 0 ? true : undefined));
+});
+
+/** A client through the proxy whose writes are refused once `lose` was called. */
+function leader(more: Partial<TransportOptions & Pick<Connection, "authorization">> = {}): {
+  readonly writer: ApiClient;
+  readonly lose: () => void;
+} {
+  const connection = throughProxy(more.authorization);
+  const own = createApiClient({ connection, userAgent: "flux-operator/test", clock: systemClock, ...more });
+  let leads = true;
+  const check = (): void => {
+    if (!leads) throw new LeadershipLostError("Cannot go on without the lease");
+  };
+  return { writer: own.guardWrites(check), lose: () => void (leads = false) };
+}
+
+const guarded: KubeObject = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "guarded", namespace } };
+const guardedRef = { gvk: configMaps, key: { namespace, name: "guarded" } };
+
+for (const { name, write } of [
+  { name: "a create", write: (writer) => writer.create(guarded, { fieldManager }, never) },
+  { name: "an apply", write: (writer) => writer.apply(guarded, { fieldManager }, never) },
+  { name: "a replace", write: (writer) => writer.replace(guarded, { fieldManager }, never) },
+  {
+    name: "a patch",
+    write: (writer) => writer.patch(guardedRef, { kind: "merge", value: {} }, { fieldManager }, never),
+  },
+  { name: "a delete", write: (writer) => writer.delete(guardedRef, {}, never) },
+] satisfies readonly { name: string; write: (writer: ApiClient) => Promise<unknown> }[]) {
+  test(`client that has lost the lease while the server was busy does not send ${name} again`, async () => {
+    const clock = new TestClock();
+    const { writer, lose } = leader({ clock });
+    const fault = { kind: "answer", status: 429, headers: { "retry-after": "1" } } as const;
+    proxy.inject({ path: "/configmaps", fault });
+    const written = assert.rejects(write(writer), LeadershipLostError);
+    while (clock.sleepingMs().length < 2) await clock.advance(0);
+    lose();
+    await clock.advance(1_000);
+    await written;
+    assert.equal(proxy.requests.length, 1);
+  });
+}
+
+test("client that has lost the lease sends nothing that waited for a socket or for a login", async () => {
+  const answer = Promise.withResolvers<void>();
+  const login = Promise.withResolvers<string>();
+  const { writer, lose } = leader({ maxSockets: 1 });
+  const slow = leader({ authorization: () => login.promise });
+  proxy.inject({ method: "GET", fault: { kind: "hold", until: answer.promise } });
+  const read = writer.list(configMaps, { namespace }, never);
+  const written = [writer, slow.writer].map((each) =>
+    assert.rejects(each.apply(guarded, { fieldManager }, never), LeadershipLostError),
+  );
+  while (proxy.requests.length === 0) await immediate();
+  lose();
+  slow.lose();
+  answer.resolve();
+  login.resolve(`Bearer ${plane.token}`);
+  await Promise.all([read, ...written]);
+  assert.deepEqual(
+    proxy.requests.map(({ method }) => method),
+    ["GET"],
+  );
 });

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import { waitUntilReady } from "../../src/apply/health/wait.ts";
 import { createApiClient, type OwnedApiClient } from "../../src/client/create-client.ts";
-import { guardWrites } from "../../src/client/guard-writes.ts";
 import type { KubeObject, ObjectKey } from "../../src/kube/object.ts";
 import { createEventRecorder } from "../../src/runtime/events.ts";
 import { createInformer, type Informer, type InformerOptions, type ObjectChange } from "../../src/runtime/informer.ts";
@@ -545,7 +544,7 @@ test("leader election renews after a PUT whose answer was lost", async () => {
 test("leader election is lost, and writes are refused, when the API server is out of reach for too long", async () => {
   const one = candidate("one");
   await one.election.elected(AbortSignal.timeout(5_000));
-  const writer = guardWrites(world, () => one.election.assertLeading());
+  const writer = world.guardWrites(() => one.election.assertLeading());
   const object: KubeObject = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "x", namespace } };
   await writer.apply(object, { fieldManager }, never);
   proxy.inject({ fault: { kind: "blackhole" }, times: 1_000 });

@@ -41,7 +41,7 @@ import { movesStorage, tidyStorage } from "./storage.ts";
 import { remainderNotes, takeoverNotes } from "./takeover-notes.ts";
 import { mayHaveUnattended, readUnattended } from "./unattended.ts";
 
-/** One client for all writes, and the watched Deployments; tests pass plain objects. `wire.ts` wraps the client with `guardWrites`. */
+/** One client for all writes, and the watched Deployments; tests pass plain objects. `wire.ts` gives one with `guardWrites`. */
 export type ActDeps = ApplyDeps & {
   readonly client: Pick<
     ApiClient,
