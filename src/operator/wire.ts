@@ -16,7 +16,7 @@ import {
   hasHealth,
   keepWhole,
   keysOfDrift,
-  managedSelector,
+  managedSelection,
   watchedKinds,
 } from "../controllers/flux-instance/wake/live-index.ts";
 import { embeddedVersions, loadRelease } from "../distribution/load.ts";
@@ -160,14 +160,14 @@ type Managed = { readonly queue: WorkQueue; readonly ledger: Ledger; readonly on
 
 function watchManaged(
   gvk: GroupVersionKind,
-  { client, log, metrics }: Parts,
+  { config, client, log, metrics }: Parts,
   { queue, ledger, onTrouble }: Managed,
 ): Informer {
   return createInformer({
     ...base,
     client,
     gvk,
-    selection: { labelSelector: managedSelector, metadataOnly: !hasHealth(gvk) },
+    selection: { ...managedSelection(config.namespace), metadataOnly: !hasHealth(gvk) },
     routes: [{ queue, keysOf: (change) => keysOfDrift(change, ledger) }],
     keep: keepWhole,
     onCorrections: (changes) => metrics.corrected(gvk.kind, changes),

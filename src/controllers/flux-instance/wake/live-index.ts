@@ -1,5 +1,6 @@
-import { labels, operatorName } from "../../../api/names.ts";
+import { labels } from "../../../api/names.ts";
 import type { Ledger } from "../../../apply/ledger.ts";
+import type { Selection } from "../../../client/api-client.ts";
 import type { LiveMetadata } from "../../../apply/planned-object.ts";
 import { formatApiVersion, gvkOf, type GroupVersionKind } from "../../../kube/gvk.ts";
 import { deploymentKind } from "../../../kube/kinds.ts";
@@ -30,8 +31,13 @@ export function hasHealth(gvk: GroupVersionKind): boolean {
   return gvk.kind === deploymentKind.kind || !isBuiltInGroup(formatApiVersion(gvk));
 }
 
-/** Label selector of all objects that this operator manages. */
-export const managedSelector = `${labels.managedBy}=${operatorName}`;
+/**
+ * The objects that the instances of this namespace own. Their own labels select them, since the user may set any other; and all that is in a
+ * namespace is in theirs, so that nobody fills our memory with objects that carry the labels elsewhere.
+ */
+export function managedSelection(namespace: string): Pick<Selection, "namespace" | "labelSelector"> {
+  return { namespace, labelSelector: `${labels.ownerName},${labels.ownerNamespace}` };
+}
 
 /** Keeps a watched object whole, since managedFields distinguish a new status from a change by another client. */
 export function keepWhole(object: KubeObject): KubeObject {
