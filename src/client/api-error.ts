@@ -123,7 +123,7 @@ export function statusFromObject(status: { readonly [key: string]: unknown }, fa
   return {
     code: typeof status["code"] === "number" ? status["code"] : fallbackCode,
     reason: text(status["reason"]) ?? "",
-    message: text(status["message"]) ?? "",
+    message: cut(text(status["message"]) ?? ""),
     causes: Array.isArray(details["causes"]) ? details["causes"].filter(isJsonObject).map(readCause) : [],
     ...defined("name", text(details["name"])),
     ...(typeof seconds === "number" && seconds > 0 ? { retryAfterMs: seconds * 1000 } : {}),
@@ -152,6 +152,13 @@ function parseObject(body: string): { readonly [key: string]: unknown } | undefi
     return undefined; // It is not JSON: the caller uses it as text.
   }
 }
+
+/** A message may repeat the whole object that it is about; it goes into conditions, events and the log. */
+function cut(message: string): string {
+  return message.length > maxMessage ? `${message.slice(0, maxMessage)}...` : message;
+}
+
+const maxMessage = 4_000;
 
 function shorten(body: string): string {
   const line = body

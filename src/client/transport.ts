@@ -41,7 +41,7 @@ export type TransportOptions = {
 
 /** The largest answer that is read: a page of 500 big objects stays far below. */
 const maxBodyBytes = 64 * 1024 * 1024;
-const maxErrorBytes = 64 * 1024;
+const maxErrorBytes = 1024 * 1024;
 const maxAttempts = 5;
 const neverSent = new Set([
   "ECONNREFUSED",
@@ -190,8 +190,20 @@ async function unread(answer: IncomingMessage): Promise<AsyncIterable<Buffer>> {
 }
 
 async function readFailure(answer: IncomingMessage, action: string): Promise<ApiError> {
-  const body = await readText(answer, maxErrorBytes, action);
+  const body = await readBeginning(answer, maxErrorBytes);
   return new ApiError(action, readStatus(answer.statusCode ?? 0, body, answer.headers["retry-after"]));
+}
+
+/** At most `maxBytes`: what follows cannot say more than the status that is known. */
+async function readBeginning(answer: AsyncIterable<Buffer>, maxBytes: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of answer) {
+    chunks.push(chunk.subarray(0, maxBytes - bytes));
+    bytes += chunk.length;
+    if (bytes >= maxBytes) break;
+  }
+  return Buffer.concat(chunks).toString("utf8");
 }
 
 async function readText(answer: AsyncIterable<Buffer>, maxBytes: number, action: string): Promise<string> {

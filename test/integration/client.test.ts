@@ -439,3 +439,16 @@ test("client that has lost the lease sends nothing that waited for a socket or f
     ["GET"],
   );
 });
+
+for (const { name, bytes, message } of [
+  { name: "100 KB", bytes: 100_000, message: `Cannot get ConfigMap/default/a: ${"x".repeat(4_000)}...` },
+  { name: "5 MB", bytes: 5_000_000, message: `Cannot get ConfigMap/default/a: {"message":"${"x".repeat(188)}...` },
+]) {
+  test(`client keeps the status of an error answer of ${name}, and cuts its message`, async () => {
+    const status = { message: "x".repeat(bytes), kind: "Status", code: 422, reason: "Invalid" };
+    proxy.inject({ fault: { kind: "answer", status: 422, body: JSON.stringify(status) } });
+    const thrown = await client.get(configMaps, { namespace, name: "a" }, never).catch((error: unknown) => error);
+    assert.ok(thrown instanceof ApiError, String(thrown).slice(0, 300));
+    assert.deepEqual([thrown.status, thrown.message], [422, message]);
+  });
+}
