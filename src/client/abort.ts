@@ -17,6 +17,19 @@ export type Deadline = {
   readonly clock: Clock;
 };
 
+/** The promise's own end, or the signal's reason when that is aborted before. */
+export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
 /**
  * Runs `work` with a signal of its own that is aborted with the caller's, or after `timeoutMs` with `timeoutReason`. It removes all listeners
  * afterwards, so that a long-lived signal collects none. Throws what `work` throws.

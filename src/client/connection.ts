@@ -22,6 +22,8 @@ export type Connection = {
   tls(): Promise<TlsMaterial>;
   /** The Authorization header; undefined without one. `fresh` is set after a 401: what was cached is read or issued again. */
   authorization(fresh: boolean): Promise<string | undefined>;
+  /** More headers of every request: whom the user acts as. */
+  readonly headers?: { readonly [name: string]: string | readonly string[] };
 };
 
 /** Where to look for a connection. */

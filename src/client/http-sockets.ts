@@ -17,7 +17,7 @@ export type Exchange = {
   readonly method: string;
   /** With query. */
   readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string | string[]>>;
   readonly body: string | undefined;
   /** Called right before the request is written to a connected socket; when it throws, nothing is sent. */
   readonly check: () => void;

@@ -11,6 +11,7 @@ import {
   type LoadConnectionOptions,
   type TlsMaterial,
 } from "./connection.ts";
+import { impersonationOf } from "./impersonation.ts";
 import { execCredentials, legacyCredentials } from "./login-plugin.ts";
 
 type Fields = { readonly [key: string]: JsonValue };
@@ -64,6 +65,7 @@ function connect({ options, where, cluster, user, namespace }: Chosen): Connecti
   }
   const serverName = text(cluster.fields, "tls-server-name");
   const credentials = user === undefined ? anonymous : credentialsOf({ user, cluster, options });
+  const headers = user === undefined ? {} : impersonationOf(user.fields, `user ${user.name} of ${where}`);
   return {
     server,
     namespace,
@@ -77,6 +79,7 @@ function connect({ options, where, cluster, user, namespace }: Chosen): Connecti
       };
     },
     authorization: (fresh) => credentials.authorization(fresh),
+    headers,
   };
 }
 
@@ -93,7 +96,7 @@ function credentialsOf({
 }): Credentials {
   const { fields } = user;
   if (isJsonObject(fields["exec"]))
-    return execCredentials({ name: user.name, exec: fields["exec"], cluster: cluster.fields, dir: user.dir });
+    return execCredentials({ name: user.name, exec: fields["exec"], cluster: cluster.fields, dir: user.dir }, options);
   if (isJsonObject(fields["auth-provider"]))
     return legacyCredentials({ paths: options.paths, context: options.context });
   return { tls: () => clientCertificate(user), authorization: staticAuthorization(user, options) };

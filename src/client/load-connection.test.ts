@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { inspect } from "node:util";
 import { TestClock } from "../../test/support/test-clock.ts";
-import type { Connection } from "./connection.ts";
+import { ConnectionConfigError, type Connection } from "./connection.ts";
 import { loadConnection } from "./load-connection.ts";
 
 let dir = "";
@@ -114,7 +115,88 @@ printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential",
   assert.deepEqual(got, ["Bearer token-0", "Bearer token-0", "Bearer token-1"]);
 });
 
+test("loadConnection() runs the exec plugin once for all who ask meanwhile", async () => {
+  const plugin = await write(
+    "slow-plugin",
+    `#!/bin/sh
+echo run >> "${dir}/runs"
+printf '{"kind":"ExecCredential","status":{"token":"t","expirationTimestamp":"1970-01-01T00:01:00Z"}}'
+`,
+  );
+  await chmod(plugin, 0o755);
+  const clock = new TestClock();
+  const path = await write("exec", kubeconfig({ exec: { command: plugin } }));
+  const connection = await loadConnection({ kubeconfig: path, clock, env: process.env });
+  const runs = async (): Promise<number> => (await readFile(join(dir, "runs"), "utf8")).length / "run\n".length;
+  const counts: number[] = [];
+  for (const fresh of [false, false, true]) {
+    await Promise.all([...Array(8).keys()].flatMap(() => [connection.authorization(fresh), connection.tls()]));
+    counts.push(await runs());
+  }
+  await clock.advance(60_000);
+  await connection.authorization(false);
+  counts.push(await runs());
+  assert.deepEqual(counts, [1, 1, 2, 3]);
+});
+
+const secret = "eyJhbGciOiJSUzI1NiJ9";
+for (const { name, script, error } of [
+  {
+    name: "answers with something else",
+    script: `echo "token: ${secret}"`,
+    error: "did not answer with an ExecCredential in JSON that has a status",
+  },
+  {
+    name: "answers with half a token",
+    script: `printf '{"status":{"token":"${secret}'`,
+    error: "did not answer with an ExecCredential in JSON that has a status",
+  },
+  { name: "fails", script: `echo "${secret}"; exit 3`, error: "ended with 3; its own messages say why" },
+  { name: "is not there", script: undefined, error: "is not installed: get it from example.com" },
+]) {
+  test(`loadConnection() quotes nothing of an exec plugin that ${name}`, async () => {
+    const command = script === undefined ? join(dir, "absent") : await write("bad-plugin", `#!/bin/sh\n${script}\n`);
+    if (script !== undefined) await chmod(command, 0o755);
+    const exec = { command, installHint: "get it from example.com" };
+    const connection = await load(await write("exec", kubeconfig({ exec })));
+    const message = `Cannot log in as user u of the kubeconfig: ${command} ${error}`;
+    const thrown = await connection.authorization(false).catch((caught: unknown) => caught);
+    assert.ok(thrown instanceof ConnectionConfigError);
+    assert.deepEqual([thrown.message, inspect(thrown).includes(secret)], [message, false]);
+  });
+}
+
+test("loadConnection() acts as whom the user of a kubeconfig says", async () => {
+  const extra = { "Example.com/a%b": ["1", "2"] };
+  const user = { token: "t", as: "jane", "as-uid": "4", "as-groups": ["a", "b"], "as-user-extra": extra };
+  assert.deepEqual((await load(await write("config", kubeconfig(user)))).headers, {
+    "Impersonate-User": "jane",
+    "Impersonate-Uid": "4",
+    "Impersonate-Group": ["a", "b"],
+    "Impersonate-Extra-example.com%2Fa%25b": ["1", "2"],
+  });
+});
+
 for (const { name, content, context, error } of [
+  {
+    name: "groups without a user to act as",
+    content: kubeconfig({ token: "t", "as-groups": ["a"] }),
+    context: undefined,
+    error:
+      /Cannot use user u of .*bad: as-uid, as-groups and as-user-extra mean nothing without as; set as, or remove them$/,
+  },
+  {
+    name: "groups that are no list",
+    content: kubeconfig({ token: "t", as: "jane", "as-groups": "a" }),
+    context: undefined,
+    error: /as-groups is no list of texts/,
+  },
+  {
+    name: "extras that are no lists",
+    content: kubeconfig({ token: "t", as: "jane", "as-user-extra": { a: "b" } }),
+    context: undefined,
+    error: /a is no list of texts/,
+  },
   {
     name: "a context that is not there",
     content: kubeconfig({}),

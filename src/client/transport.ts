@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import { backoffMs } from "../std/backoff.ts";
 import type { Clock } from "../std/clock.ts";
 import { errorCode, errorMessage } from "../std/errors.ts";
-import { withDeadline } from "./abort.ts";
+import { orAborted, withDeadline } from "./abort.ts";
 import { ApiError, ConnectionError, readStatus } from "./api-error.ts";
 import type { Connection } from "./connection.ts";
 import { HttpSockets, connectTimeoutCode } from "./http-sockets.ts";
@@ -123,7 +123,8 @@ export class Transport {
     { signal, freshLogin }: { signal: AbortSignal; freshLogin: boolean },
   ): Promise<Answer<T>> {
     const { method, action, body } = request;
-    const headers = await this.#headers(request, freshLogin);
+    // A login may run a program that waits for somebody.
+    const headers = await orAborted(this.#headers(request, freshLogin), signal);
     let refusal: { readonly thrown: unknown } | undefined;
     const check = (): void => {
       try {
@@ -150,12 +151,15 @@ export class Transport {
     }
   }
 
-  async #headers(request: HttpRequest, freshLogin: boolean): Promise<Record<string, string>> {
-    const authorization = await this.#options.connection.authorization(freshLogin);
+  async #headers(request: HttpRequest, freshLogin: boolean): Promise<Record<string, string | string[]>> {
+    const { connection } = this.#options;
+    const authorization = await connection.authorization(freshLogin);
+    const more = Object.entries(connection.headers ?? {}).map(([name, value]) => [name, [value].flat()]);
     return {
       accept: "application/json",
       "user-agent": this.#options.userAgent,
       ...(authorization === undefined ? {} : { authorization }),
+      ...Object.fromEntries(more),
       ...request.headers,
     };
   }

@@ -1,3 +1,4 @@
+import { orAborted } from "../client/abort.ts";
 import type { ApiClient, Selection } from "../client/api-client.ts";
 import type { GroupVersionKind } from "../kube/gvk.ts";
 import type { KubeObject, ObjectKey } from "../kube/object.ts";
@@ -129,16 +130,4 @@ function withoutManagedFields(object: KubeObject): KubeObject {
   if (object.metadata.managedFields === undefined) return object;
   const { managedFields: _, ...metadata } = object.metadata;
   return { ...object, metadata };
-}
-
-async function orAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
 }

@@ -1,4 +1,4 @@
-import { isAbortOf, withDeadline } from "../client/abort.ts";
+import { isAbortOf, orAborted, withDeadline } from "../client/abort.ts";
 import type { ApiClient } from "../client/api-client.ts";
 import { isAlreadyExists, isConflict, isNamespaceTerminating, isNotFound } from "../client/api-error.ts";
 import type { KubeObject, ObjectKey } from "../kube/object.ts";
@@ -88,15 +88,7 @@ class Election implements LeaderElection {
   }
 
   async elected(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    const aborted = Promise.withResolvers<never>();
-    const onAbort = (): void => aborted.reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    try {
-      await Promise.race([this.#electedOnce.promise, aborted.promise]);
-    } finally {
-      signal.removeEventListener("abort", onAbort);
-    }
+    await orAborted(this.#electedOnce.promise, signal);
   }
 
   isLeading(): boolean {

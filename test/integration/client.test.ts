@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setImmediate as immediate } from "node:timers/promises";
 
 import type { ApiClient, WatchEvent } from "../../src/client/api-client.ts";
@@ -15,9 +17,10 @@ import type { Connection } from "../../src/client/connection.ts";
 import { createApiClient } from "../../src/client/create-client.ts";
 import type { OwnedApiClient } from "../../src/client/create-client.ts";
 import { storageHash } from "../../src/client/discovery.ts";
-import type { TransportOptions } from "../../src/client/transport.ts";
+import { Transport, type TransportOptions } from "../../src/client/transport.ts";
 import { loadConnection } from "../../src/client/load-connection.ts";
-import type { KubeObject } from "../../src/kube/object.ts";
+import { fieldsOf } from "../../src/kube/fields.ts";
+import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { LeadershipLostError } from "../../src/runtime/leader-election.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { startControlPlane } from "../support/control-plane.ts";
@@ -452,3 +455,62 @@ for (const { name, bytes, message } of [
     assert.deepEqual([thrown.status, thrown.message], [422, message]);
   });
 }
+
+test("client acts as whom the kubeconfig says, with the groups, uid and extras that it says", async () => {
+  const user = {
+    token: plane.token,
+    as: "jane",
+    "as-uid": "4711",
+    "as-groups": ["dev", "ops"],
+    "as-user-extra": { "example.com/Scopes": ["a", "b"] },
+  };
+  const path = join(plane.folder, "as-jane.kubeconfig");
+  const cluster = { server: plane.server, "certificate-authority-data": Buffer.from(plane.caPem).toString("base64") };
+  const config = {
+    "current-context": "one",
+    contexts: [{ name: "one", context: { cluster: "c", user: "u" } }],
+    clusters: [{ name: "c", cluster }],
+    users: [{ name: "u", user }],
+  };
+  await writeFile(path, JSON.stringify(config));
+  const connection = await loadConnection({ kubeconfig: path, env: {}, clock: systemClock });
+  const transport = new Transport({ connection, userAgent: "flux-operator/test", clock: systemClock });
+  const request = {
+    method: "POST",
+    path: "/apis/authentication.k8s.io/v1/selfsubjectreviews",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ apiVersion: "authentication.k8s.io/v1", kind: "SelfSubjectReview" }),
+    action: "ask who we are",
+    idempotent: true,
+  } as const;
+  const review = await transport.json(request, never);
+  await transport.close();
+  const { username, uid, groups, extra } = fieldsOf(fieldsOf(fieldsOf(review as JsonObject)["status"])["userInfo"]);
+  assert.deepEqual(
+    { username, uid, groups, extra },
+    {
+      username: "jane",
+      uid: "4711",
+      groups: ["dev", "ops", "system:authenticated"],
+      extra: { "example.com/scopes": ["a", "b"] },
+    },
+  );
+});
+
+test("client waits no longer for a login than for the answer, and ends with the signal", async () => {
+  const clock = new TestClock();
+  const connection = throughProxy(() => new Promise<never>(() => undefined));
+  const stuck = createApiClient({ connection, userAgent: "flux-operator/test", clock });
+  const late = assert.rejects(
+    stuck.list(configMaps, { namespace }, never),
+    /Cannot list ConfigMap: no answer within 30 s/,
+  );
+  await clock.advance(30_000);
+  await late;
+  const stop = new AbortController();
+  const watch = stuck.watch(configMaps, { resourceVersion: "1", timeoutMs: 1_000, idleMs: 60_000 }, stop.signal);
+  const ended = assert.rejects(Array.fromAsync(watch), /stopped/);
+  stop.abort(new Error("stopped"));
+  await ended;
+  await stuck.close();
+});
