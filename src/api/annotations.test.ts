@@ -49,6 +49,32 @@ for (const { name, annotations, want } of [
     want: { reconcile: "enabled", reconcileTimeoutMs: 300_000, warnings: [] },
   },
   {
+    name: "lengthens periods that would be a loop without rest, and warns",
+    annotations: { [`${group}/reconcileEvery`]: "1ms", [`${group}/reconcileArtifactEvery`]: "999ms" },
+    want: {
+      ...defaults,
+      reconcileEveryMs: 1_000,
+      reconcileArtifactEveryMs: 1_000,
+      warnings: [
+        {
+          annotation: `${group}/reconcileEvery`,
+          value: "1ms",
+          message: `annotation ${group}/reconcileEvery is "1ms", which is too short: 1s is used; write 1s or more, or 0 for never`,
+        },
+        {
+          annotation: `${group}/reconcileArtifactEvery`,
+          value: "999ms",
+          message: `annotation ${group}/reconcileArtifactEvery is "999ms", which is too short: 1s is used; write 1s or more, or 0 for never`,
+        },
+      ],
+    },
+  },
+  {
+    name: "takes the shortest period as it is",
+    annotations: { [`${group}/reconcileEvery`]: "1s" },
+    want: { ...defaults, reconcileEveryMs: 1_000 },
+  },
+  {
     name: "cuts periods to what a timer can wait",
     annotations: { [`${group}/reconcileEvery`]: "10000h" },
     want: { ...defaults, reconcileEveryMs: 2_147_483_647 },

@@ -27,6 +27,8 @@ export const defaultReconcileArtifactEveryMs = 10 * 60_000;
 /** The default of the annotation reconcileTimeout: 5 minutes. */
 export const defaultReconcileTimeoutMs = 5 * 60_000;
 
+/** What comes back sooner than this is a loop without rest. */
+const shortestPeriodMs = 1_000;
 /** setTimeout cannot wait longer than 2^31 - 1 ms; a longer period is cut to this, about 24 days. */
 const longestMs = 2 ** 31 - 1;
 
@@ -71,7 +73,12 @@ function readSwitch(annotations: Annotations, annotation: string): Read<"enabled
 /** Zero and less turn the period off. */
 function readPeriod(annotations: Annotations, annotation: string, defaultMs: number): Read<number | undefined> {
   const { value: ms, warnings } = readDuration(annotations, annotation, defaultMs);
-  return { value: ms > 0 ? ms : undefined, warnings };
+  if (ms <= 0) return { value: undefined, warnings };
+  if (ms >= shortestPeriodMs) return { value: ms, warnings };
+  const value = annotations?.[annotation] ?? "";
+  const shortest = formatDuration(shortestPeriodMs);
+  const message = `annotation ${annotation} is ${quote(value)}, which is too short: ${shortest} is used; write ${shortest} or more, or 0 for never`;
+  return { value: shortestPeriodMs, warnings: [{ annotation, value, message }] };
 }
 
 function readTimeout(annotations: Annotations, annotation: string): Read<number> {

@@ -210,11 +210,11 @@ describe("drift", { concurrency: 1 }, () => {
     );
   });
 
-  test("an hour in which nothing happens makes no write", async () => {
-    const hour = 60;
+  test("half a minute of reconciles in which nothing happens makes no write", async () => {
+    const rounds = 30;
     for (const id of (await managed()).filter(({ group }) => group.endsWith("fluxcd.io"))) await succeed(id);
     await cluster.instanceWhen("synced", (object) => condition(object, "Synced")?.startsWith("True/") === true);
-    await cluster.patchInstance({ metadata: { annotations: { "fluxcd.controlplane.io/reconcileEvery": "50ms" } } });
+    await cluster.patchInstance({ metadata: { annotations: { "fluxcd.controlplane.io/reconcileEvery": "1s" } } });
     await cluster.reconcile();
     const before = {
       writes: (await cluster.writes()).length,
@@ -222,7 +222,7 @@ describe("drift", { concurrency: 1 }, () => {
       begun: await reconciles(),
     };
     const deadline = AbortSignal.timeout(90_000);
-    while ((await reconciles()) < before.begun + hour) await systemClock.sleep(100, deadline);
+    while ((await reconciles()) < before.begun + rounds) await systemClock.sleep(100, deadline);
     assert.equal((await cluster.writes()).length, before.writes);
     assert.deepEqual(await cluster.snapshot(), before.world);
   });
