@@ -95,7 +95,8 @@ function rowsOf(path: string, node: unknown, columns: (node: JsonObject) => Row)
 }
 
 function typeOf(node: JsonObject): string {
-  const { type, items } = node;
+  const { type, items, words } = node;
+  if (words !== undefined) return textOf(words);
   if (Array.isArray(node["enum"]))
     return node["enum"].flatMap((value) => (value === "" ? [] : [code(textOf(value))])).join(", ");
   if (type === "array" && isJsonObject(items)) return `list of ${typeOf(items)}`;

@@ -1,6 +1,7 @@
 import type { ObjectKey } from "../kube/object.ts";
 import type { FluxInstance } from "./schema/instance.ts";
 import type { FluxInstanceSpec } from "./schema/spec.ts";
+import { canonicalRef } from "./sync-ref.ts";
 import type {
   CanonicalSpec,
   ClusterSpec,
@@ -122,6 +123,7 @@ function syncOf(written: NonNullable<Written["sync"]>, namespace: string): SyncS
   const pullSecret = textOf(written.pullSecret);
   return {
     ...rest,
+    ref: canonicalRef(written.ref),
     name: textOf(name) ?? namespace,
     interval: written.interval ?? "1m",
     ...(pullSecret !== undefined && { pullSecret }),

@@ -10,7 +10,7 @@ type Node = { readonly path: string; readonly schema: { readonly [keyword: strin
 const structural = new Set(
   (
     "type description properties required items additionalProperties enum default format pattern minLength maxLength " +
-    "minItems maxItems maxProperties minimum x-kubernetes-validations x-kubernetes-list-type x-kubernetes-list-map-keys"
+    "minItems maxItems maxProperties minimum x-kubernetes-validations x-kubernetes-list-type x-kubernetes-list-map-keys x-kubernetes-preserve-unknown-fields"
   ).split(" "),
 );
 

@@ -67,7 +67,15 @@ function rootSchema(): JsonObject {
 }
 
 /** Keywords of JSON Schema that structural schemas do not have, and ours; the rest is copied. */
-const translated = new Set(["properties", "items", "additionalProperties", "uniqueItems", "absent", "listKeys"]);
+const translated = new Set([
+  "properties",
+  "items",
+  "additionalProperties",
+  "uniqueItems",
+  "absent",
+  "listKeys",
+  "words",
+]);
 
 /** One node of the declaration as a structural schema (KEP-1027) with the rules of `path`. */
 function structural(path: string, node: unknown): JsonObject {

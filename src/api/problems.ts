@@ -4,6 +4,7 @@ import type { TLocalizedValidationError } from "typebox/error";
 import { isJsonObject } from "../std/json.ts";
 import { fieldOfPointer, joinField, parsePointer } from "../std/json-pointer.ts";
 import { brokenRules, type Problem } from "./evaluate-rules.ts";
+import { refProblems } from "./sync-ref.ts";
 import type { Schema } from "./schema/build.ts";
 import { patternMeaning, withoutEmpty } from "./schema/patterns.ts";
 
@@ -33,7 +34,7 @@ export function problemsOf(schema: Schema, value: unknown, options: ProblemOptio
   Settings.Set({ maxErrors: 100 });
   const [, errors] = Errors(schema, value);
   const counted = options.bounds === "hold" ? errors : errors.filter(({ keyword }) => !bounds.has(keyword));
-  const broken = counted.flatMap((error) => describe(error, value, schema));
+  const broken = [...counted.flatMap((error) => describe(error, value, schema)), ...refProblems(value)];
   const byRule = brokenRules(value, { tolerant: broken.length > 0 });
   const blamed = new Set(broken.map(({ field }) => field));
   return [...broken, ...byRule.filter(({ field }) => !blamed.has(field))];

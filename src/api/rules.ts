@@ -171,6 +171,55 @@ const sync: readonly Rule[] = [
   },
 ];
 
+/** `verify` is that of Flux's own source, whose kinds take different fields. */
+const syncVerify: readonly Rule[] = [
+  {
+    at: "spec.sync",
+    field: "verify",
+    rule: "!has(self.verify) || self.kind != 'Bucket'",
+    message: "sync.verify does not go with sync.kind Bucket, which has no signatures: remove it, or use another kind",
+  },
+  {
+    at: "spec.sync",
+    field: "verify",
+    rule: "!has(self.verify) || self.kind != 'GitRepository' || has(self.verify.secretRef)",
+    message:
+      "sync.verify of a GitRepository needs secretRef with the public keys of the signers: set it, or remove verify",
+  },
+  {
+    at: "spec.sync",
+    field: "verify",
+    rule:
+      "!has(self.verify) || self.kind != 'GitRepository' || !((has(self.verify.provider) && self.verify.provider != '') || " +
+      "has(self.verify.matchOIDCIdentity) || has(self.verify.trustedRootSecretRef))",
+    message:
+      "sync.verify of a GitRepository takes mode and secretRef only: remove provider, matchOIDCIdentity and trustedRootSecretRef",
+  },
+  {
+    at: "spec.sync",
+    field: "verify",
+    rule: "!has(self.verify) || self.kind != 'OCIRepository' || !has(self.verify.mode) || self.verify.mode == ''",
+    message: "sync.verify.mode is for a GitRepository: remove it",
+  },
+  {
+    at: "spec.sync",
+    field: "verify",
+    rule:
+      "!has(self.verify) || self.kind != 'OCIRepository' || has(self.verify.secretRef) || " +
+      "((has(self.verify.matchOIDCIdentity) || has(self.verify.trustedRootSecretRef)) && " +
+      "!(has(self.verify.provider) && self.verify.provider == 'notation'))",
+    message:
+      "sync.verify would accept any signature: set secretRef with the signers' keys or certificates, or, with cosign, matchOIDCIdentity with the signers",
+  },
+  {
+    at: "spec.sync.verify",
+    field: "matchOIDCIdentity",
+    rule: "!has(self.secretRef) || !has(self.matchOIDCIdentity)",
+    message:
+      "sync.verify.secretRef (public keys) and sync.verify.matchOIDCIdentity (keyless signatures) exclude each other: keep one of them",
+  },
+];
+
 const upgrade: readonly Rule[] = [
   {
     at: "spec.upgrade.windows[]",
@@ -192,6 +241,7 @@ export const rules: readonly Rule[] = [
   ...sharding,
   ...cluster,
   ...sync,
+  ...syncVerify,
   ...upgrade,
 ];
 

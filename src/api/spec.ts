@@ -1,4 +1,6 @@
 import type { ComponentName, ImageVariant } from "../distribution/release.ts";
+import type { SyncRef } from "./schema/sync.ts";
+
 /**
  * The only form of a spec that other rooms read: aliases folded, defaults filled in, registry without trailing slash. Only `api/canonical.ts`
  * makes it, from what a user has written.
@@ -118,12 +120,22 @@ export type SyncSpec = {
   readonly name?: string;
   readonly kind: "OCIRepository" | "GitRepository" | "Bucket";
   readonly url: string;
-  readonly ref: string;
+  readonly ref: string | SyncRef;
   readonly path: string;
   /** A Go duration such as "1m", kept as text because it goes into the source object unchanged. */
   readonly interval: string;
   readonly pullSecret?: string;
   readonly provider?: "generic" | "aws" | "azure" | "gcp" | "github";
+  readonly verify?: SyncVerifySpec;
+};
+
+/** The signatures that the source must have, as `spec.verify` of a GitRepository (mode) or OCIRepository (the others but secretRef). */
+export type SyncVerifySpec = {
+  readonly provider?: "cosign" | "notation";
+  readonly mode?: "head" | "HEAD" | "Tag" | "TagAndHEAD";
+  readonly secretRef?: { readonly name: string };
+  readonly matchOIDCIdentity?: readonly { readonly issuer: string; readonly subject: string }[];
+  readonly trustedRootSecretRef?: { readonly name: string };
 };
 
 /** When upgrades may start, and whether a failed one is rolled back. `schedule` is cron with five fields, `duration` a Go duration. */

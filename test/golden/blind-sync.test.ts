@@ -13,6 +13,18 @@ const sources = [
   { kind: "GitRepository", url: "https://git.example.com/fleet", ref: "refs/heads/main" },
   { kind: "OCIRepository", url: "oci://registry.example.com/fleet", ref: "latest" },
   { kind: "Bucket", url: "minio.example.com", ref: "fleet" },
+  {
+    kind: "GitRepository",
+    url: "https://git.example.com/fleet",
+    ref: { branch: "main", commit: "0123" },
+    verify: { mode: "TagAndHEAD", secretRef: { name: "keys" } },
+  },
+  {
+    kind: "OCIRepository",
+    url: "oci://registry.example.com/fleet",
+    ref: { semver: "1.x" },
+    verify: { matchOIDCIdentity: [{ issuer: "^https://i$", subject: ".*" }] },
+  },
 ] as const;
 
 /** "Kind/name: problem" of the custom resources that an installation brings together with their definitions. */

@@ -34,6 +34,7 @@ const bases: readonly JsonObject[] = [
       path: "a",
       provider: "github",
       pullSecret: "a",
+      verify: { mode: "Tag", secretRef: { name: "keys" } },
     },
     upgrade: { windows: [{ schedule: "0 3 * * *", duration: "2h", timeZone: "Europe/Berlin" }] },
     driftIgnore: [{ target, paths: ["/spec/replicas"] }],
@@ -54,6 +55,13 @@ const bases: readonly JsonObject[] = [
       proxy: { http: "http://p" },
     },
     shards: ["a"],
+    sync: {
+      kind: "OCIRepository",
+      url: "oci://host/a",
+      ref: { tag: "v1" },
+      path: "a",
+      verify: { provider: "cosign", matchOIDCIdentity: [signer], trustedRootSecretRef: { name: "root" } },
+    },
   }),
   instanceOf({
     distribution,

@@ -43,8 +43,57 @@ function withWindow(fields: JsonObject): JsonObject {
 const pattern = (us: string) => ({ server: "should match", us });
 const notAllowed = { server: "Unsupported value", us: "is none of those allowed" };
 
+const ociSync = { ...sync, kind: "OCIRepository", url: "oci://host/fleet" };
+const signers = { matchOIDCIdentity: [{ issuer: "^https://i$", subject: ".*" }] };
+
+function verified(source: JsonObject, verify: JsonObject): JsonObject {
+  return withSpec({ sync: { ...source, verify } });
+}
+
 /** Refused by a rule, whose message both sides give. */
 const byRule: readonly RefusedCase[] = [
+  {
+    name: "signatures of a bucket",
+    instance: verified({ ...sync, kind: "Bucket", url: "minio" }, key),
+    field: "spec.sync.verify",
+    says: "which has no signatures",
+  },
+  {
+    name: "signatures of a Git repository without keys",
+    instance: verified(sync, { mode: "HEAD" }),
+    field: "spec.sync.verify",
+    says: "needs secretRef with the public keys",
+  },
+  {
+    name: "signatures of a Git repository with the fields of an artifact",
+    instance: verified(sync, { ...key, provider: "cosign" }),
+    field: "spec.sync.verify",
+    says: "takes mode and secretRef only",
+  },
+  {
+    name: "signatures of an artifact with the fields of a Git repository",
+    instance: verified(ociSync, { ...key, mode: "Tag" }),
+    field: "spec.sync.verify",
+    says: "sync.verify.mode is for a GitRepository",
+  },
+  {
+    name: "signatures of anyone on an artifact",
+    instance: verified(ociSync, { provider: "cosign" }),
+    field: "spec.sync.verify",
+    says: "sync.verify would accept any signature",
+  },
+  {
+    name: "keyless signatures of notation",
+    instance: verified(ociSync, { provider: "notation", ...signers }),
+    field: "spec.sync.verify",
+    says: "sync.verify would accept any signature",
+  },
+  {
+    name: "keys and keyless on an artifact",
+    instance: verified(ociSync, { ...key, ...signers }),
+    field: "spec.sync.verify.matchOIDCIdentity",
+    says: "sync.verify.secretRef (public keys) and sync.verify.matchOIDCIdentity",
+  },
   {
     name: "another name",
     instance: instanceOf({ distribution }, "other"),
@@ -598,6 +647,17 @@ export const acceptedCases: readonly AcceptedCase[] = [
     name: "provider gcp for a bucket",
     instance: withSpec({ sync: { ...sync, kind: "Bucket", url: "storage.googleapis.com", provider: "gcp" } }),
   },
+  ...[
+    { branch: "main" },
+    { tag: "v1" },
+    { semver: ">=1.0" },
+    { name: "refs/heads/main" },
+    { branch: "main", commit: "0123", tag: null, semver: "" },
+  ].map((ref) => ({ name: `a ref by ${Object.keys(ref).join()}`, instance: withSpec({ sync: { ...sync, ref } }) })),
+  { name: "an artifact by semver", instance: withSpec({ sync: { ...ociSync, ref: { semver: "1.x" } } }) },
+  { name: "signed commits", instance: verified(sync, { ...key, mode: "TagAndHEAD", provider: "" }) },
+  { name: "a signed artifact", instance: verified(ociSync, { ...key, provider: "notation", mode: "" }) },
+  { name: "an artifact signed without keys", instance: verified(ociSync, signers) },
   { name: "Git over SSH", instance: withSpec({ sync: { ...sync, url: "ssh://git@host/fleet" } }) },
   {
     name: "an upgrade policy",

@@ -4,7 +4,7 @@ import { orEmptyPattern } from "./patterns.ts";
  * A JSON Schema (draft 2020-12) of values of type `T`, which exists for the compiler only. The builders are ours and not
  * TypeBox's, which would import 370 modules (a third of what a CLI has to start) for eight keywords; TypeBox validates.
  */
-export type Schema<T = unknown> = { readonly type: string; readonly [keyword: string]: unknown } & {
+export type Schema<T = unknown> = { readonly type?: string; readonly [keyword: string]: unknown } & {
   readonly [valueType]?: () => T;
 };
 declare const valueType: unique symbol;
@@ -89,6 +89,11 @@ function isOptional(member: Member): member is Optional<Schema> {
 /** A string. */
 export function text(description: string, options: FieldOptions = {}): Schema<string> {
   return { type: "string", description, ...options };
+}
+
+/** Text or a map. A structural schema has no form for that, so the API server takes anything, and `words` are for the reference. */
+export function textOr<T>(description: string, words: string): Schema<string | T> {
+  return { description, words, "x-kubernetes-preserve-unknown-fields": true };
 }
 
 /** true or false. */

@@ -8,7 +8,8 @@ export const secretRef = (description: string) =>
 /** The name of a Secret, or "" for none. */
 export const secretName = (description: string) => text(description, { maxLength: 253, pattern: dnsSubdomainOrEmpty });
 
-const oidcIdentity = fields("One signer.", {
+/** A signer of keyless signatures. */
+export const oidcIdentity = fields("One signer.", {
   issuer: text("Regular expression that the issuer of the signer's certificate must match.", {
     minLength: 1,
     maxLength: 1024,

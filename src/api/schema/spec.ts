@@ -1,6 +1,6 @@
 import { choice, fields, flag, list, optional, text, textMap, type ValueOf } from "./build.ts";
 import { clusterSchema, component } from "./cluster.ts";
-import { distributionSchema, secretName } from "./distribution.ts";
+import { distributionSchema } from "./distribution.ts";
 import {
   cron,
   dnsLabel,
@@ -12,6 +12,7 @@ import {
   quantity,
   timeZone,
 } from "./patterns.ts";
+import { syncSchema } from "./sync.ts";
 
 const shardNames = (description: string) =>
   list(description, text("Name of a shard.", { minLength: 1, maxLength: 40, pattern: dnsLabel }), {
@@ -69,32 +70,6 @@ const kustomize = fields("Changes to what is installed.", {
   strict: optional(flag("Refuse a patch that matches nothing.", { absent: "false" })),
 });
 
-const sync = fields("A source and a Kustomization that Flux starts with.", {
-  name: optional(
-    text("Name of both objects; cannot be changed.", {
-      maxLength: 63,
-      pattern: dnsSubdomainOrEmpty,
-      absent: "the namespace's name",
-    }),
-  ),
-  kind: choice("Kind of the source.", ["OCIRepository", "GitRepository", "Bucket"]),
-  url: text("Where the source is: URL of the repository, or endpoint of the bucket.", {
-    minLength: 1,
-    maxLength: 2048,
-  }),
-  ref: text("Git reference (refs/heads/main), tag of the OCI artifact, or name of the bucket.", { maxLength: 1024 }),
-  path: text("Folder in the source with what the cluster shall run.", { maxLength: 1024 }),
-  interval: optional(text("How often the source is checked.", { maxLength: 64, pattern: duration, default: "1m" })),
-  pullSecret: optional(secretName("Secret in the instance's namespace with the source's credentials.")),
-  provider: optional(
-    choice(
-      "Whose credentials are used. gcp not with GitRepository, github only with it; aws with it from Flux 2.9.",
-      ["generic", "aws", "azure", "gcp", "github"],
-      { absent: "generic" },
-    ),
-  ),
-});
-
 const window = fields("A time in which upgrades may start.", {
   schedule: text("Start of the window: cron with five fields.", { maxLength: 256, pattern: cron }),
   duration: text("How long the window is open, such as 2h.", { maxLength: 64, pattern: duration }),
@@ -134,7 +109,7 @@ export const fluxInstanceSpecSchema = fields("What Flux shall look like.", {
   storage: optional(storage),
   commonMetadata: optional(commonMetadata),
   kustomize: optional(kustomize),
-  sync: optional(sync),
+  sync: optional(syncSchema),
   wait: optional(flag("Report Ready only when what was applied is healthy.", { default: true })),
   migrateResources: optional(
     flag("Rewrite stored Flux objects when an upgrade changes the version they are stored in.", { default: true }),

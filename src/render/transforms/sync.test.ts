@@ -34,6 +34,43 @@ for (const { name, wanted, version, want } of [
     },
   },
   {
+    name: "a Git source by branch and commit, of signed commits",
+    wanted: { ...git, ref: { branch: "main", commit: "0123" }, verify: { secretRef: { name: "keys" } } },
+    version: "2.9.4",
+    want: {
+      apiVersion: "source.toolkit.fluxcd.io/v1",
+      kind: "GitRepository",
+      metadata: { name: "flux-system" },
+      spec: {
+        url: "https://x",
+        ref: { branch: "main", commit: "0123" },
+        verify: { mode: "HEAD", secretRef: { name: "keys" } },
+        interval: "1m0s",
+      },
+    },
+  },
+  {
+    name: "an OCI source by semver, signed without keys",
+    wanted: {
+      ...git,
+      kind: "OCIRepository" as const,
+      ref: { semver: "1.x" },
+      verify: { matchOIDCIdentity: [{ issuer: "i", subject: "s" }] },
+    },
+    version: "2.9.4",
+    want: {
+      apiVersion: "source.toolkit.fluxcd.io/v1",
+      kind: "OCIRepository",
+      metadata: { name: "flux-system" },
+      spec: {
+        url: "https://x",
+        ref: { semver: "1.x" },
+        verify: { provider: "cosign", matchOIDCIdentity: [{ issuer: "i", subject: "s" }] },
+        interval: "1m0s",
+      },
+    },
+  },
+  {
     name: "a bucket with its secret",
     wanted: { ...git, kind: "Bucket" as const, pullSecret: "s" },
     version: "2.6.0",
@@ -83,3 +120,20 @@ for (const { text, want } of [
 ]) {
   test(`formatGoDuration() writes ${text} as ${want}`, () => assert.equal(formatGoDuration(text), want));
 }
+
+for (const { verify, version, message } of [
+  {
+    verify: { provider: "notation", secretRef: { name: "keys" } },
+    version: "2.2.3",
+    message:
+      "Cannot build the instance: spec.sync.verify.provider notation needs Flux 2.3 or later, and 2.2.3 is selected; raise spec.distribution.version, or verify otherwise",
+  },
+  {
+    verify: { secretRef: { name: "keys" }, trustedRootSecretRef: { name: "root" } },
+    version: "2.8.8",
+    message:
+      "Cannot build the instance: spec.sync.verify.trustedRootSecretRef needs Flux 2.9 or later, and 2.8.8 is selected; raise spec.distribution.version, or verify otherwise",
+  },
+] as const)
+  test(`sync() refuses a verification that Flux ${version} does not know`, () =>
+    assert.throws(() => rendered({ ...git, kind: "OCIRepository", verify }, version), { message }));

@@ -30,6 +30,7 @@ export function sync(drafts: readonly Draft[], context: RenderContext): readonly
   const { sync: wanted } = context.spec;
   if (wanted === undefined) return drafts;
   checkProvider(wanted, context.release.version);
+  checkVerify(wanted, context.release.version);
   const metadata = { name: wanted.name ?? context.instance.namespace };
   const source = {
     apiVersion: `${sourceGroup}/${sourceVersion(wanted.kind, context.release.version)}`,
@@ -61,21 +62,45 @@ function checkProvider({ kind, provider }: SyncSpec, version: string): void {
   });
 }
 
+function checkVerify({ verify }: SyncSpec, version: string): void {
+  const late = [
+    { field: "spec.sync.verify.provider", value: "notation", used: verify?.provider === "notation", minor: 3 },
+    { field: "spec.sync.verify.trustedRootSecretRef", used: verify?.trustedRootSecretRef !== undefined, minor: 9 },
+  ].find(({ used, minor }) => used && !isAtLeast(version, [2, minor]));
+  if (late === undefined) return;
+  throw buildFailed({
+    field: late.field,
+    ...(late.value === undefined ? {} : { value: late.value }),
+    problem: `needs Flux 2.${late.minor} or later, and ${version} is selected`,
+    remedy: "raise spec.distribution.version, or verify otherwise",
+  });
+}
+
 function sourceVersion(kind: SyncSpec["kind"], version: string): string {
   return kind === "GitRepository" || isAtLeast(version, [2, 6]) ? "v1" : "v1beta2";
 }
 
-function sourceSpec({ kind, url, ref }: SyncSpec): JsonObject {
+function sourceSpec({ kind, url, ref, verify }: SyncSpec): JsonObject {
   switch (kind) {
-    case "GitRepository":
-      return { url, ref: { name: ref } };
-    case "OCIRepository":
-      return { url, ref: { tag: ref } };
+    case "GitRepository": {
+      const verified = verify === undefined ? {} : { verify: { mode: "HEAD", ...verify } };
+      return { url, ref: typeof ref === "string" ? { name: ref } : ref, ...verified };
+    }
+    case "OCIRepository": {
+      const verified = verify === undefined ? {} : { verify: { provider: "cosign", ...verify } };
+      return { url, ref: typeof ref === "string" ? { tag: ref } : ref, ...verified };
+    }
     case "Bucket":
+      if (typeof ref !== "string") throw bucketWithMap();
       return { endpoint: url, bucketName: ref };
     default:
       throw new UnreachableError(kind);
   }
+}
+
+function bucketWithMap(): Error {
+  const problem = "must be text for a Bucket";
+  return buildFailed({ field: "spec.sync.ref", problem, remedy: "write the name of the bucket" });
 }
 
 function commonSourceSpec({ interval, pullSecret, provider }: SyncSpec): JsonObject {
