@@ -81,7 +81,12 @@ const ready = says("Ready", "True", "ReconciliationSucceeded", readyMessage);
 const upToDate = says("UpToDate", "True", "UpToDate", "Version 2.9.0 is the latest");
 const failure: Failure = { reason: "HealthCheckFailed", message: "1 object not ready", stalled: false, revision };
 const unready = says("Ready", "False", "HealthCheckFailed", "1 object not ready");
-const retrying = says("Reconciling", "True", "ProgressingWithRetry", "1 object not ready");
+const retrying = says(
+  "Reconciling",
+  "True",
+  "ProgressingWithRetry",
+  "It is retried, with growing delays; the condition Ready says what has failed",
+);
 const installing = "Installing Flux 2.9.0";
 
 function historyOf(digestOf: string, parts: Partial<HistoryEntry> = {}): HistoryEntry {

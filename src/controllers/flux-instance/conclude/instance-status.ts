@@ -162,7 +162,12 @@ export type Failure = {
 export function failedStatus(world: World, failure: Failure, moment: ReconcileTime): FluxInstanceStatus {
   const { reason, message } = failure;
   const retrying: ConditionChange[] = [
-    { type: conditionTypes.reconciling, status: "True", reason: reasons.progressingWithRetry, message },
+    {
+      type: conditionTypes.reconciling,
+      status: "True",
+      reason: reasons.progressingWithRetry,
+      message: "It is retried, with growing delays; the condition Ready says what has failed",
+    },
     { type: conditionTypes.stalled },
   ];
   const stalled: ConditionChange[] = [
