@@ -208,6 +208,8 @@ function queueOf(name: string, { config, metrics }: Pick<Parts, "config" | "metr
   return new WorkQueue({
     clock: systemClock,
     backoff: { baseMs: config.minRetryDelayMs, maxMs: config.maxRetryDelayMs },
+    // Drift of many objects is repaired at once; whoever undoes every repair, as Argo CD does 49 times a second, is answered once a second.
+    pace: { burst: 300, everyMs: 1_000 },
     observer: metrics.forQueue(name),
   });
 }

@@ -88,3 +88,27 @@ test("WorkQueue.close() ends takes and timers, and takes no more keys", async ()
   queue.addAfter(a, 1);
   assert.deepEqual([await waiting, await queue.take(), queue.depth, clock.sleepingMs()], [undefined, undefined, 0, []]);
 });
+
+test("WorkQueue hands out a key at its pace when it is added all the time, and others as ever", async () => {
+  const clock = new TestClock(1_000);
+  const queue = new WorkQueue({ clock, pace: { burst: 3, everyMs: 1_000 } });
+  const turns = async (times: number): Promise<number> => {
+    let taken = 0;
+    for (let time = 0; time < times; time += 1) {
+      queue.add(a);
+      taken += (await drain(queue)).length;
+    }
+    return taken;
+  };
+  assert.equal(await turns(10), 3);
+  queue.add(b);
+  assert.deepEqual(await drain(queue), ["b"]);
+  await clock.advance(999);
+  assert.equal(queue.depth, 0);
+  await clock.advance(1);
+  assert.deepEqual(await drain(queue), ["a"]);
+  assert.equal(await turns(10), 0);
+  await clock.advance(10_000);
+  assert.deepEqual(await drain(queue), ["a"]);
+  assert.equal(await turns(10), 2);
+});

@@ -17,8 +17,12 @@ export type WorkQueueOptions = {
   readonly clock: Clock;
   /** Delays of `retry`: 750 ms to 15 minutes by default. */
   readonly backoff?: BackoffLimits;
+  /** How often a key is handed out: `burst` times at once, and once every `everyMs` in the long run. Without limit by default. */
+  readonly pace?: Pace;
   readonly observer?: QueueObserver;
 };
+
+type Pace = { readonly burst: number; readonly everyMs: number };
 
 type Waiting = { readonly dueMs: number; readonly abort: AbortController };
 
@@ -37,6 +41,9 @@ export class WorkQueue {
   readonly #working = new Map<string, number>();
   readonly #dirty = new Set<string>();
   readonly #waiting = new Map<string, Waiting>();
+  readonly #pace: Pace | undefined;
+  /** When a key will have had no turn for so long that all of its burst is there again; a token bucket, in one number. */
+  readonly #restedMs = new Map<string, number>();
   readonly #failures = new Map<string, number>();
   readonly #sleeps = new Set<Promise<void>>();
   readonly #takers: (() => void)[] = [];
@@ -45,6 +52,7 @@ export class WorkQueue {
   constructor(options: WorkQueueOptions) {
     this.#clock = options.clock;
     this.#backoff = options.backoff ?? defaultBackoff;
+    this.#pace = options.pace;
     this.#observer = options.observer;
   }
 
@@ -128,9 +136,22 @@ export class WorkQueue {
 
   #push(id: string, key: ObjectKey): void {
     if (this.#closed) return;
+    const waitMs = this.#untilTurnMs(id);
+    if (waitMs > 0) return this.addAfter(key, waitMs);
     this.#ready.set(id, { key, addedMs: this.#clock.monotonicMs() });
     this.#observer?.depth(this.#ready.size);
     this.#takers.shift()?.();
+  }
+
+  #untilTurnMs(id: string): number {
+    if (this.#pace === undefined) return 0;
+    const { burst, everyMs } = this.#pace;
+    return (this.#restedMs.get(id) ?? 0) - this.#clock.monotonicMs() - (burst - 1) * everyMs;
+  }
+
+  #useTurn(id: string, nowMs: number): void {
+    if (this.#pace === undefined) return;
+    this.#restedMs.set(id, Math.max(this.#restedMs.get(id) ?? 0, nowMs) + this.#pace.everyMs);
   }
 
   #handOut(id: string, { key, addedMs }: { readonly key: ObjectKey; readonly addedMs: number }): ObjectKey {
@@ -138,6 +159,7 @@ export class WorkQueue {
     this.#waiting.get(id)?.abort.abort();
     const nowMs = this.#clock.monotonicMs();
     this.#working.set(id, nowMs);
+    this.#useTurn(id, nowMs);
     this.#observer?.depth(this.#ready.size);
     this.#observer?.waited(nowMs - addedMs);
     return key;
