@@ -48,6 +48,11 @@ const differences: readonly Difference[] = [
     explains: (own, their) => own.kind === "built" && their.kind === "built" && quotedOnly(own.objects, their.objects),
   },
   {
+    name: "two objects of one name are refused after each patch",
+    reason: "kustomize looks at the end only; in between, later patches and references cannot tell them apart",
+    explains: (own, their) => saysNo(own, /it makes a second \S+; rename one/) && their.kind === "built",
+  },
+  {
     name: "a port without protocol that may be any of several is refused",
     reason: "kustomize drops the change in silence",
     explains: (own, their) => saysNo(own, /fits several items; name all of/) && their.kind === "built",
