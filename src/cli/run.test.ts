@@ -155,6 +155,23 @@ for (const { kind, name, why } of [
     assert.deepEqual([exitCode, stderr.includes(told)], [1, true], stderr);
   });
 
+for (const operation of [
+  { op: "remove", path: "/metadata/labels" },
+  { op: "replace", path: "/metadata/labels/app.kubernetes.io~1component", value: "sources" },
+])
+  test(`build instance refuses to ${operation.op} the label by which a controller is found`, async () => {
+    const patches = [{ patch: JSON.stringify([operation]), target: { kind: "Deployment", name: "source-controller" } }];
+    const { exitCode, stderr } = await build(JSON.stringify(instance({ kustomize: { patches } })));
+    assert.deepEqual(
+      [exitCode, stderr],
+      [
+        1,
+        "error: standard input: Cannot apply spec.kustomize.patches[0] to Deployment/flux-system/source-controller: it takes the label " +
+          "app.kubernetes.io/component: source-controller from it, by which the operator finds the controller to apply it in order; leave the label as it is\n",
+      ],
+    );
+  });
+
 test("build instance says why there is not what a patch names", async () => {
   const sync = { kind: "GitRepository", url: "https://host/fleet", ref: "refs/heads/main", path: "a" };
   const patch = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: other}\n";

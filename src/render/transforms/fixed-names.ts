@@ -46,10 +46,19 @@ function isNamedAfter(name: string, component: string | undefined): boolean {
   return component !== undefined && (name === component || name.startsWith(`${component}-`));
 }
 
-/** Refuses that a patch renames what the operator, the API server or the controllers find by its name. Throws PatchProblem. */
+/** Refuses that a patch renames, or labels otherwise, what the operator, the API server or the controllers find by it. Throws PatchProblem. */
 export function refuseRenames(before: KubeObject, after: KubeObject, drafts: readonly Draft[]): void {
+  refuseOtherComponent(before, after);
   if (before.metadata.name === after.metadata.name) return;
   const fixed = fixedNames.find(({ holds }) => holds(before, drafts));
   if (fixed === undefined) return;
   throw new PatchProblem(`it renames it to ${after.metadata.name}, and ${fixed.why}`);
+}
+
+function refuseOtherComponent(before: KubeObject, after: KubeObject): void {
+  const [own, other] = [before, after].map(({ metadata }) => metadata.labels?.[labels.component]);
+  if (before.kind !== "Deployment" || own === undefined || own === other) return;
+  throw new PatchProblem(
+    `it takes the label ${labels.component}: ${own} from it, by which the operator finds the controller to apply it in order; leave the label as it is`,
+  );
 }
