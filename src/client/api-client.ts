@@ -15,7 +15,7 @@ export type Selection = {
 
 /** What to list. */
 export type ListOptions = Selection & {
-  /** Objects per page, 500 by default. All pages are read. */
+  /** Objects per page; by default as many as fit into an answer. All pages are read. */
   readonly pageSize?: number;
 };
 

@@ -14,6 +14,8 @@ export type StatusBody = {
   readonly name?: string;
   readonly causes: readonly StatusCause[];
   readonly retryAfterMs?: number;
+  /** With an expired list: from where it can be continued, with the objects as they are now. */
+  readonly continue?: string;
 };
 
 /**
@@ -31,6 +33,8 @@ export class ApiError extends ReasonedError {
   readonly retryAfterMs: number | undefined;
   /** See `StatusBody.name`. */
   readonly objectName: string | undefined;
+  /** See `StatusBody.continue`. */
+  readonly continue: string | undefined;
 
   /** `action` is what was tried, in words: "get Deployment/flux-system/source-controller". */
   constructor(action: string, status: StatusBody) {
@@ -45,6 +49,7 @@ export class ApiError extends ReasonedError {
     this.causes = status.causes;
     this.retryAfterMs = status.retryAfterMs;
     this.objectName = status.name;
+    this.continue = status.continue;
   }
 }
 
@@ -120,12 +125,14 @@ export function readStatus(code: number, body: string, retryAfter?: string): Sta
 export function statusFromObject(status: { readonly [key: string]: unknown }, fallbackCode = 500): StatusBody {
   const details = isJsonObject(status["details"]) ? status["details"] : {};
   const seconds = details["retryAfterSeconds"];
+  const metadata = isJsonObject(status["metadata"]) ? status["metadata"] : {};
   return {
     code: typeof status["code"] === "number" ? status["code"] : fallbackCode,
     reason: text(status["reason"]) ?? "",
     message: cut(text(status["message"]) ?? ""),
     causes: Array.isArray(details["causes"]) ? details["causes"].filter(isJsonObject).map(readCause) : [],
     ...defined("name", text(details["name"])),
+    ...defined("continue", text(metadata["continue"])),
     ...(typeof seconds === "number" && seconds > 0 ? { retryAfterMs: seconds * 1000 } : {}),
   };
 }

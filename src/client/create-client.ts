@@ -24,6 +24,7 @@ import { ApiError, ConnectionError, NoSuchKindError, isExpired } from "./api-err
 import type { ApiResource } from "./api-resource.ts";
 import { Discovery } from "./discovery.ts";
 import { toKubeObject, toPage } from "./object-body.ts";
+import { pageSizeOf } from "./pages.ts";
 import { resourcePath, type Query } from "./resource-path.ts";
 import { Transport, type HttpRequest, type TransportOptions } from "./transport.ts";
 import { watchEvents } from "./watch.ts";
@@ -187,7 +188,11 @@ class RawClient implements OwnedApiClient {
     const items: KubeObject[] = [];
     for (let next: string | undefined; ;) {
       const rest = next === undefined ? {} : { continue: next };
-      const page = await this.listPage(gvk, { ...options, pageSize: options.pageSize ?? 500, ...rest }, signal);
+      const page = await this.listPage(
+        gvk,
+        { ...options, pageSize: options.pageSize ?? pageSizeOf(options), ...rest },
+        signal,
+      );
       items.push(...page.items);
       next = page.next;
       if (next === undefined) return { items, resourceVersion: page.resourceVersion };

@@ -2,13 +2,16 @@ import type { GroupVersionKind } from "../kube/gvk.ts";
 import { formatObjectId, objectIdOf } from "../kube/object-id.ts";
 import type { KubeObject } from "../kube/object.ts";
 import type { ApiClient, ListOptions, ObjectPage } from "./api-client.ts";
-import { isExpired, NoSuchKindError } from "./api-error.ts";
+import { ApiError, isExpired, NoSuchKindError } from "./api-error.ts";
 
-const pageSize = 500;
+/** Objects per page: 40 whole ones fit into the largest answer that is read (64 MiB), since etcd takes none above 1.5 MiB. */
+export function pageSizeOf({ metadataOnly }: Pick<ListOptions, "metadataOnly">): number {
+  return metadataOnly === true ? 500 : 40;
+}
 
 /**
- * All pages of a kind; none when it is not served. When the snapshot of the pages gets too old, one page with everything comes at the end, so
- * that some objects come twice. Throws as ApiClient.
+ * All pages of a kind; none when it is not served. When the snapshot of the pages gets too old, the rest comes as it is by then, where the API
+ * server offers that; else one page with everything comes at the end, so that some objects come twice. Throws as ApiClient.
  */
 export async function* pages(
   gvk: GroupVersionKind,
@@ -17,14 +20,21 @@ export async function* pages(
   signal: AbortSignal,
 ): AsyncGenerator<ObjectPage, void, undefined> {
   let next: { readonly continue?: string } = {};
-  for (let size = pageSize; ;) {
-    const page = await pageOrUndefined(client.listPage(gvk, { ...options, pageSize: size, ...next }, signal));
+  let isOffered = false;
+  for (let pageSize = pageSizeOf(options); ;) {
+    const page = await pageOrUndefined(client.listPage(gvk, { ...options, pageSize, ...next }, signal));
     if (page === "gone") return;
-    if (page === "expired") {
-      [size, next] = [0, {}];
+    if (page instanceof ApiError) {
+      if (pageSize === 0) throw page;
+      // An offer that has expired, too, is no way on.
+      const offer: string | undefined = isOffered ? undefined : page.continue;
+      isOffered = offer !== undefined;
+      next = offer === undefined ? {} : { continue: offer };
+      if (offer === undefined) pageSize = 0;
       continue;
     }
     yield page;
+    isOffered = false;
     if (page.next === undefined) return;
     next = { continue: page.next };
   }
@@ -44,12 +54,12 @@ export async function listAll(
   return [...found.values()];
 }
 
-async function pageOrUndefined(page: Promise<ObjectPage>): Promise<ObjectPage | "gone" | "expired"> {
+async function pageOrUndefined(page: Promise<ObjectPage>): Promise<ObjectPage | ApiError | "gone"> {
   try {
     return await page;
   } catch (error) {
     if (error instanceof NoSuchKindError) return "gone";
-    if (isExpired(error)) return "expired";
+    if (error instanceof ApiError && isExpired(error)) return error;
     throw error;
   }
 }
