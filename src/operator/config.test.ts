@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
-import { ConfigError, readConfig, type Config } from "./config.ts";
+import { ConfigError, readConfig, readPodNamespace, type Config } from "./config.ts";
 
 const defaults: Config = {
   env: {},
@@ -254,3 +257,25 @@ for (const { name, argv, message } of [
       (thrown) => thrown instanceof ConfigError && message.test(thrown.message),
     ));
 }
+
+for (const { name, env, pod, want } of [
+  { name: "the environment's", env: { RUNTIME_NAMESPACE: "ops" }, pod: "pod", want: "ops" },
+  { name: "that of the pod where the environment has none", env: {}, pod: "pod", want: "pod" },
+  { name: "that of the pod where the environment's is empty", env: { RUNTIME_NAMESPACE: "" }, pod: "pod", want: "pod" },
+  { name: "flux-system outside of pods", env: {}, pod: undefined, want: "flux-system" },
+]) {
+  test(`readConfig() takes as namespace ${name}`, () => assert.equal(readConfig([], env, pod).config.namespace, want));
+}
+
+test("readPodNamespace() reads what the kubelet writes, and knows when there is no pod", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "pod-"));
+  const path = join(dir, "namespace");
+  const outside = readPodNamespace(path);
+  await writeFile(path, "ops\n");
+  assert.deepEqual([outside, readPodNamespace(path)], [undefined, "ops"]);
+  assert.throws(
+    () => readPodNamespace(dir),
+    /^ConfigError: Cannot read the namespace of this pod from .*; set RUNTIME_NAMESPACE$/,
+  );
+  await rm(dir, { recursive: true });
+});

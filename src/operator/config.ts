@@ -1,6 +1,7 @@
+import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { parseDurationMs } from "../std/duration.ts";
-import { ReasonedError } from "../std/errors.ts";
+import { ReasonedError, errorCode, errorMessage } from "../std/errors.ts";
 import { logLevels, type LogEncoding, type LogLevel } from "../runtime/log.ts";
 
 /** Everything that the operator reads from its arguments and its environment. Flags and defaults are the Go operator's. */
@@ -105,8 +106,11 @@ export type Ignored = { readonly name: string; readonly why: string };
 /** The configuration, and what was given without effect. */
 export type ReadConfig = { readonly config: Config; readonly ignored: readonly Ignored[] };
 
-/** Reads arguments and environment. Throws ConfigError. */
-export function readConfig(argv: readonly string[], env: Config["env"]): ReadConfig {
+/** Where the kubelet writes the namespace of a pod with a service account. */
+const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+
+/** Reads arguments and environment; `podNamespace` counts where the environment names no namespace. Throws ConfigError. */
+export function readConfig(argv: readonly string[], env: Config["env"], podNamespace?: string): ReadConfig {
   const { values, overrideManagers } = parseFlags(argv);
   const text = (name: keyof typeof flags): string => values[name] ?? "";
   const lease = readLease(text);
@@ -114,7 +118,7 @@ export function readConfig(argv: readonly string[], env: Config["env"]): ReadCon
     env,
     ...(values["kubeconfig"] === undefined ? {} : { kubeconfig: values["kubeconfig"] }),
     ...(values["context"] === undefined ? {} : { context: values["context"] }),
-    namespace: env["RUNTIME_NAMESPACE"] || "flux-system",
+    namespace: env["RUNTIME_NAMESPACE"] || podNamespace || "flux-system",
     concurrent: readNumber("concurrent", text("concurrent"), [1, 100]),
     metricsAddr: text("metrics-addr"),
     healthAddr: text("health-addr"),
@@ -131,7 +135,19 @@ export function readConfig(argv: readonly string[], env: Config["env"]): ReadCon
 
 /** The configuration of this process. Throws ConfigError. */
 export function readProcessConfig(): ReadConfig {
-  return readConfig(process.argv.slice(2), process.env);
+  return readConfig(process.argv.slice(2), process.env, readPodNamespace(namespaceFile));
+}
+
+/** The namespace of the pod that this process runs in; undefined outside of pods. Throws ConfigError when the file cannot be read. */
+export function readPodNamespace(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8").trim();
+  } catch (error) {
+    if (errorCode(error) === "ENOENT" || errorCode(error) === "ENOTDIR") return undefined;
+    throw new ConfigError(
+      `Cannot read the namespace of this pod from ${path}: ${errorMessage(error)}; set RUNTIME_NAMESPACE`,
+    );
+  }
 }
 
 function ignoredOf(values: Flags["values"], env: Config["env"]): readonly Ignored[] {
