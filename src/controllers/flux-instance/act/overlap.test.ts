@@ -116,6 +116,33 @@ test("parkOverlapping() says which pods do not end", async () => {
   );
 });
 
+test("parkOverlapping() looks at the pods again and again, but not without rest", async () => {
+  const ownerReferences = [{ kind: "ReplicaSet", name: "source-controller-a-5d7c" }];
+  const metadata = { name: "source-controller-a-5d7c-x", namespace: "flux-system", ownerReferences };
+  const table = tableClient([
+    controller("source-controller-a", `${key}=a`),
+    { apiVersion: "v1", kind: "Pod", metadata },
+  ]);
+  let lists = 0;
+  const client: typeof table = {
+    ...table,
+    list: (...args) => {
+      lists += 1;
+      return table.list(...args);
+    },
+  };
+  const own = new TestClock();
+  const planned = [wanted(controller("source-controller-x", `${key}=a`))];
+  const parking = { planned, owner, timeoutMs: 60_000 };
+  const parked = parkOverlapping([managed("source-controller-a")], parking, { client, clock: own }, signal);
+  const ended = assert.rejects(parked, /source-controller-a-5d7c-x$/);
+  await own.advance(1_000);
+  const soon = lists;
+  await own.advance(62_000);
+  await ended;
+  assert.deepEqual([soon, lists < 40], [3, true], `${lists} lists in a minute`);
+});
+
 test("parkOverlapping() leaves a controller alone that is somebody else's", async () => {
   const foreign = controller("a", undefined);
   const client = tableClient([{ ...foreign, metadata: { ...foreign.metadata, labels: { [labels.component]: "x" } } }]);

@@ -9,6 +9,7 @@ import { fieldsOf } from "../../../kube/fields.ts";
 import { gvkOf } from "../../../kube/gvk.ts";
 import { objectIdOf } from "../../../kube/object-id.ts";
 import type { KubeObject } from "../../../kube/object.ts";
+import { backoffMs } from "../../../std/backoff.ts";
 import type { Clock } from "../../../std/clock.ts";
 import { mapConcurrent } from "../../../std/concurrent.ts";
 import { enumerate } from "../../../std/shorten.ts";
@@ -78,7 +79,8 @@ function withReplicas(planned: PlannedObject): PlannedObject {
   return { ...planned, yielded: { ...yielded, spec: { ...fieldsOf(yielded["spec"]), replicas } } };
 }
 
-const pollMs = 150;
+/** How often the pods are looked at: the longer they take, the seldomer. */
+const poll = { baseMs: 150, maxMs: 2_000 };
 
 async function untilStopped(
   parked: readonly KubeObject[],
@@ -88,10 +90,10 @@ async function untilStopped(
 ): Promise<void> {
   const deadline = deps.clock.monotonicMs() + timeoutMs;
   const keys = parked.map(objectIdOf);
-  for (;;) {
+  for (let look = 1; ; look += 1) {
     const pods = await findControllerPods(keys, deps, signal);
     if (pods.length === 0) return;
     if (deps.clock.monotonicMs() >= deadline) throw stillThereError(enumerate(pods, 10));
-    await deps.clock.sleep(pollMs, signal);
+    await deps.clock.sleep(backoffMs(look, poll), signal);
   }
 }
