@@ -266,9 +266,9 @@ for (const { name, body } of [
     const result = await waitUntilReady([deployment], options, { client, clock: systemClock, installer }, never);
     const lists = seen(({ path }) => path.includes("limit="));
     assert.deepEqual(
-      [result.kind, lists >= 4 && lists <= 8],
+      [result.kind, lists >= 6 && lists <= 12],
       ["timeout", true],
-      `${lists} lists of two kinds in 2.5 s`,
+      `${lists} lists of three kinds in 2.5 s`,
     );
   });
 }
