@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { ApiError } from "../../src/client/api-error.ts";
 import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
 import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { mapConcurrent } from "../../src/std/concurrent.ts";
@@ -68,8 +69,13 @@ async function rewritten(before: readonly KubeObject[], wanted: number): Promise
     const { items, resourceVersion } = await cluster.client.list(releaseKind, { metadataOnly: true }, deadline);
     if (items.some(see)) return seen;
     const watch = { ...limits, resourceVersion, metadataOnly: true };
-    for await (const event of cluster.client.watch(releaseKind, watch, deadline)) {
-      if (event.kind === "modified" && see(event.object)) return seen;
+    try {
+      for await (const event of cluster.client.watch(releaseKind, watch, deadline)) {
+        if (event.kind === "modified" && see(event.object)) return seen;
+      }
+    } catch (error) {
+      // While the API server takes up the changed definition; the next list waits for that.
+      if (!(error instanceof ApiError && error.status === 429)) throw error;
     }
   }
 }

@@ -149,7 +149,8 @@ export function describeKilledUninstall(policy: DeletionPolicy): void {
       const lives = await killedAgainAndAgain();
       assert.deepEqual(await world.contents(), wanted);
       t.diagnostic(`${lives} processes`);
-      assert.ok(lives > 10, "there are more writes than that");
+      // Fewer than writes: those that are made side by side are done before the first of them kills.
+      assert.ok(lives > 5, "there are more writes than that");
     });
   });
 }
