@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import type { WatchEvent } from "../../src/client/api-client.ts";
 import { ApiError } from "../../src/client/api-error.ts";
 import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
 import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
@@ -15,6 +16,7 @@ import {
 
 const never = new AbortController().signal;
 const count = 2_000;
+const patienceMs = 120_000;
 const definitionKind = { group: "apiextensions.k8s.io", version: "v1", kind: "CustomResourceDefinition" };
 const definitionKey = { namespace: "", name: "helmreleases.helm.toolkit.fluxcd.io" };
 const releaseKind = { group: "helm.toolkit.fluxcd.io", version: "v2beta2", kind: "HelmRelease" };
@@ -58,8 +60,7 @@ async function storedVersions(): Promise<readonly string[]> {
 /** Resolves, with their new resourceVersions, once `wanted` of `before` have been rewritten. A changed definition ends every watch. */
 async function rewritten(before: readonly KubeObject[], wanted: number): Promise<ReadonlyMap<string, string>> {
   const known = new Map(before.map(({ metadata }) => [metadata.name, metadata.resourceVersion]));
-  const limits = { timeoutMs: 120_000, idleMs: 120_000 };
-  const deadline = AbortSignal.timeout(limits.timeoutMs);
+  const deadline = AbortSignal.timeout(patienceMs);
   const seen = new Map<string, string>();
   const see = ({ metadata: { name, resourceVersion = "" } }: KubeObject): boolean => {
     if (known.get(name) !== resourceVersion) seen.set(name, resourceVersion);
@@ -68,15 +69,19 @@ async function rewritten(before: readonly KubeObject[], wanted: number): Promise
   for (;;) {
     const { items, resourceVersion } = await cluster.client.list(releaseKind, { metadataOnly: true }, deadline);
     if (items.some(see)) return seen;
-    const watch = { ...limits, resourceVersion, metadataOnly: true };
-    try {
-      for await (const event of cluster.client.watch(releaseKind, watch, deadline)) {
-        if (event.kind === "modified" && see(event.object)) return seen;
-      }
-    } catch (error) {
-      // While the API server takes up the changed definition; the next list waits for that.
-      if (!(error instanceof ApiError && error.status === 429)) throw error;
+    for await (const event of changesAfter(resourceVersion, deadline)) {
+      if (event.kind === "modified" && see(event.object)) return seen;
     }
+  }
+}
+
+/** Events until the watch ends. The API server refuses it (429) while it takes up a changed definition; the next list waits for that. */
+async function* changesAfter(resourceVersion: string, deadline: AbortSignal): AsyncGenerator<WatchEvent> {
+  const watch = { timeoutMs: patienceMs, idleMs: patienceMs, resourceVersion, metadataOnly: true };
+  try {
+    yield* cluster.client.watch(releaseKind, watch, deadline);
+  } catch (error) {
+    if (!(error instanceof ApiError && error.status === 429)) throw error;
   }
 }
 
