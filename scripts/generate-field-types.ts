@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { writeKustomizeTable } from "./kustomize-table.ts";
 
 /** Writes src/patch/field-types-table.ts from the OpenAPI document inside of the kustomize that tools/kustomize pins. */
 
@@ -48,9 +48,9 @@ for (const [name, fields] of sorted(source.types)) {
   types[short] = Object.fromEntries(known.map(([field, type]) => [field, shortName(type)]));
 }
 const roots = Object.fromEntries(sorted(source.kinds).map(([kind, name]) => [kind, shortName(name)]));
-const target = join(root, "src/patch/field-types-table.ts");
-
-const text = format(`// Written by scripts/generate-field-types.ts; do not edit.
+writeKustomizeTable(
+  "src/patch/field-types-table.ts",
+  `// Written by scripts/generate-field-types.ts; do not edit.
 /* oxlint-disable max-lines -- a generated table, one field a line */
 
 /**
@@ -61,17 +61,5 @@ export const fieldTypes: { readonly [type: string]: { readonly [field: string]: 
 
 /** "apiVersion/kind" -> type. */
 export const kindTypes: { readonly [kind: string]: string } = ${JSON.stringify(roots)};
-`);
-
-if (!process.argv.includes("--check")) writeFileSync(target, text);
-else if (readFileSync(target, "utf8") !== text) {
-  console.error(
-    "src/patch/field-types-table.ts is not what kustomize says: run npm run generate and commit the result",
-  );
-  process.exitCode = 1;
-}
-
-function format(unformatted: string): string {
-  const oxfmt = join(root, "node_modules/.bin/oxfmt");
-  return execFileSync(oxfmt, ["--stdin-filepath", target], { input: unformatted, encoding: "utf8" });
-}
+`,
+);

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { canonicalJson, type JsonValue } from "../src/std/json.ts";
+import { writeKustomizeTable } from "./kustomize-table.ts";
 
 /** Writes src/patch/merge-keys-table.ts from the OpenAPI document inside of the kustomize that tools/kustomize pins. */
 
@@ -54,9 +54,9 @@ const kinds = Object.fromEntries(
     .map((kind) => [kind, nameOf(source.kinds[kind] ?? "")]),
 );
 const shapes = Object.fromEntries([...byContent].map(([content, name]) => [name, JSON.parse(content)]));
-const target = join(root, "src/patch/merge-keys-table.ts");
-
-const text = format(`// Written by scripts/generate-merge-keys.ts; do not edit.
+writeKustomizeTable(
+  "src/patch/merge-keys-table.ts",
+  `// Written by scripts/generate-merge-keys.ts; do not edit.
 
 /** A field that leads to merged lists. \`keys\`: it is such a list (no keys: of scalars). \`of\`: the shape of the value or the items. */
 export type FieldShape = { readonly keys?: readonly string[]; readonly of?: string };
@@ -68,15 +68,5 @@ export const kindShapes: { readonly [kind: string]: string } = ${JSON.stringify(
 
 /** "apiVersion/kind" of the built-in kinds without namespace. */
 export const clusterScopedKinds: ReadonlySet<string> = new Set(${JSON.stringify(source.clusterScoped)});
-`);
-
-if (!process.argv.includes("--check")) writeFileSync(target, text);
-else if (readFileSync(target, "utf8") !== text) {
-  console.error("src/patch/merge-keys-table.ts is not what kustomize says: run npm run generate and commit the result");
-  process.exitCode = 1;
-}
-
-function format(source: string): string {
-  const oxfmt = join(root, "node_modules/.bin/oxfmt");
-  return execFileSync(oxfmt, ["--stdin-filepath", target], { input: source, encoding: "utf8" });
-}
+`,
+);

@@ -1,9 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fieldsOf, listOf, textOf } from "../src/kube/fields.ts";
 import type { JsonValue } from "../src/kube/object.ts";
 import { parseKubeYaml } from "../src/std/yaml.ts";
+import { writeKustomizeTable } from "./kustomize-table.ts";
 
 /** Writes src/patch/name-references-table.ts from the table inside of the kustomize that tools/kustomize pins. */
 
@@ -39,9 +40,9 @@ const rows = listOf(fieldsOf(parseKubeYaml(yaml))["nameReference"]).flatMap((ref
       path: pathOf(spec["path"]),
     }));
 });
-const target = join(root, "src/patch/name-references-table.ts");
-
-const text = format(`// Written by scripts/generate-name-references.ts; do not edit.
+writeKustomizeTable(
+  "src/patch/name-references-table.ts",
+  `// Written by scripts/generate-name-references.ts; do not edit.
 
 /** A field of the kind \`by\` that holds the name of an object of \`kind\` and \`group\` ("": any); lists on the way are all looked into. */
 export type NameReference = {
@@ -52,21 +53,9 @@ export type NameReference = {
 };
 
 export const nameReferences: readonly NameReference[] = ${JSON.stringify(rows)};
-`);
-
-if (!process.argv.includes("--check")) writeFileSync(target, text);
-else if (readFileSync(target, "utf8") !== text) {
-  console.error(
-    "src/patch/name-references-table.ts is not what kustomize says: run npm run generate and commit the result",
-  );
-  process.exitCode = 1;
-}
+`,
+);
 
 function pathOf(path: JsonValue | undefined): readonly string[] {
   return textOf(path).split("/");
-}
-
-function format(unformatted: string): string {
-  const oxfmt = join(root, "node_modules/.bin/oxfmt");
-  return execFileSync(oxfmt, ["--stdin-filepath", target], { input: unformatted, encoding: "utf8" });
 }
