@@ -1,30 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { expiring, thing } from "../../test/support/expiring-pages.ts";
 import { apiError } from "../../test/support/table-client.ts";
-import type { KubeObject } from "../kube/object.ts";
 import type { ApiClient } from "./api-client.ts";
 import { ApiError } from "./api-error.ts";
 import { listAll } from "./pages.ts";
 
 const signal = new AbortController().signal;
 const gvk = { group: "example.com", version: "v1", kind: "Thing" };
-
-function thing(name: string): KubeObject {
-  return { apiVersion: "example.com/v1", kind: "Thing", metadata: { name, namespace: "b" }, spec: { old: 1 } };
-}
-
-/** The second page comes too late, so that all is asked for once more. */
-const expiring: Pick<ApiClient, "listPage"> = {
-  listPage: async (_gvk, { pageSize, continue: token }) => {
-    if (token !== undefined) throw apiError(410, "Expired");
-    const whole = pageSize === 0;
-    return {
-      items: whole ? [thing("x"), thing("y")] : [thing("x")],
-      resourceVersion: "1",
-      next: whole ? undefined : "next",
-    };
-  },
-};
 
 /** Whole objects may have 1.5 MiB each, and an answer 64 MiB. */
 for (const { name, options, want } of [

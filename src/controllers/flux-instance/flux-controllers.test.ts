@@ -1,22 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { labels } from "../../api/names.ts";
-import type { KubeObject } from "../../kube/object.ts";
+import { controller } from "../../../test/support/watching-controller.ts";
 import { overlaps } from "./flux-controllers.ts";
 
-const owner = { [labels.ownerName]: "flux", [labels.ownerNamespace]: "flux-system" };
 const key = "sharding.fluxcd.io/key";
-
-function controller(name: string, selector: string | undefined, component = "source-controller"): KubeObject {
-  const flag = selector === undefined ? [] : [`--watch-label-selector=${selector}`];
-  const args = ["--log-level=info", ...flag];
-  return {
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    metadata: { name, namespace: "flux-system", labels: { [labels.component]: component, ...owner } },
-    spec: { replicas: 1, template: { spec: { containers: [{ name: "manager", args }] } } },
-  };
-}
 
 for (const { name, stale, wanted, want } of [
   { name: "the same shard", stale: `${key}=a`, wanted: `${key}=a`, want: true },

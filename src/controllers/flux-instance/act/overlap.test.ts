@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { controller, owner } from "../../../../test/support/watching-controller.ts";
 import { apiError, tableClient } from "../../../../test/support/table-client.ts";
 import { TestClock } from "../../../../test/support/test-clock.ts";
 import { labels } from "../../../api/names.ts";
@@ -10,19 +11,7 @@ import type { KubeObject } from "../../../kube/object.ts";
 import { parkOverlapping } from "./overlap.ts";
 
 const signal = new AbortController().signal;
-const owner = { [labels.ownerName]: "flux", [labels.ownerNamespace]: "flux-system" };
 const key = "sharding.fluxcd.io/key";
-
-function controller(name: string, selector: string | undefined, component = "source-controller"): KubeObject {
-  const flag = selector === undefined ? [] : [`--watch-label-selector=${selector}`];
-  const args = ["--log-level=info", ...flag];
-  return {
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    metadata: { name, namespace: "flux-system", labels: { [labels.component]: component, ...owner } },
-    spec: { replicas: 1, template: { spec: { containers: [{ name: "manager", args }] } } },
-  };
-}
 
 function managed(name: string, kind = "Deployment"): ManagedObject {
   return { group: kind === "Deployment" ? "apps" : "", version: "v1", kind, namespace: "flux-system", name };

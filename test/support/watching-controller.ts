@@ -1,0 +1,17 @@
+import { labels } from "../../src/api/names.ts";
+import type { KubeObject } from "../../src/kube/object.ts";
+
+/** The owner labels of FluxInstance flux-system/flux. */
+export const owner = { [labels.ownerName]: "flux", [labels.ownerNamespace]: "flux-system" };
+
+/** A controller's Deployment of that instance; it reconciles what `selector` selects, or everything. */
+export function controller(name: string, selector: string | undefined, component = "source-controller"): KubeObject {
+  const flag = selector === undefined ? [] : [`--watch-label-selector=${selector}`];
+  const args = ["--log-level=info", ...flag];
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name, namespace: "flux-system", labels: { [labels.component]: component, ...owner } },
+    spec: { replicas: 1, template: { spec: { containers: [{ name: "manager", args }] } } },
+  };
+}
