@@ -1,5 +1,5 @@
 import type { KubeObject } from "../kube/object.ts";
-import { isJsonObject, type JsonValue } from "../std/json.ts";
+import { isJsonArray, isJsonObject, type JsonValue } from "../std/json.ts";
 import { mergeKeysOf, shapeBelow, shapeOfKind, type Shape } from "./merge-keys.ts";
 import { scalarText } from "./scalar-text.ts";
 
@@ -26,7 +26,7 @@ function duplicatesBelow(
   { field, path }: { field: string; path: string },
 ): readonly string[] {
   const below = shapeBelow(shape, field);
-  if (!isList(value)) return duplicatesIn(value, below, path);
+  if (!isJsonArray(value)) return duplicatesIn(value, below, path);
   const own = repeatedIds(value, mergeKeysOf(shape, field) ?? []).map((id) => `${path} ${id}`);
   return own.concat(value.flatMap((item, index) => duplicatesIn(item, below, `${path}[${index}]`)));
 }
@@ -42,8 +42,4 @@ function repeatedIds(list: readonly JsonValue[], keys: readonly string[]): reado
 /** The API server uses TCP when a port has no protocol. */
 function keyText(value: JsonValue | undefined, key: string): string {
   return scalarText(value) === "" && key === "protocol" ? "TCP" : scalarText(value);
-}
-
-function isList(value: JsonValue): value is readonly JsonValue[] {
-  return Array.isArray(value);
 }

@@ -1,5 +1,5 @@
 import type { KubeObject } from "../kube/object.ts";
-import { isJsonObject, type JsonValue } from "../std/json.ts";
+import { isJsonArray, isJsonObject, type JsonValue } from "../std/json.ts";
 import { fieldTypes, kindTypes } from "./field-types-table.ts";
 import { PatchProblem } from "./patch-error.ts";
 
@@ -17,7 +17,7 @@ const wants = {
     takes: (value: JsonValue) => typeof value === "string" || typeof value === "number",
     words: "a quantity",
   },
-  list: { takes: isList, words: "a list" },
+  list: { takes: isJsonArray, words: "a list" },
   map: { takes: isJsonObject, words: "a map" },
   intOrText: {
     takes: (value: JsonValue) => typeof value === "string" || Number.isInteger(value),
@@ -46,7 +46,7 @@ function wrongIn(value: JsonValue | undefined, type: string, field: string): rea
   if (value === null || value === undefined) return [];
   const item = type.slice(2);
   if (type.startsWith("[]")) {
-    if (!isList(value)) return [{ field, value, want: "list" }];
+    if (!isJsonArray(value)) return [{ field, value, want: "list" }];
     return value.flatMap((entry, index) => wrongIn(entry, item, `${field}[${index}]`));
   }
   if (type.startsWith("{}")) {
@@ -88,8 +88,4 @@ function parsed(text: string): JsonValue {
   } catch {
     return text;
   }
-}
-
-function isList(value: JsonValue): value is readonly JsonValue[] {
-  return Array.isArray(value);
 }

@@ -1,6 +1,6 @@
 import { formatPointer, parsePointer } from "../std/json-pointer.ts";
 import { UnreachableError } from "../std/errors.ts";
-import { deepEqual, isJsonObject, type JsonValue } from "../std/json.ts";
+import { isJsonArray, deepEqual, isJsonObject, type JsonValue } from "../std/json.ts";
 import { PatchProblem } from "./patch-error.ts";
 
 /** A JSON pointer (RFC 6901), split and unescaped: "/a~1b/0" is ["a/b", "0"]. */
@@ -139,7 +139,7 @@ function get(document: JsonValue, path: Pointer): JsonValue {
 function getOrUndefined(document: JsonValue, path: Pointer): JsonValue | undefined {
   let value: JsonValue | undefined = document;
   for (const [depth, key] of path.entries()) {
-    if (isList(value)) value = value[indexIn(value, key, path.slice(0, depth + 1), 0)];
+    if (isJsonArray(value)) value = value[indexIn(value, key, path.slice(0, depth + 1), 0)];
     else if (isJsonObject(value)) value = Object.hasOwn(value, key) ? value[key] : undefined;
     else throw missingParent(path.slice(0, depth), value);
   }
@@ -157,8 +157,9 @@ type ParentChange = {
 function changeParent(document: JsonValue, path: Pointer, change: ParentChange, depth = 0): JsonValue {
   const key = path[depth] ?? "";
   const container = asContainer(document, path.slice(0, depth));
-  if (depth === path.length - 1) return isList(container) ? change.list(container, key) : change.map(container, key);
-  if (isList(container)) {
+  if (depth === path.length - 1)
+    return isJsonArray(container) ? change.list(container, key) : change.map(container, key);
+  if (isJsonArray(container)) {
     const index = indexIn(container, key, path.slice(0, depth + 1), 0);
     return container.with(index, changeParent(container[index] ?? null, path, change, depth + 1));
   }
@@ -167,7 +168,7 @@ function changeParent(document: JsonValue, path: Pointer, change: ParentChange, 
 }
 
 function asContainer(value: JsonValue, path: Pointer): Container {
-  if (isList(value) || isJsonObject(value)) return value;
+  if (isJsonArray(value) || isJsonObject(value)) return value;
   throw missingParent(path, value);
 }
 
@@ -210,8 +211,4 @@ function show(value: JsonValue | undefined): string {
   if (value === undefined) return "absent";
   const text = JSON.stringify(value);
   return text.length <= 120 ? text : `${text.slice(0, 117)}...`;
-}
-
-function isList(value: JsonValue | undefined): value is readonly JsonValue[] {
-  return Array.isArray(value);
 }

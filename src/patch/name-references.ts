@@ -1,7 +1,7 @@
 import type { KubeObject } from "../kube/object.ts";
 import { gvkOf } from "../kube/gvk.ts";
 import { nameObject } from "../kube/object-id.ts";
-import { isJsonObject, type JsonValue } from "../std/json.ts";
+import { isJsonArray, isJsonObject, type JsonValue } from "../std/json.ts";
 import { nameReferences, type NameReference } from "./name-references-table.ts";
 import { PatchProblem } from "./patch-error.ts";
 
@@ -46,7 +46,7 @@ type Change = (value: JsonValue) => JsonValue;
 
 /** Applies `change` to what is at `path`, in every item of the lists on the way. */
 function along(value: JsonValue, path: readonly string[], change: Change): JsonValue {
-  if (isList(value))
+  if (isJsonArray(value))
     return keepIfSame(
       value,
       value.map((item) => along(item, path, change)),
@@ -84,8 +84,4 @@ function newNameOf(name: string, renamed: readonly Renamed[], referrer: KubeObje
 
 function keepIfSame(before: readonly JsonValue[], after: readonly JsonValue[]): readonly JsonValue[] {
   return after.every((item, index) => item === before[index]) ? before : after;
-}
-
-function isList(value: JsonValue): value is readonly JsonValue[] {
-  return Array.isArray(value);
 }

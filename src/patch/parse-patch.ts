@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonValue } from "../std/json.ts";
+import { isJsonArray, isJsonObject, type JsonValue } from "../std/json.ts";
 import { parseKubeYamlDocuments } from "../std/yaml.ts";
 import { readOperation, type JsonPatchOperation } from "./json-patch.ts";
 import { PatchProblem } from "./patch-error.ts";
@@ -39,7 +39,7 @@ export function parsePatch(written: string): ParsedPatch {
         ],
       });
   const [first] = values;
-  if (isList(first)) {
+  if (isJsonArray(first)) {
     if (values.length > 1)
       throw new PatchProblem("JSON6902 operations must be one list in one document; make it one list");
     return { kind: "json6902", operations: first.map(readOperation) };
@@ -61,7 +61,7 @@ function readDocuments(value: JsonValue, index: number): readonly MergeDocument[
   }
   const { kind, items } = value;
   if (typeof kind === "string" && kind.endsWith("List") && items !== undefined) {
-    return isList(items) ? items.flatMap((item) => readDocuments(item, index)) : [];
+    return isJsonArray(items) ? items.flatMap((item) => readDocuments(item, index)) : [];
   }
   if (Object.keys(value).length === 0) return [];
   return [readDocument(value, place)];
@@ -82,8 +82,4 @@ function readDocument(value: JsonMap, place: string): MergeDocument {
 
 function textOf(value: JsonValue | undefined): string {
   return typeof value === "string" ? value : "";
-}
-
-function isList(value: JsonValue | undefined): value is readonly JsonValue[] {
-  return Array.isArray(value);
 }

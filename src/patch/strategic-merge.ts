@@ -1,5 +1,5 @@
 import type { KubeObject } from "../kube/object.ts";
-import { isJsonObject, type JsonValue } from "../std/json.ts";
+import { isJsonArray, isJsonObject, type JsonValue } from "../std/json.ts";
 import { readDirective } from "./directive.ts";
 import { mergeKeyedList } from "./merge-list.ts";
 import { mergeKeysOf, shapeBelow, shapeOfKind, type Shape } from "./merge-keys.ts";
@@ -30,7 +30,7 @@ function mergeValue(target: JsonValue | undefined, patch: JsonValue, place: Merg
   if (isJsonObject(patch)) return mergeMap(target, patch, place);
   if (target !== undefined && target !== null && kindOf(target) !== kindOf(patch))
     throw differentKinds(target, patch, place);
-  if (isList(patch)) refuseDirectivesIn(patch, place);
+  if (isJsonArray(patch)) refuseDirectivesIn(patch, place);
   return patch;
 }
 
@@ -64,9 +64,9 @@ function mergeField(
 ): JsonValue | undefined {
   const keys = mergeKeysOf(place.shape, key);
   const below = { shape: place.shape === undefined ? undefined : shapeBelow(place.shape, key), path: place.path };
-  if (keys === undefined || !isList(value)) return mergeValue(target, value, below);
+  if (keys === undefined || !isJsonArray(value)) return mergeValue(target, value, below);
   const list = target ?? undefined;
-  if (list !== undefined && !isList(list)) throw differentKinds(list, value, below);
+  if (list !== undefined && !isJsonArray(list)) throw differentKinds(list, value, below);
   return mergeKeyedList(list, value, {
     path: place.path,
     keys,
@@ -93,7 +93,7 @@ function directiveOf(key: string): (typeof directives)[number] | undefined {
 function withoutDroppedKeys(target: JsonMap, patch: JsonMap, path: string): { [key: string]: JsonValue } {
   const retained = patch["$retainKeys"];
   if (retained === undefined) return { ...target };
-  if (!isList(retained)) throw new PatchProblem(`${path}.$retainKeys must be a list of the keys to keep`);
+  if (!isJsonArray(retained)) throw new PatchProblem(`${path}.$retainKeys must be a list of the keys to keep`);
   const dropped = Object.keys(patch).find((key) => !key.startsWith("$") && !retained.includes(key));
   if (dropped !== undefined)
     throw new PatchProblem(`${path}.$retainKeys does not name ${dropped}, which the patch sets; add it`);
@@ -105,7 +105,7 @@ function applyListDirectives(merged: { [key: string]: JsonValue }, patch: JsonMa
     const directive = directiveOf(key);
     const field = key.slice(key.indexOf("/") + 1);
     const list = merged[field];
-    if (!isList(list) || !isList(argument)) continue;
+    if (!isJsonArray(list) || !isJsonArray(argument)) continue;
     if (directive === "$deleteFromPrimitiveList") merged[field] = list.filter((item) => !argument.includes(item));
     if (directive === "$setElementOrder") merged[field] = inOrder(list, argument, mergeKeysOf(shape, field) ?? []);
   }
@@ -138,7 +138,7 @@ function differentKinds(target: JsonValue, patch: JsonValue, { path }: MergePlac
 }
 
 function kindOf(value: JsonValue): "map" | "list" | "scalar" {
-  if (isList(value)) return "list";
+  if (isJsonArray(value)) return "list";
   return isJsonObject(value) ? "map" : "scalar";
 }
 
@@ -146,8 +146,4 @@ function kindOf(value: JsonValue): "map" | "list" | "scalar" {
 function define(map: { [key: string]: JsonValue }, key: string, value: JsonValue): void {
   if (key !== "__proto__") map[key] = value;
   else Object.defineProperty(map, key, { value, enumerable: true, configurable: true, writable: true });
-}
-
-function isList(value: JsonValue | undefined): value is readonly JsonValue[] {
-  return Array.isArray(value);
 }

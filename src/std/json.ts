@@ -34,7 +34,7 @@ function presentMembers(value: { readonly [key: string]: JsonValue }): readonly 
   return Object.entries(value).filter(([, member]) => member !== undefined);
 }
 
-/** Array.isArray does not narrow readonly lists. */
-function isJsonArray(value: JsonValue): value is readonly JsonValue[] {
+/** Whether a value is a JSON list. Array.isArray does not narrow readonly lists. */
+export function isJsonArray(value: JsonValue | undefined): value is readonly JsonValue[] {
   return Array.isArray(value);
 }

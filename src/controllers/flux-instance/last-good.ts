@@ -115,7 +115,7 @@ export function decodeLastGood(configMap: KubeObject, instance: KubeObject): Las
  * may write ConfigMaps, and what the record says is applied with the operator's rights.
  */
 export function goodDigest(good: LastGood): string {
-  return sha256Digest(canonicalJson({ ...comparableGood(good) }));
+  return sha256Digest(canonicalJson(comparableGood(good)));
 }
 
 /** `state`, or `damaged` when its good revision is not the one whose digest is pinned in the status of `instance`. */

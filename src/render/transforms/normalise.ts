@@ -1,7 +1,7 @@
 import { isBuiltInGroup } from "../../kube/object-id.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../../kube/object.ts";
 import { canonicalQuantity } from "../../kube/quantity.ts";
-import { isJsonObject } from "../../std/json.ts";
+import { isJsonArray, isJsonObject } from "../../std/json.ts";
 
 /**
  * Writes objects of Kubernetes' own kinds as its typed clients do: canonical quantities, empty optional fields left out, structs that cannot be
@@ -87,7 +87,7 @@ function compactField(key: string, value: JsonValue | undefined): JsonValue | un
   if (value === false && omittedWhenFalse.has(key)) return undefined;
   if (value === 0 && omittedWhenZero.has(key)) return undefined;
   if (quantities.has(key)) return quantity(value);
-  if (isList(value)) return compactList(key, value);
+  if (isJsonArray(value)) return compactList(key, value);
   if (!isJsonObject(value)) return value;
   if (quantityMaps.has(key)) return compactQuantities(value);
   if (textMaps.has(key)) return Object.keys(value).length === 0 ? undefined : value;
@@ -144,8 +144,4 @@ function asObject(object: KubeObject, changed: JsonObject): KubeObject {
 function identity(object: KubeObject, changed: JsonObject): Pick<KubeObject, "apiVersion" | "kind" | "metadata"> {
   const metadata = isJsonObject(changed["metadata"]) ? changed["metadata"] : {};
   return { apiVersion: object.apiVersion, kind: object.kind, metadata: { ...metadata, name: object.metadata.name } };
-}
-
-function isList(value: JsonValue): value is readonly JsonValue[] {
-  return Array.isArray(value);
 }
