@@ -46,6 +46,14 @@ export function ownerLabels(owner: { readonly namespace: string; readonly name: 
   return { [labels.ownerName]: owner.name, [labels.ownerNamespace]: owner.namespace };
 }
 
+/** What the objects of the instance `owner` have in common: its labels and, where they are in one, its namespace. */
+export function ownerOf({ namespace, name }: { readonly namespace: string; readonly name: string }): {
+  readonly labels: { readonly [label: string]: string };
+  readonly namespace: string;
+} {
+  return { labels: ownerLabels({ namespace, name }), namespace };
+}
+
 /** Annotations that are read on a FluxInstance. */
 export const instanceAnnotations = {
   reconcile: `${group}/reconcile`,

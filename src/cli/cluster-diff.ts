@@ -1,5 +1,5 @@
 import { installer } from "../api/installer.ts";
-import { fluxInstance, objectAnnotations, ownerLabels } from "../api/names.ts";
+import { fluxInstance, objectAnnotations, ownerOf } from "../api/names.ts";
 import { inventoryOf, readInventory, staleObjects } from "../apply/inventory.ts";
 import { Ledger } from "../apply/ledger.ts";
 import { isKept, isOwned } from "../apply/ownership.ts";
@@ -120,7 +120,7 @@ async function prunedObjects(
   const instance = await client.getOrUndefined(instanceKind, key, signal);
   const stale = staleObjects(readInventory(instance?.["status"]), inventoryOf(objects));
   const live = await mapConcurrent(stale, requestLimit, (id) => client.getOrUndefined(id, id, signal));
-  const owner = ownerLabels(key);
+  const owner = ownerOf(key);
   return live
     .filter((object) => object !== undefined)
     .filter((object) => isOwned(object, owner) && !isKept(object, objectAnnotations.prune))

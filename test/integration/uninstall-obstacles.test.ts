@@ -56,12 +56,13 @@ function binding(role: string, subjects: readonly JsonObject[]): JsonObject {
   return { apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRoleBinding", metadata, roleRef, subjects };
 }
 
-async function install(): Promise<void> {
+async function install(spec: JsonObject = {}): Promise<void> {
   await cluster.apply({
     apiVersion: "fluxcd.controlplane.io/v1",
     kind: "FluxInstance",
     metadata: { name: "flux", namespace },
     spec: {
+      ...spec,
       distribution: { version: "2.9.4", registry: "ghcr.io/fluxcd" },
       components: ["source-controller", "kustomize-controller", "helm-controller"],
     },
@@ -126,7 +127,7 @@ async function eventSays(says: RegExp): Promise<void> {
 }
 
 describe("an uninstall that is held up says by what, and goes on when that is over", { concurrency: 1 }, () => {
-  beforeEach(install);
+  beforeEach(() => install());
   afterEach(assertAllGone);
 
   test("by a custom resource with a finalizer of somebody else's", async () => {
@@ -181,6 +182,40 @@ describe("an uninstall that is held up says by what, and goes on when that is ov
     await cluster.gone(instanceName);
     await cluster.plane.rest.delete("/apis/apps/v1/namespaces/other/deployments/helm");
     await cluster.gone("Deployment/other/helm");
+  });
+
+  test("not by a controller of another project that has the name of one of Flux's", async () => {
+    const labels = { app: "k3s" };
+    const containers = [{ name: "manager", image: "rancher/helm-controller:v0.16.6", args: ["--namespace=other"] }];
+    await cluster.apply({
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: { name: "helm-controller", namespace: "other" },
+      spec: { selector: { matchLabels: labels }, template: { metadata: { labels }, spec: { containers } } },
+    });
+    await uninstall();
+    await cluster.gone(instanceName);
+    await cluster.plane.rest.delete("/apis/apps/v1/namespaces/other/deployments/helm-controller");
+    await cluster.gone("Deployment/other/helm-controller");
+  });
+
+  test("by a status that was lost, as in a restore; Orphan and a new instance take everything back", async () => {
+    await cluster.operator.stop();
+    await cluster.plane.rest.patch(`${instancePath}/status`, { status: null });
+    const before = await cluster.snapshot();
+    await uninstall();
+    await cluster.restartOperator();
+    await heldUp(
+      /^False\/UninstallFailed: .*not in the inventory of this instance, but with its labels: ClusterRole\/.* and \d+ more; to have them removed, set spec\.deletionPolicy to Orphan, /,
+    );
+    await cluster.patchInstance({ spec: { deletionPolicy: "Orphan" } });
+    await cluster.gone(instanceName);
+    const after = await cluster.snapshot();
+    const lost = [...before.keys()].filter((name) => !after.has(name));
+    assert.deepEqual(lost, [instanceName]);
+    await install({ deletionPolicy: "Uninstall" });
+    await uninstall();
+    await cluster.gone(instanceName);
   });
 
   test("by a webhook that nobody answers", async () => {

@@ -1,10 +1,9 @@
-import { labels } from "../../src/api/names.ts";
+import { labels, ownerLabels } from "../../src/api/names.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 
-/** The owner labels of FluxInstance flux-system/flux. */
-export const owner = { [labels.ownerName]: "flux", [labels.ownerNamespace]: "flux-system" };
+const owner = ownerLabels({ namespace: "flux-system", name: "flux" });
 
-/** A controller's Deployment of that instance; it reconciles what `selector` selects, or everything. */
+/** A controller's Deployment of the instance flux-system/flux; it reconciles what `selector` selects, or everything. */
 export function controller(name: string, selector: string | undefined, component = "source-controller"): KubeObject {
   const flag = selector === undefined ? [] : [`--watch-label-selector=${selector}`];
   const args = ["--log-level=info", ...flag];

@@ -11,14 +11,15 @@ import { prune } from "./prune.ts";
 import { StillThereError, waitUntilGone } from "./wait-until-gone.ts";
 
 const signal = new AbortController().signal;
-const owner = { owner: "flux", "owner/ns": "flux-system" };
+const ownerLabels = { owner: "flux", "owner/ns": "a" };
+const owner = { labels: ownerLabels, namespace: "a" };
 const options = { owner, keepAnnotation: "keep" };
 
 function service(name: string, metadata: JsonObject = {}): KubeObject {
   return {
     apiVersion: "v1",
     kind: "Service",
-    metadata: { name, namespace: "a", uid: `uid-${name}`, labels: owner, ...metadata },
+    metadata: { name, namespace: "a", uid: `uid-${name}`, labels: ownerLabels, ...metadata },
   };
 }
 
@@ -37,7 +38,7 @@ for (const { name, live, action, writes } of [
   { name: "keeps what carries none of our labels", live: [service("x", { labels: {} })], action: "kept", writes: [] },
   {
     name: "keeps what carries the labels of another instance",
-    live: [service("x", { labels: { ...owner, "owner/ns": "other" } })],
+    live: [service("x", { labels: { ...ownerLabels, "owner/ns": "other" } })],
     action: "kept",
     writes: [],
   },
@@ -148,15 +149,18 @@ test("prune() throws when it may not look", async () => {
   await assert.rejects(prune([managed("x")], options, { client }, signal), forbidden);
 });
 
-for (const { labels, want } of [
-  { labels: owner, want: true },
-  { labels: { ...owner, more: "1" }, want: true },
-  { labels: { owner: "flux" }, want: false },
-  { labels: undefined, want: false },
-]) {
-  test(`isOwned() says ${want} to labels ${JSON.stringify(labels)}`, () =>
-    assert.equal(isOwned(service("x", { labels: labels ?? {} }), owner), want));
+for (const { name, metadata, want } of [
+  { name: "one with both labels", metadata: { labels: ownerLabels }, want: true },
+  { name: "one with more labels", metadata: { labels: { ...ownerLabels, more: "1" } }, want: true },
+  { name: "one with one of the labels", metadata: { labels: { owner: "flux" } }, want: false },
+  { name: "one without labels", metadata: { labels: {} }, want: false },
+  { name: "one of a tenant with copied labels", metadata: { namespace: "b", labels: ownerLabels }, want: false },
+] satisfies readonly { name: string; metadata: Partial<KubeObject["metadata"]>; want: boolean }[]) {
+  test(`isOwned() says ${want} to ${name}`, () => assert.equal(isOwned(service("x", metadata), owner), want));
 }
+
+test("isOwned() says true to what has no namespace", () =>
+  assert.equal(isOwned({ metadata: { name: "x", labels: ownerLabels } }, owner), true));
 
 for (const { annotations, want } of [
   { annotations: { keep: "disabled" }, want: true },

@@ -5,14 +5,14 @@ import type { KubeObject, ObjectMeta } from "../../kube/object.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";
 import type { Change, OnChange } from "../change-set.ts";
 import type { ManagedObject } from "../inventory.ts";
-import { type OwnerLabels, isOwned, isKept } from "../ownership.ts";
+import { type Owner, isOwned, isKept } from "../ownership.ts";
 import type { LiveMetadata } from "../planned-object.ts";
 import { requestLimit } from "../request.ts";
 import { wavesByKind } from "./wait-until-gone.ts";
 
 /** Which objects may be deleted, and how. */
 export type PruneOptions = {
-  readonly owner: OwnerLabels;
+  readonly owner: Owner;
   /** "disabled" under this annotation keeps an object. */
   readonly keepAnnotation: string;
   /** All objects side by side, and not kind after kind: for objects that do not need each other. */

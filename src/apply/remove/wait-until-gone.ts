@@ -9,7 +9,7 @@ import { mapConcurrent } from "../../std/concurrent.ts";
 import { ReasonedError } from "../../std/errors.ts";
 import { enumerate } from "../../std/shorten.ts";
 import type { ManagedObject } from "../inventory.ts";
-import type { OwnerLabels } from "../ownership.ts";
+import type { Owner } from "../ownership.ts";
 import { requestLimit } from "../request.ts";
 
 /** Objects still exist when the time for their deletion is over. */
@@ -25,7 +25,7 @@ const namedAtMost = 10;
 
 /** Whose objects are waited for, and how long. */
 export type GoneOptions = {
-  readonly owner: OwnerLabels;
+  readonly owner: Owner;
   readonly timeoutMs: number;
   /** Called with what still exists after 1 second, and again when that changes. */
   readonly onWaiting?: (message: string) => Promise<void>;
@@ -68,14 +68,15 @@ type Listed = { readonly id: ManagedObject; readonly live: KubeObject };
 
 async function stillListed(
   kind: readonly ManagedObject[],
-  owner: OwnerLabels,
+  owner: Owner,
   { client }: { readonly client: Pick<ApiClient, "list"> },
   signal: AbortSignal,
 ): Promise<readonly Listed[]> {
   const [first] = kind;
   if (first === undefined) return [];
   try {
-    const selection = { labelSelector: formatSelector(owner), metadataOnly: true };
+    const within = first.namespace === "" ? {} : { namespace: owner.namespace };
+    const selection = { ...within, labelSelector: formatSelector(owner.labels), metadataOnly: true };
     const { items } = await client.list(first, selection, signal);
     const live = new Map(items.map((item) => [formatObjectId(objectIdOf(item)), item]));
     return kind.flatMap((id) => {

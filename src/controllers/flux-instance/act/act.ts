@@ -1,5 +1,5 @@
 // Tests: test/integration/flux-instance.test.ts, test/integration/migration.test.ts, test/integration/log.test.ts
-import { ownerLabels } from "../../../api/names.ts";
+import { ownerOf } from "../../../api/names.ts";
 import type { Change } from "../../../apply/change-set.ts";
 import { formatUnready } from "../../../apply/health/health-board.ts";
 import type { WaitOptions } from "../../../apply/health/wait.ts";
@@ -140,7 +140,7 @@ async function clear(plan: ActPlan, work: Work, signal: AbortSignal): Promise<re
   const gone = { ...goneOptions(world, deps, signal), onWaiting };
   await unlessInterrupted(work, signal, (own) => waitUntilGone(endingOf(plan.planned), gone, deps, own));
   const { timeoutMs } = waitOptions(work);
-  const parting = { planned: afterEnding(plan.planned), owner: ownerLabels(world.key), timeoutMs };
+  const parting = { planned: afterEnding(plan.planned), owner: ownerOf(world.key), timeoutMs };
   return await unlessInterrupted(work, signal, (own) => parkOverlapping(plan.stale, parting, deps, own));
 }
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { controller, owner } from "../../../../test/support/watching-controller.ts";
+import { controller } from "../../../../test/support/watching-controller.ts";
 import { apiError, tableClient } from "../../../../test/support/table-client.ts";
 import { TestClock } from "../../../../test/support/test-clock.ts";
-import { labels } from "../../../api/names.ts";
+import { labels, ownerOf } from "../../../api/names.ts";
 import type { ManagedObject } from "../../../apply/inventory.ts";
 import type { PlannedObject } from "../../../apply/planned-object.ts";
 import { fieldsOf } from "../../../kube/fields.ts";
@@ -18,6 +18,7 @@ function managed(name: string, kind = "Deployment"): ManagedObject {
 }
 
 const clock = new TestClock();
+const owner = ownerOf({ namespace: "flux-system", name: "flux" });
 const options = { owner, timeoutMs: 1_000 };
 
 function wanted(object: KubeObject, live?: KubeObject): PlannedObject {

@@ -1,6 +1,6 @@
 import { operatorName } from "../../../api/names.ts";
 import type { ManagedObject } from "../../../apply/inventory.ts";
-import { isOwned, type OwnerLabels } from "../../../apply/ownership.ts";
+import { isOwned, type Owner } from "../../../apply/ownership.ts";
 import type { PlannedObject } from "../../../apply/planned-object.ts";
 import { stillThereError } from "../../../apply/remove/wait-until-gone.ts";
 import { requestLimit } from "../../../apply/request.ts";
@@ -22,10 +22,10 @@ export type OverlapDeps = {
   readonly clock: Clock;
 };
 
-/** The plan, the labels of its owner, and how long to wait. */
+/** The plan, its owner, and how long to wait. */
 export type OverlapOptions = {
   readonly planned: readonly PlannedObject[];
-  readonly owner: OwnerLabels;
+  readonly owner: Owner;
   /** How long pods may take to end. */
   readonly timeoutMs: number;
 };

@@ -4,18 +4,13 @@ import { requestLimit } from "../../../apply/request.ts";
 import type { ApiClient } from "../../../client/api-client.ts";
 import { listAll } from "../../../client/pages.ts";
 import type { GroupVersionKind } from "../../../kube/gvk.ts";
-import { deploymentKind, namespaceKind, secretKind } from "../../../kube/kinds.ts";
+import { namespaceKind, secretKind } from "../../../kube/kinds.ts";
 import type { KubeObject } from "../../../kube/object.ts";
 import { mapConcurrent } from "../../../std/concurrent.ts";
+import { listFluxControllers } from "../flux-controllers.ts";
 import { classOf, judgeKubernetes, judgeNamespace, judgePullSecret, judgeStorageClasses } from "./cluster.ts";
 import { judgeDeletions, judgeWaitingDeletions, kindsWaitingForController } from "./deletions.ts";
-import {
-  fluxControllers,
-  judgeInstallations,
-  judgeKustomizations,
-  judgeOperatorKinds,
-  kustomizationsOf,
-} from "./installations.ts";
+import { judgeInstallations, judgeKustomizations, judgeOperatorKinds, kustomizationsOf } from "./installations.ts";
 import { judgeQuotas } from "./quota.ts";
 import { isBeingDeleted, type Finding, type Subject } from "./subject.ts";
 
@@ -102,7 +97,7 @@ export const checks: readonly Row[] = [
   row({
     name: "other installations of Flux",
     when: always,
-    look: (_subject, client, signal) => listAll(deploymentKind, { labelSelector: fluxControllers }, client, signal),
+    look: (_subject, client, signal) => listFluxControllers(client, signal),
     judge: judgeInstallations,
   }),
   row({

@@ -1,15 +1,11 @@
 // Tests: src/controllers/flux-instance/preflight/judge.test.ts
-import { labels, ownerLabels } from "../../../api/names.ts";
+import { ownerOf } from "../../../api/names.ts";
 import { isOwned } from "../../../apply/ownership.ts";
-import { componentNames } from "../../../distribution/release.ts";
 import { fieldsOf, listOf, textOf } from "../../../kube/fields.ts";
 import { formatObjectId, nameObject, objectIdOf } from "../../../kube/object-id.ts";
 import type { KubeObject } from "../../../kube/object.ts";
-import { argsOf, overlaps } from "../flux-controllers.ts";
+import { overlaps, watchesAll } from "../flux-controllers.ts";
 import { deploymentsOf, enumerateSorted, liveMetadataOf, refuse, warn, type Finding, type Subject } from "./subject.ts";
-
-/** Label selector of Flux's controllers, of any installation. */
-export const fluxControllers = `${labels.partOf}=flux,${labels.component} in (${componentNames.join(",")})`;
 
 const helmRelease = "meta.helm.sh/release-name";
 
@@ -37,7 +33,7 @@ function judgeForgotten(found: readonly KubeObject[], { planned, world }: Subjec
     ...(world.recorded.inventory?.entries ?? []).map(({ id }) => id),
   ]);
   const forgotten = found.filter(
-    (one) => isOwned(one, ownerLabels(world.key)) && isRunning(one) && !known.has(formatObjectId(objectIdOf(one))),
+    (one) => isOwned(one, ownerOf(world.key)) && isRunning(one) && !known.has(formatObjectId(objectIdOf(one))),
   );
   if (planned.length === 0 || forgotten.length === 0) return [];
   return [
@@ -88,11 +84,6 @@ function isRunning(deployment: KubeObject): boolean {
 /** The two are in different namespaces, so one must watch beyond its own. */
 function watchesTheSame(left: KubeObject, right: KubeObject): boolean {
   return (watchesAll(left) || watchesAll(right)) && overlaps(left, right);
-}
-
-/** Without the flag, controllers watch all namespaces. */
-function watchesAll(deployment: KubeObject): boolean {
-  return !argsOf(deployment).includes("--watch-all-namespaces=false");
 }
 
 const kustomizeLabels = {

@@ -13,6 +13,7 @@ import type { KubeObject } from "../../../kube/object.ts";
 import { removeFluxFinalizers } from "./custom-resources.ts";
 
 const signal = new AbortController().signal;
+const all = { definition: managed(definition()), isReleased: () => true };
 
 for (const { name, crd, items, want } of [
   {
@@ -40,7 +41,7 @@ for (const { name, crd, items, want } of [
 ]) {
   test(`removeFluxFinalizers() ${name}`, async () => {
     const client = tableClient([...(crd === undefined ? [] : [crd]), ...items]);
-    await removeFluxFinalizers(managed(definition()), world, { client }, signal);
+    await removeFluxFinalizers(all, world, { client }, signal);
     assert.deepEqual(finalizersOf(client), want);
   });
 }
@@ -75,7 +76,12 @@ for (const { name, versions, want } of [
       asked.push(gvk.version);
       return client.listPage(gvk, options, listSignal);
     };
-    await removeFluxFinalizers(managed(crd), world, { client: { ...client, listPage } }, signal);
+    await removeFluxFinalizers(
+      { ...all, definition: managed(crd) },
+      world,
+      { client: { ...client, listPage } },
+      signal,
+    );
     assert.deepEqual(asked, want);
   });
 }
@@ -88,7 +94,7 @@ test("removeFluxFinalizers() reads a resource anew that somebody else wrote at t
     refuse: (verb) => (verb === "patch" ? answers.shift() : undefined),
   });
   const listPage: TableClient["listPage"] = async () => ({ items: [seen], resourceVersion: "1", next: undefined });
-  await removeFluxFinalizers(managed(definition()), world, { client: { ...client, listPage } }, signal);
+  await removeFluxFinalizers(all, world, { client: { ...client, listPage } }, signal);
   assert.deepEqual(client.writes, [
     'patch GitRepository/apps/a {"metadata":{"resourceVersion":"2","finalizers":["example.com/new"]}}',
   ]);
@@ -98,7 +104,7 @@ test("removeFluxFinalizers() takes a resource that goes meanwhile for released",
   const client = tableClient([definition(), repository("a", [fluxFinalizer])], {
     refuse: (verb) => (verb === "patch" ? apiError(404, "NotFound") : undefined),
   });
-  await removeFluxFinalizers(managed(definition()), world, { client }, signal);
+  await removeFluxFinalizers(all, world, { client }, signal);
   assert.deepEqual(client.writes, []);
 });
 
@@ -107,5 +113,5 @@ test("removeFluxFinalizers() throws when it may not take off a finalizer", async
   const client = tableClient([definition(), repository("a", [fluxFinalizer])], {
     refuse: (verb) => (verb === "patch" ? forbidden : undefined),
   });
-  await assert.rejects(removeFluxFinalizers(managed(definition()), world, { client }, signal), forbidden);
+  await assert.rejects(removeFluxFinalizers(all, world, { client }, signal), forbidden);
 });

@@ -1,4 +1,4 @@
-import { ownerLabels } from "../../../api/names.ts";
+import { ownerOf } from "../../../api/names.ts";
 import type { ManagedObject } from "../../../apply/inventory.ts";
 import { isOwned } from "../../../apply/ownership.ts";
 import { requestLimit } from "../../../apply/request.ts";
@@ -6,10 +6,11 @@ import type { ApiClient } from "../../../client/api-client.ts";
 import { isConflict, isNotFound } from "../../../client/api-error.ts";
 import { listAll, pages } from "../../../client/pages.ts";
 import { type ServedKind, servedKind } from "../../../kube/definition.ts";
-import type { GroupVersionKind } from "../../../kube/gvk.ts";
-import { keyOf } from "../../../kube/object-id.ts";
+import type { GroupKind, GroupVersionKind } from "../../../kube/gvk.ts";
+import { keyOf, nameObject } from "../../../kube/object-id.ts";
 import type { KubeObject } from "../../../kube/object.ts";
 import { mapConcurrent } from "../../../std/concurrent.ts";
+import { reconciles } from "../flux-controllers.ts";
 import type { World } from "../world.ts";
 import { patchFinalizers } from "./finalizer.ts";
 import { findRunningControllers, type RunningDeps } from "./running-controllers.ts";
@@ -31,7 +32,7 @@ export async function kindOfDefinition(
   signal: AbortSignal,
 ): Promise<ServedKind | undefined> {
   const crd = await client.getOrUndefined(definition, definition, signal);
-  return crd === undefined || !isOwned(crd, ownerLabels(world.key)) ? undefined : servedKind(crd);
+  return crd === undefined || !isOwned(crd, ownerOf(world.key)) ? undefined : servedKind(crd);
 }
 
 /** Metadata of all objects of a kind in all namespaces, or of those that `labelSelector` selects. Throws as ApiClient. */
@@ -46,8 +47,8 @@ export async function resourcesOf(
 }
 
 /**
- * Removes Flux's finalizer from the resources of `definitions`, which stay, unless controllers of another Flux run: these need it, and remove it
- * themselves. Resolves to the names of these controllers. Throws as ApiClient.
+ * Removes Flux's finalizer from the resources of `definitions`, which stay, except from those that a running controller of whatever Flux
+ * reconciles: that one needs it, and removes it itself. Resolves to the names of these controllers, sorted. Throws as ApiClient.
  */
 export async function releaseResources(
   definitions: readonly ManagedObject[],
@@ -56,15 +57,29 @@ export async function releaseResources(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   if (definitions.length === 0) return [];
-  const { foreign } = await findRunningControllers(ownerLabels(world.key), deps, signal);
-  if (foreign.length > 0) return foreign;
-  await mapConcurrent(definitions, requestLimit, (definition) => removeFluxFinalizers(definition, world, deps, signal));
-  return [];
+  const { own, foreign } = await findRunningControllers(ownerOf(world.key), deps, signal);
+  const running = [...own, ...foreign];
+  const watching = new Set<string>();
+  const isReleased = (kind: GroupKind, item: KubeObject): boolean => {
+    const watchers = running.filter((controller) => reconciles(controller, kind, item));
+    watchers.forEach((controller) => watching.add(nameObject(controller)));
+    return watchers.length === 0;
+  };
+  await mapConcurrent(definitions, requestLimit, (definition) =>
+    removeFluxFinalizers({ definition, isReleased }, world, deps, signal),
+  );
+  return [...watching].toSorted();
 }
 
-/** Removes Flux's finalizer from every resource of a CRD of ours; other finalizers stay. Throws as ApiClient. */
+/** A CRD, and which of its resources lose Flux's finalizer. */
+export type Release = {
+  readonly definition: ManagedObject;
+  readonly isReleased: (kind: GroupKind, item: KubeObject) => boolean;
+};
+
+/** Removes Flux's finalizer from resources of a CRD of ours; other finalizers stay. Throws as ApiClient. */
 export async function removeFluxFinalizers(
-  definition: ManagedObject,
+  { definition, isReleased }: Release,
   world: World,
   deps: CustomResourceDeps,
   signal: AbortSignal,
@@ -72,7 +87,7 @@ export async function removeFluxFinalizers(
   const kind = await kindOfDefinition(definition, world, deps, signal);
   if (kind === undefined) return;
   for await (const { items } of pages(kind.gvk, { metadataOnly: true }, deps.client, signal)) {
-    const finalized = items.filter(hasFluxFinalizer);
+    const finalized = items.filter((item) => hasFluxFinalizer(item) && isReleased(kind.gvk, item));
     await mapConcurrent(finalized, requestLimit, (item) => removeFluxFinalizer(kind.gvk, item, deps, signal));
   }
 }

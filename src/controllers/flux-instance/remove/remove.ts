@@ -1,4 +1,4 @@
-import { objectAnnotations, ownerLabels } from "../../../api/names.ts";
+import { objectAnnotations, ownerOf } from "../../../api/names.ts";
 import type { Change, OnChange } from "../../../apply/change-set.ts";
 import type { ManagedObject } from "../../../apply/inventory.ts";
 import { prune, type PruneOptions } from "../../../apply/remove/prune.ts";
@@ -6,7 +6,7 @@ import { stillThereError, waitUntilGone, type GoneOptions } from "../../../apply
 import { requestLimit } from "../../../apply/request.ts";
 import type { ApiClient } from "../../../client/api-client.ts";
 import { formatApiVersion, groupKindKey } from "../../../kube/gvk.ts";
-import { describeObject, isBuiltInGroup, objectIdOf } from "../../../kube/object-id.ts";
+import { describeObject, isBuiltInGroup, nameObject, objectIdOf } from "../../../kube/object-id.ts";
 import type { KubeObject } from "../../../kube/object.ts";
 import type { Clock } from "../../../std/clock.ts";
 import { mapConcurrent } from "../../../std/concurrent.ts";
@@ -88,7 +88,9 @@ async function removeDefinitions(
   if (definitions.length === 0) return await prune(resources, pruneOptions(world), deps, signal);
   await begin("release");
   await refuseWhileWatched(stopped, world, deps, signal);
-  await mapConcurrent(definitions, requestLimit, (definition) => removeFluxFinalizers(definition, world, deps, signal));
+  await mapConcurrent(definitions, requestLimit, (definition) =>
+    removeFluxFinalizers({ definition, isReleased: () => true }, world, deps, signal),
+  );
   await begin("definitions");
   const withdrawn = await prune(resources, pruneOptions(world), deps, signal);
   const needed = await definitionsOf(keptOf(withdrawn), definitions, { world, deps }, signal);
@@ -98,7 +100,7 @@ async function removeDefinitions(
 }
 
 function pruneOptions(world: World): PruneOptions {
-  return { owner: ownerLabels(world.key), keepAnnotation: objectAnnotations.prune, live: world.live };
+  return { owner: ownerOf(world.key), keepAnnotation: objectAnnotations.prune, live: world.live };
 }
 
 /** Something still runs or is kept that has to be removed before the CRDs are deleted. */
@@ -126,29 +128,11 @@ async function refuseWhileWatched(
     );
   }
   await waitForPods(stopped, deps, signal);
-  const { foreign } = await findRunningControllers(ownerLabels(world.key), deps, signal);
+  const { foreign } = await findRunningControllers(ownerOf(world.key), deps, signal);
   if (foreign.length === 0) return;
   throw refusal(
-    `${foreign.join(", ")} ${verb(foreign, "belongs", "belong")} to another Flux installation and ${verb(foreign, "is", "are")} still running; without the CRDs it would delete the workloads that it manages, or crash; remove it first, or keep the CRDs with spec.deletionPolicy KeepResources`,
+    `${foreign.map(nameObject).join(", ")} ${verb(foreign, "belongs", "belong")} to another Flux installation and ${verb(foreign, "is", "are")} still running; without the CRDs it would delete the workloads that it manages, or crash; remove it first, or keep the CRDs with spec.deletionPolicy KeepResources`,
   );
-}
-
-/**
- * Refuses a removal while controllers of the instance run that are not among `objects`, which its inventory lists: the inventory was lost
- * with the status, or a Go operator was interrupted, which writes the new inventory before it deletes. Throws RemovalError, and as ApiClient.
- */
-export async function refuseUnlisted(
-  objects: readonly ManagedObject[],
-  world: World,
-  deps: RemoveDeps,
-  signal: AbortSignal,
-): Promise<void> {
-  const { own } = await findRunningControllers(ownerLabels(world.key), deps, signal);
-  const listed = new Set(objects.map(describeObject));
-  const unlisted = own.filter((name) => !listed.has(name));
-  if (unlisted.length === 0) return;
-  const message = `Cannot remove all of Flux: ${unlisted.join(", ")} ${verb(unlisted, "carries", "carry")} this instance's labels but ${verb(unlisted, "is", "are")} not in its inventory, and still running; delete it with what else carries these labels, or set spec.deletionPolicy to Orphan to let it run`;
-  throw new RemovalError({ reason: "ReconciliationFailed", retry: "backoff", message });
 }
 
 /** Throws StillThereError while pods of the deleted Deployments in `stopped` have not ended, since these still act on resources. */
@@ -158,7 +142,7 @@ export async function waitForPods(stopped: readonly Change[], deps: RemoveDeps, 
   if (pods.length > 0) throw stillThereError(enumerate(pods, 10));
 }
 
-function verb({ length }: readonly string[], one: string, several: string): string {
+function verb({ length }: readonly unknown[], one: string, several: string): string {
   return length === 1 ? one : several;
 }
 
@@ -199,7 +183,7 @@ async function definitionsOf(
 export function goneOptions(world: World, deps: RemoveDeps, signal: AbortSignal): GoneOptions {
   const { progress } = deps;
   return {
-    owner: ownerLabels(world.key),
+    owner: ownerOf(world.key),
     timeoutMs: progress?.waitMs ?? world.settings.reconcileTimeoutMs,
     ...(progress === undefined ? {} : { onWaiting: (message) => progress.waiting(message) }),
     heldBy: (live) => resourcesBehind(live, world, deps, signal),

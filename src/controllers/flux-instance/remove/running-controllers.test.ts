@@ -1,20 +1,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { tableClient } from "../../../../test/support/table-client.ts";
-import { ownerLabels } from "../../../api/names.ts";
+import { ownerOf } from "../../../api/names.ts";
+import { nameObject } from "../../../kube/object-id.ts";
 import type { JsonObject, KubeObject } from "../../../kube/object.ts";
 import { findControllerPods, findRunningControllers } from "./running-controllers.ts";
 
 const signal = new AbortController().signal;
-const owner = ownerLabels({ namespace: "flux-system", name: "flux" });
+const owner = ownerOf({ namespace: "flux-system", name: "flux" });
 
 type Given = {
   readonly image: string;
   readonly replicas?: number;
   readonly labels?: { readonly [key: string]: string };
+  readonly namespace?: string;
 };
 
-function deployment(name: string, { image, replicas, labels = {} }: Given): KubeObject {
+function deployment(name: string, { image, replicas, labels = {}, namespace = "other" }: Given): KubeObject {
   const template = {
     spec: {
       containers: [
@@ -28,7 +30,7 @@ function deployment(name: string, { image, replicas, labels = {} }: Given): Kube
     template,
     ...(replicas === undefined ? {} : { replicas }),
   };
-  return { apiVersion: "apps/v1", kind: "Deployment", metadata: { name, namespace: "other", labels }, spec };
+  return { apiVersion: "apps/v1", kind: "Deployment", metadata: { name, namespace, labels }, spec };
 }
 
 function pod(
@@ -42,16 +44,20 @@ function pod(
 
 const helm = "ghcr.io/fluxcd/helm-controller:v1.5.0@sha256:0123";
 for (const { name, objects, want } of [
-  { name: "finds one by its image alone", objects: [deployment("x", { image: helm })], want: ["Deployment/other/x"] },
+  { name: "finds one", objects: [deployment("x", { image: helm })], want: ["Deployment/other/x"] },
   {
-    name: "finds it in a registry with a port",
-    objects: [deployment("x", { image: "r:5000/kustomize-controller" })],
+    name: "leaves ours out",
+    objects: [deployment("x", { image: helm, labels: owner.labels, namespace: "flux-system" })],
+    want: [],
+  },
+  {
+    name: "finds one elsewhere with our labels",
+    objects: [deployment("x", { image: helm, labels: owner.labels })],
     want: ["Deployment/other/x"],
   },
-  { name: "leaves ours out", objects: [deployment("x", { image: helm, labels: owner })], want: [] },
   {
-    name: "leaves out what only has the name",
-    objects: [deployment("helm-controller", { image: "x/helm-controller-ui:1" })],
+    name: "leaves out what is no controller of Flux",
+    objects: [deployment("helm-controller", { image: "rancher/helm-controller:1" })],
     want: [],
   },
   { name: "leaves out one that is scaled to 0", objects: [deployment("x", { image: helm, replicas: 0 })], want: [] },
@@ -63,21 +69,20 @@ for (const { name, objects, want } of [
 ]) {
   test(`findRunningControllers() ${name}`, async () => {
     const { foreign } = await findRunningControllers(owner, { client: tableClient(objects) }, signal);
-    assert.deepEqual(foreign, want);
+    assert.deepEqual(foreign.map(nameObject), want);
   });
 }
 
+const ours = { labels: owner.labels, namespace: "flux-system" };
 test("findRunningControllers() tells those with our owner labels from the others", async () => {
   const objects = [
-    deployment("a", { image: helm, labels: owner }),
-    deployment("b", { image: helm, labels: owner, replicas: 0 }),
+    deployment("a", { image: helm, ...ours }),
+    deployment("b", { image: helm, ...ours, replicas: 0 }),
     deployment("c", { image: helm }),
-    deployment("d", { image: "proxy:1", labels: owner }),
+    deployment("d", { image: "proxy:1", ...ours }),
   ];
-  assert.deepEqual(await findRunningControllers(owner, { client: tableClient(objects) }, signal), {
-    own: ["Deployment/other/a"],
-    foreign: ["Deployment/other/c"],
-  });
+  const { own, foreign } = await findRunningControllers(owner, { client: tableClient(objects) }, signal);
+  assert.deepEqual([own, foreign], [[objects[0]], [objects[2]]]);
 });
 
 for (const { name, objects, want } of [

@@ -1,46 +1,41 @@
-import { type OwnerLabels, isOwned } from "../../../apply/ownership.ts";
+import { isOwned, type Owner } from "../../../apply/ownership.ts";
+import { requestLimit } from "../../../apply/request.ts";
 import type { ApiClient } from "../../../client/api-client.ts";
-import { pages } from "../../../client/pages.ts";
-import { componentNames } from "../../../distribution/release.ts";
 import { fieldsOf, listOf, textOf } from "../../../kube/fields.ts";
-import { podKind, deploymentKind } from "../../../kube/kinds.ts";
+import { podKind } from "../../../kube/kinds.ts";
 import { nameObject } from "../../../kube/object-id.ts";
-import type { JsonValue, KubeObject, ObjectKey } from "../../../kube/object.ts";
-import { containersOf } from "../../../kube/pod-template.ts";
+import type { KubeObject, ObjectKey } from "../../../kube/object.ts";
 import { formatSelector } from "../../../kube/selector.ts";
+import { mapConcurrent } from "../../../std/concurrent.ts";
+import { listFluxControllers } from "../flux-controllers.ts";
 
 /** The requests that controllers and pods are read with. */
 export type RunningDeps = { readonly client: Pick<ApiClient, "list" | "listPage"> };
 
-/** Controllers are recognised by the last part of their image's name, whatever the registry, the Deployment and its labels are called. */
-const controllerImages = new Set<string>(componentNames);
-
-/** Names of Deployments, sorted. */
+/** Deployments, sorted by name. */
 export type RunningControllers = {
   /**
-   * Those that carry the owner labels. Once all that the inventory lists are gone, these are not in it: the Go operator forgets what it has not
-   * deleted yet when it is interrupted, since it writes the new inventory first.
+   * Those of the instance. Once all that the inventory lists are gone, these are not in it: the Go operator forgets what it has not deleted yet
+   * when it is interrupted, since it writes the new inventory first.
    */
-  readonly own: readonly string[];
+  readonly own: readonly KubeObject[];
   /** All others. Without the CRDs they would delete what they have applied, or crash. */
-  readonly foreign: readonly string[];
+  readonly foreign: readonly KubeObject[];
 };
 
 /** Deployments of Flux controllers that run, in whatever namespace. Throws as ApiClient. */
 export async function findRunningControllers(
-  owner: OwnerLabels,
+  owner: Owner,
   deps: RunningDeps,
   signal: AbortSignal,
 ): Promise<RunningControllers> {
-  const own: string[] = [];
-  const foreign: string[] = [];
-  for await (const { items } of pages(deploymentKind, {}, deps.client, signal)) {
-    for (const deployment of items) {
-      if (!isController(deployment) || !(await runs(deployment, deps, signal))) continue;
-      (isOwned(deployment, owner) ? own : foreign).push(nameObject(deployment));
-    }
-  }
-  return { own: own.toSorted(), foreign: foreign.toSorted() };
+  const found = await listFluxControllers(deps.client, signal);
+  const running = await mapConcurrent(found, requestLimit, async (one) =>
+    (await runs(one, deps, signal)) ? [one] : [],
+  );
+  const sorted = running.flat().toSorted((left, right) => (nameObject(left) < nameObject(right) ? -1 : 1));
+  const { own = [], foreign = [] } = Object.groupBy(sorted, (one) => (isOwned(one, owner) ? "own" : "foreign"));
+  return { own, foreign };
 }
 
 /**
@@ -72,16 +67,6 @@ function deploymentOf({ metadata }: KubeObject): string {
 
 function hasEnded(pod: KubeObject): boolean {
   return ["Succeeded", "Failed"].includes(textOf(fieldsOf(pod["status"])["phase"]));
-}
-
-function isController(deployment: KubeObject): boolean {
-  return containersOf(deployment).some(({ image }) => controllerImages.has(imageName(image)));
-}
-
-/** "ghcr.io/fluxcd/helm-controller:v1.2.0@sha256:..." is "helm-controller". */
-function imageName(image: JsonValue | undefined): string {
-  const path = textOf(image).split("@")[0] ?? "";
-  return path.split("/").at(-1)?.split(":")[0] ?? "";
 }
 
 /** Whether the Deployment runs: one that is scaled to 0 does until its last pod is deleted. */

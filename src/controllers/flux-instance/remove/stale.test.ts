@@ -38,12 +38,15 @@ const controller: KubeObject = {
 const release = resource("HelmRelease", { name: "a", finalizers: ["finalizers.fluxcd.io", "example.com/x"] });
 const released = resource("HelmRelease", { name: "a", finalizers: ["example.com/x"] });
 const own = resource("HelmTest", { name: "own", namespace: "flux-system", labels: owned });
-const foreign: KubeObject = {
-  apiVersion: "apps/v1",
-  kind: "Deployment",
-  metadata: { name: "other", namespace: "other" },
-  spec: { template: { spec: { containers: [{ image: "helm-controller:1" }] } } },
-};
+function foreignWith(...args: readonly string[]): KubeObject {
+  const spec = { template: { spec: { containers: [{ image: "ghcr.io/fluxcd/helm-controller:1", args }] } } };
+  return { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "other", namespace: "other" }, spec };
+}
+
+const foreign = foreignWith();
+const confined = foreignWith("--watch-all-namespaces=false");
+const shard = foreignWith("--watch-label-selector=team=b");
+const ofShard = resource("HelmRelease", { ...release.metadata, name: "b", labels: { team: "b" } });
 
 for (const { name, live, left } of [
   { name: "removes definitions without resources", live: [controller, releases, tests], left: [] },
@@ -57,6 +60,16 @@ for (const { name, live, left } of [
     name: "leaves Flux's finalizer to another Flux",
     live: [controller, releases, tests, release, foreign],
     left: [releases, tests, release, foreign],
+  },
+  {
+    name: "frees what another Flux does not reconcile, in other namespaces",
+    live: [controller, releases, tests, release, confined],
+    left: [releases, tests, released, confined],
+  },
+  {
+    name: "frees what another Flux does not reconcile, of other shards",
+    live: [controller, releases, tests, release, ofShard, shard],
+    left: [releases, tests, released, ofShard, shard],
   },
   {
     name: "retains definitions that another Flux may be using",

@@ -1,4 +1,4 @@
-import { ownerLabels } from "../../../api/names.ts";
+import { ownerOf } from "../../../api/names.ts";
 import type { Change } from "../../../apply/change-set.ts";
 import type { ManagedObject } from "../../../apply/inventory.ts";
 import { atServedVersions } from "../../../apply/remove/served.ts";
@@ -31,9 +31,7 @@ export async function sortStale(
     useOf(definition, going, { world, deps }, signal),
   );
   const mayBeForeign = uses.includes("unused");
-  const { foreign } = mayBeForeign
-    ? await findRunningControllers(ownerLabels(world.key), deps, signal)
-    : { foreign: [] };
+  const { foreign } = mayBeForeign ? await findRunningControllers(ownerOf(world.key), deps, signal) : { foreign: [] };
   const free = new Set(definitions.filter((_, index) => uses[index] === "unused" && foreign.length === 0));
   return {
     going: stale.filter((object) => !isDefinitionId(object) || free.has(object)),

@@ -1,4 +1,4 @@
-import { objectAnnotations, ownerLabels } from "../../../api/names.ts";
+import { objectAnnotations, ownerOf } from "../../../api/names.ts";
 import type { ManagedObject } from "../../../apply/inventory.ts";
 import { isKept, isOwned } from "../../../apply/ownership.ts";
 import type { ApiClient } from "../../../client/api-client.ts";
@@ -30,7 +30,7 @@ export async function suspend(
   signal: AbortSignal,
 ): Promise<void> {
   const live = await client.getOrUndefined(id, id, signal);
-  if (live === undefined || !isOwned(live, ownerLabels(world.key)) || isKept(live, objectAnnotations.prune)) return;
+  if (live === undefined || !isOwned(live, ownerOf(world.key)) || isKept(live, objectAnnotations.prune)) return;
   await setSuspend(live, true, { client }, signal);
 }
 

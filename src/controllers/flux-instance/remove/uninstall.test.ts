@@ -75,7 +75,7 @@ test("uninstall() waits until what it has deleted is gone", async () => {
   await refused;
 });
 
-const manager = { template: { spec: { containers: [{ name: "manager", image: "x/kustomize-controller:v1" }] } } };
+const manager = { template: { spec: { containers: [{ name: "manager", image: "x/fluxcd/source-controller:v1" }] } } };
 const unlisted: KubeObject = { ...object("apps/v1", "Deployment", "kustomize-controller"), spec: manager };
 const lost = { ...world, recorded: { conditions: [] } };
 
@@ -84,12 +84,12 @@ for (const { name, instance, policy } of [
   { name: "with policy KeepResources", instance: world, policy: "KeepResources" },
   { name: "of an instance whose status was lost", instance: lost, policy: "Uninstall" },
 ] satisfies readonly { name: string; instance: World; policy: DeletionPolicy }[]) {
-  test(`uninstall() ${name} is refused before its first write while a controller of ours runs that the inventory lacks`, async () => {
+  test(`uninstall() ${name} is refused before its first write while a controller of ours is not in the inventory`, async () => {
     const client = tableClient([...inventory, resource, unlisted]);
     const deps = { client, clock: new TestClock(), ledger: new Ledger() };
     await assert.rejects(uninstall(policy, instance, deps, signal), {
       message:
-        "Cannot remove all of Flux: Deployment/flux-system/kustomize-controller carries this instance's labels but is not in its inventory, and still running; delete it with what else carries these labels, or set spec.deletionPolicy to Orphan to let it run",
+        /^Cannot remove all of Flux: not in the inventory of this instance, but with its labels: .*Deployment\/flux-system\/kustomize-controller/,
     });
     assert.deepEqual(client.writes, []);
   });
@@ -102,11 +102,11 @@ test("uninstall() with policy Orphan lets everything run, whatever the inventory
 });
 
 test("uninstall() with policy KeepResources leaves Flux's finalizer where another Flux runs, and names it", async () => {
-  const foreign = object("apps/v1", "Deployment", "a", { name: "helm-controller", namespace: "team-b", labels: {} });
+  const foreign = object("apps/v1", "Deployment", "a", { name: "source-controller", namespace: "team-b", labels: {} });
   const client = tableClient([...inventory, resource, { ...foreign, spec: manager }]);
   const deps = { client, clock: new TestClock(), ledger: new Ledger() };
   const { watchedBy } = await uninstall("KeepResources", world, deps, signal);
-  assert.deepEqual(watchedBy, ["Deployment/team-b/helm-controller"]);
+  assert.deepEqual(watchedBy, ["Deployment/team-b/source-controller"]);
   assert.deepEqual(
     client.objects().find(({ kind }) => kind === "GitRepository"),
     resource,

@@ -1,4 +1,4 @@
-import { ownerLabels } from "../../../api/names.ts";
+import { ownerOf } from "../../../api/names.ts";
 import type { DeletionPolicy } from "../../../api/spec.ts";
 import type { Change } from "../../../apply/change-set.ts";
 import { managedObjects, type ManagedObject } from "../../../apply/inventory.ts";
@@ -12,16 +12,9 @@ import { isBuiltInGroup } from "../../../kube/object-id.ts";
 import { mapConcurrent } from "../../../std/concurrent.ts";
 import type { World } from "../world.ts";
 import { releaseResources } from "./custom-resources.ts";
-import {
-  terminatingOf,
-  goneOptions,
-  keptOf,
-  refuseUnlisted,
-  removeObjects,
-  waitForPods,
-  type RemoveDeps,
-} from "./remove.ts";
+import { terminatingOf, goneOptions, keptOf, removeObjects, waitForPods, type RemoveDeps } from "./remove.ts";
 import { isKustomization, resume } from "./suspension.ts";
+import { refuseUnlisted } from "./unlisted.ts";
 
 /** An uninstall also empties the ledger, since nothing is managed afterwards. */
 export type UninstallDeps = RemoveDeps & { readonly ledger: Ledger };
@@ -31,7 +24,7 @@ export type Uninstalled = { readonly stayed: readonly Change["id"][]; readonly w
 
 /**
  * Deletes what the inventory lists, as far as `policy` says, and never a workload. It can be repeated, also with another policy. Throws as
- * `removeObjects`, StillThereError while deletions have not ended, and RemovalError while controllers run that the inventory does not list.
+ * `removeObjects`, StillThereError while deletions have not ended, and UnlistedError while there are objects of the instance that are not in its inventory.
  */
 export async function uninstall(
   policy: DeletionPolicy,
@@ -43,7 +36,7 @@ export async function uninstall(
   const objects = await atServedVersions(recorded, deps, signal);
   const going = objects.filter((object) => goes(object, policy));
   const staying = objects.filter((object) => !goes(object, policy));
-  if (policy !== "Orphan") await refuseUnlisted(objects, world, deps, signal);
+  if (policy !== "Orphan") await refuseUnlisted({ objects, goes: (kind) => goes(kind, policy) }, world, deps, signal);
   const changes = await removeObjects(going, world, deps, signal);
   const watchedBy = policy === "KeepResources" ? await releaseKept({ staying, changes }, world, deps, signal) : [];
   await mapConcurrent(staying.filter(isKustomization), requestLimit, (id) => resumeKept(id, world, deps, signal));
@@ -54,7 +47,7 @@ export async function uninstall(
 }
 
 /** KeepResources keeps CRDs, custom resources and claims. */
-function goes(object: ManagedObject, policy: DeletionPolicy): boolean {
+function goes(object: Pick<ManagedObject, "group" | "version" | "kind">, policy: DeletionPolicy): boolean {
   if (policy === "Orphan") return false;
   if (policy === "Uninstall") return true;
   if (object.kind === "CustomResourceDefinition" || object.kind === "PersistentVolumeClaim") return false;
@@ -85,5 +78,5 @@ async function releaseKept(
 /** An earlier try, with a policy that deletes the Kustomization, may have suspended it. */
 async function resumeKept(id: ManagedObject, world: World, deps: UninstallDeps, signal: AbortSignal): Promise<void> {
   const live = await deps.client.getOrUndefined(id, id, signal);
-  if (live !== undefined && isOwned(live, ownerLabels(world.key))) await resume(live, deps, signal);
+  if (live !== undefined && isOwned(live, ownerOf(world.key))) await resume(live, deps, signal);
 }

@@ -8,23 +8,17 @@ import { formatObjectId, isBuiltInGroup, objectIdOf } from "../../../kube/object
 import type { KubeObject, ObjectKey, ObjectMeta } from "../../../kube/object.ts";
 import { readinessOf } from "../../../kube/readiness.ts";
 import type { Informer, ObjectChange } from "../../../runtime/informer.ts";
+import { managedKinds } from "../managed-kinds.ts";
 
 /**
  * Kinds whose managed objects are watched, so that drift is seen when it happens. Deployments are watched in full, since health
  * is read from their status; of the others metadata is enough. Kinds that Flux itself brings are not served before it is there.
  */
-export const watchedKinds: readonly GroupVersionKind[] = [
-  { group: "apiextensions.k8s.io", version: "v1", kind: "CustomResourceDefinition" },
-  { group: "", version: "v1", kind: "Namespace" },
-  { group: "rbac.authorization.k8s.io", version: "v1", kind: "ClusterRole" },
-  { group: "rbac.authorization.k8s.io", version: "v1", kind: "ClusterRoleBinding" },
-  { group: "", version: "v1", kind: "ResourceQuota" },
-  { group: "", version: "v1", kind: "ServiceAccount" },
-  { group: "", version: "v1", kind: "Service" },
-  { group: "", version: "v1", kind: "PersistentVolumeClaim" },
-  { group: "networking.k8s.io", version: "v1", kind: "NetworkPolicy" },
-  deploymentKind,
-];
+export const watchedKinds: readonly GroupVersionKind[] = managedKinds.map(({ group, version, kind }) => ({
+  group,
+  version,
+  kind,
+}));
 
 /** Whether the health of the kind's objects is reported: Deployments, and the sync objects. Of other kinds metadata is enough. */
 export function hasHealth(gvk: GroupVersionKind): boolean {
