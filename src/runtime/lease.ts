@@ -21,6 +21,15 @@ export function readLease(lease: KubeObject, durationMs: number): LeaseRecord {
   };
 }
 
+/**
+ * Whether somebody holds `lease` at `nowMs` (Unix time). Its time is by another machine's clock, so it counts for twice as long as it says; a
+ * candidate must not decide by this, but observe the Lease.
+ */
+export function isHeld(lease: KubeObject, nowMs: number): boolean {
+  const { holder, renewTime, durationMs } = readLease(lease, 0);
+  return holder !== "" && Date.parse(renewTime) + 2 * durationMs > nowMs;
+}
+
 /** A Lease that nobody has held yet. */
 export function newLease({ name, namespace }: ObjectKey, renewal: Renewal): KubeObject {
   const spec = { ...renewed(renewal), acquireTime: renewal.now, leaseTransitions: 0 };

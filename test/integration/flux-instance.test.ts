@@ -10,6 +10,7 @@ import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
 import { deploymentKind } from "../../src/kube/kinds.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 import { readinessOf } from "../../src/kube/readiness.ts";
+import { microTimestamp, systemClock } from "../../src/std/clock.ts";
 import {
   condition,
   isReady,
@@ -102,6 +103,17 @@ function columns(table: string): readonly string[] {
 
 function indentOf(line = ""): number {
   return line.search(/\S|$/);
+}
+
+/** Whether the operator has asked for the lease there after it had read the instance under deletion. */
+async function sawDeleted(path: string): Promise<boolean> {
+  const events = await cluster.plane.auditEvents();
+  const deleted = events.findIndex(({ verb, requestURI }) => verb === "delete" && requestURI.startsWith(path));
+  const after = deleted === -1 ? [] : events.slice(deleted);
+  const read = after.findIndex(({ verb, requestURI }) => verb === "get" && requestURI.startsWith(path));
+  return (
+    read !== -1 && after.slice(read).some(({ objectRef: at }) => at?.resource === "leases" && at.namespace === "apps")
+  );
 }
 
 describe("FluxInstance, from the RFC's example to its deletion", { concurrency: 1 }, () => {
@@ -396,6 +408,29 @@ describe("FluxInstance, from the RFC's example to its deletion", { concurrency: 
     await cluster.plane.rest.patch(path, { metadata: { finalizers: ["fluxcd.controlplane.io/finalizer"] } });
     await cluster.plane.rest.delete(path);
     await cluster.gone("FluxInstance/apps/flux");
+  });
+
+  test("leaves an instance alone, status and finalizer, where another operator leads", async () => {
+    const leases = "/apis/coordination.k8s.io/v1/namespaces/apps/leases";
+    const spec = { holderIdentity: "other", leaseDurationSeconds: 600, renewTime: microTimestamp(systemClock) };
+    await cluster.plane.rest.create(leases, {
+      apiVersion: "coordination.k8s.io/v1",
+      kind: "Lease",
+      metadata: { name: "flux-operator", namespace: "apps" },
+      spec,
+    });
+    const metadata = { name: "flux", namespace: "apps", finalizers: ["fluxcd.controlplane.io/finalizer"] };
+    await cluster.apply({ ...(await manifest("examples/flux-instance-rfc.yaml")), metadata });
+    const path = "/apis/fluxcd.controlplane.io/v1/namespaces/apps/fluxinstances/flux";
+    await cluster.plane.rest.delete(path);
+    const deadline = AbortSignal.timeout(60_000);
+    while (!(await sawDeleted(path))) await systemClock.sleep(100, deadline);
+    const left = await cluster.plane.rest.get(path);
+    assert.deepEqual([left.metadata.finalizers, left["status"]], [metadata.finalizers, undefined]);
+    await cluster.plane.rest.patch(`${leases}/flux-operator`, { spec: { holderIdentity: "" } });
+    await cluster.plane.rest.patch(path, { metadata: { annotations: { "reconcile.fluxcd.io/requestedAt": "now" } } });
+    await cluster.gone("FluxInstance/apps/flux");
+    await cluster.plane.rest.delete(`${leases}/flux-operator`);
   });
 
   test("goes on hold when told so, and repairs nothing meanwhile", async () => {

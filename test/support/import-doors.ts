@@ -58,7 +58,7 @@ export const innerDoors: {
 
 /** Files beside the folders that are not the ground but stand above all of them. */
 const walks: ReadonlySet<string> = new Set(
-  ["reconcile", "remove-instance", "rollback"].flatMap((name) => [
+  ["reconcile", "remove-instance", "leave-elsewhere", "rollback"].flatMap((name) => [
     `src/controllers/flux-instance/${name}.ts`,
     `src/controllers/flux-instance/${name}.test.ts`,
   ]),

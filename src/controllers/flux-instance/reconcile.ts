@@ -1,6 +1,6 @@
 // Tests: test/integration/flux-instance.test.ts, test/integration/rollback.test.ts, test/integration/upgrade-policy.test.ts
 import { fluxInstance } from "../../api/names.ts";
-import { eventReasons, reasons, type Reason } from "../../api/reasons.ts";
+import { reasons, type Reason } from "../../api/reasons.ts";
 import type { ApiClient } from "../../client/api-client.ts";
 import { parseApiVersion, type GroupVersionKind } from "../../kube/gvk.ts";
 import type { ObjectKey } from "../../kube/object.ts";
@@ -15,16 +15,17 @@ import { Conclusion, type ConcludeDeps } from "./conclude/conclude.ts";
 import { rollbackFailure } from "./conclude/rollback-status.ts";
 import { StatusWriter } from "./conclude/status-writer.ts";
 import { readSyncHealth, syncRecheckMs, type SyncHealth } from "./conclude/sync-health.ts";
-import { elsewhereStatus, suspendedStatus, type Failure } from "./conclude/instance-status.ts";
+import { suspendedStatus, type Failure } from "./conclude/instance-status.ts";
 import { decide, isAppliedSpec } from "./decide/decide.ts";
 import { dueIn, releasesAtHand, stayDespite } from "./decide/hold.ts";
 import type { Converging, Decision } from "./decision.ts";
 import type { LastGoodStore } from "./last-good-store.ts";
+import { leaveElsewhere } from "./leave-elsewhere.ts";
 import { PreflightError } from "./preflight/preflight.ts";
 import type { ReleaseSource } from "./releases/release-source.ts";
 import type { Releases } from "./releases/releases.ts";
 import { removeInstance } from "./remove-instance.ts";
-import { ensureFinalizer, hasFinalizer, removeFinalizer } from "./remove/finalizer.ts";
+import { ensureFinalizer } from "./remove/finalizer.ts";
 import type { UninstallDeps } from "./remove/uninstall.ts";
 import { keepGood, recordFailure, rollbackAfter, type AfterFailure } from "./rollback.ts";
 import type { FollowedKinds } from "./wake/followed-kinds.ts";
@@ -115,7 +116,7 @@ async function carryOut(decision: Decision, step: Step, deps: Deps, signal: Abor
   conclusion.log.decided(decision.kind);
   switch (decision.kind) {
     case "elsewhere":
-      return await leave(decision, step, deps, signal);
+      return await leaveElsewhere({ ...step, isLetGo: decision.isLetGo }, deps, signal);
     case "suspend":
       return await suspend(step, signal);
     case "refuse":
@@ -133,26 +134,6 @@ async function carryOut(decision: Decision, step: Step, deps: Deps, signal: Abor
     default:
       throw new UnreachableError(decision);
   }
-}
-
-async function leave(
-  { isLetGo }: Extract<Decision, { kind: "elsewhere" }>,
-  { world, conclusion }: Step,
-  { client }: Deps,
-  signal: AbortSignal,
-): Promise<Outcome> {
-  if (isLetGo && hasFinalizer(world.instance)) {
-    await removeFinalizer(world.instance, client, signal);
-    const message = `This FluxInstance in namespace ${world.key.namespace}, where no operator runs, is deleted; nothing else is`;
-    conclusion.note({ type: "Normal", reason: eventReasons.uninstalled, message });
-    conclusion.log.ended({ kind: "reconciled" });
-    return { kind: "settled" };
-  }
-  const status = elsewhereStatus(world, conclusion.nowIso);
-  const isNews = await conclusion.write(status, signal);
-  if (isNews) conclusion.log.noted("This FluxInstance is not in the operator's namespace", reasons.wrongNamespace);
-  conclusion.log.ended({ kind: "reconciled" });
-  return { kind: "settled" };
 }
 
 async function suspend({ world, conclusion }: Step, signal: AbortSignal): Promise<Outcome> {
