@@ -29,7 +29,7 @@ let world: RemovalWorld;
 const { log } = createTestLog();
 
 /** No watches: what a process knows of the cluster it asks for. */
-const followed = { informers: [], follow: async (): Promise<void> => undefined };
+const followed = { informers: [], isTrusted: false, follow: async (): Promise<void> => undefined };
 
 /** What a process has when it starts: nothing in memory. */
 function newLife(client: ApiClient): ReconcileDeps {

@@ -46,7 +46,7 @@ export type ReconcileDeps = ActDeps &
     readonly client: ApiClient;
     readonly liveIndex: LiveIndex;
     readonly releases: Pick<ReleaseSource, "find" | "applied" | "forget">;
-    readonly followed: Pick<FollowedKinds, "follow">;
+    readonly followed: Pick<FollowedKinds, "follow" | "isTrusted">;
     readonly interrupts: Interrupts;
     readonly lastGood: Pick<LastGoodStore, "read" | "write" | "remove">;
     readonly ownNamespace: string;
@@ -186,9 +186,10 @@ async function converge(decision: Converging, step: Step, deps: Deps, signal: Ab
   try {
     const result = await act({ target: decision, world, isChecked, reporter, interrupt }, deps, signal);
     await deps.followed.follow(decision.rendering.objects);
+    const isWatched = deps.followed.isTrusted;
     const sync = await concludeSuccess(result, { ...step, decision }, deps, signal);
     const due = dueIn(decision, deps.clock.nowMs());
-    if (sync === undefined || sync.status === "True") return settled(world, due);
+    if (sync === undefined || sync.status === "True" || isWatched) return settled(world, due);
     return { kind: "waiting", retryMs: Math.min(syncRecheckMs, due.dueMs ?? syncRecheckMs) };
   } catch (error) {
     signal.throwIfAborted();

@@ -17,7 +17,7 @@ export type SyncHealth = {
   readonly message: string;
 };
 
-/** How often the sync objects are checked while they are not ready. */
+/** How often the sync objects are checked while they are not ready and no watch tells when they are. */
 export const syncRecheckMs = 10_000;
 
 /** Health of the sync source and the Kustomization among `objects`; undefined when there are none. It never affects Ready. Throws as ApiClient. */

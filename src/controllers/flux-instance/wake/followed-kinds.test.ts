@@ -37,3 +37,17 @@ test("follow() watches each custom kind once, and stops the watches of kinds tha
     ["GitRepository v1beta2"],
   );
 });
+
+test("isTrusted says whether every followed kind is watched without a gap", async () => {
+  const trusted = new Set(["GitRepository"]);
+  const followed = createFollowedKinds({ start: () => undefined, stop: async () => undefined }, (gvk) => ({
+    ...informerOf(gvk),
+    get isTrusted() {
+      return trusted.has(gvk.kind);
+    },
+  }));
+  await followed.follow([object("source.toolkit.fluxcd.io/v1", "GitRepository"), object("x.io/v1", "Kustomization")]);
+  assert.equal(followed.isTrusted, false);
+  trusted.add("Kustomization");
+  assert.equal(followed.isTrusted, true);
+});

@@ -7,6 +7,8 @@ import type { TaskGroup } from "../../../runtime/task-group.ts";
 /** Watches of the kinds that Flux itself brings, which are served only while their CRDs exist. */
 export type FollowedKinds = {
   readonly informers: readonly Informer[];
+  /** Whether each of them tells every change from now on. */
+  readonly isTrusted: boolean;
   /** Watches the kinds of the custom resources among `objects`, and stops all other watches. */
   follow(objects: readonly KubeObject[]): Promise<void>;
 };
@@ -20,6 +22,9 @@ export function createFollowedKinds(
   return {
     get informers() {
       return [...followed.values()];
+    },
+    get isTrusted() {
+      return [...followed.values()].every((informer) => informer.isTrusted);
     },
     follow: async (objects) => {
       const kinds = objects.filter(({ apiVersion }) => !isBuiltInGroup(apiVersion)).map(gvkOf);

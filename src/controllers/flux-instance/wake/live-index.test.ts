@@ -42,6 +42,10 @@ const foreign = object("Service", "b", { labels: { ...owned, [labels.ownerNamesp
 const kustomization = { ...object("Kustomization", "a"), apiVersion: "kustomize.toolkit.fluxcd.io/v1" };
 const conditions = [{ type: "Ready", status: "True" }];
 const synced = { ...kustomization, status: { observedGeneration: 1, conditions } };
+const failing = (message: string): KubeObject => ({
+  ...kustomization,
+  status: { observedGeneration: 1, conditions: [{ type: "Ready", status: "False", message }] },
+});
 const index = createLiveIndex(
   [
     informerOf(gvkOf(service), [service, foreign, object("Service", "c", { labels: {} })]),
@@ -160,6 +164,16 @@ for (const { name, change, want } of [
     name: "concerns the instance when a sync object becomes ready",
     change: { kind: "updated", object: synced, previous: { ...kustomization, status: { observedGeneration: -1 } } },
     want: [owner],
+  },
+  {
+    name: "concerns the instance when a sync object fails for another reason",
+    change: { kind: "updated", object: failing("cannot clone"), previous: failing("timeout") },
+    want: [owner],
+  },
+  {
+    name: "concerns nobody when a sync object fails as before",
+    change: { kind: "updated", object: failing("timeout"), previous: failing("timeout") },
+    want: [],
   },
   {
     name: "concerns nobody when a Deployment stays well",

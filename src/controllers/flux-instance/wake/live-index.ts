@@ -6,8 +6,9 @@ import { formatApiVersion, gvkOf, type GroupVersionKind } from "../../../kube/gv
 import { deploymentKind } from "../../../kube/kinds.ts";
 import { formatObjectId, isBuiltInGroup, objectIdOf } from "../../../kube/object-id.ts";
 import type { KubeObject, ObjectKey, ObjectMeta } from "../../../kube/object.ts";
-import { readinessOf } from "../../../kube/readiness.ts";
+import { readinessOf, type Readiness } from "../../../kube/readiness.ts";
 import type { Informer, ObjectChange } from "../../../runtime/informer.ts";
+import { deepEqual } from "../../../std/json.ts";
 import { managedKinds } from "../managed-kinds.ts";
 
 /**
@@ -89,7 +90,13 @@ export function keysOfDrift(change: ObjectChange, ledger: Pick<Ledger, "isDrift"
   const live = change.kind === "deleted" ? undefined : object.metadata;
   if (ledger.isDrift(id, live)) return ownersOf(change);
   if (change.kind !== "updated" || !hasHealth(gvkOf(object))) return [];
-  return readinessOf(object).status === readinessOf(change.previous).status ? [] : ownersOf(change);
+  return deepEqual(toldHealth(object), toldHealth(change.previous)) ? [] : ownersOf(change);
+}
+
+/** What of an object's health the instance tells at once: of sync objects also why they are not ready. */
+function toldHealth(object: KubeObject): Partial<Readiness> {
+  const { status, message } = readinessOf(object);
+  return isBuiltInGroup(object.apiVersion) ? { status } : { status, message };
 }
 
 /** The owners before and after the change, each once. */
