@@ -52,6 +52,7 @@ export const reasons = {
   noController: "NoController",
   lastGoodFailed: "LastGoodFailed",
   watchRefused: "WatchRefused",
+  contested: "Contested",
 } as const;
 
 /** One of `reasons`. */
@@ -115,7 +116,13 @@ export const legalReasons = {
   },
   Unattended: { True: [reasons.noController] },
   Warning: {
-    True: [reasons.invalidAnnotation, reasons.preflightWarning, reasons.lastGoodFailed, reasons.watchRefused],
+    True: [
+      reasons.invalidAnnotation,
+      reasons.preflightWarning,
+      reasons.lastGoodFailed,
+      reasons.watchRefused,
+      reasons.contested,
+    ],
   },
 } as const satisfies { readonly [type in ConditionType]: Legal };
 

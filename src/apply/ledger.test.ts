@@ -111,3 +111,26 @@ test("Ledger.clear() forgets all", () => {
   ledger.clear();
   assert.equal(ledger.isUnchanged(desired, seen), false);
 });
+
+for (const { name, wanted, repairs, want } of [
+  { name: "an object that is changed back after each repair", wanted: desired, repairs: 10, want: true },
+  { name: "an object that was changed now and then", wanted: desired, repairs: 9, want: false },
+  {
+    name: "an object of which something else is desired now",
+    wanted: { ...desired, spec: { replicas: 2 } },
+    repairs: 10,
+    want: false,
+  },
+]) {
+  test(`Ledger.isPaused() says ${want} to ${name}`, () => {
+    const ledger = ledgerOf(seen);
+    for (let repair = 1; repair <= repairs; repair += 1) ledger.repaired(desired, desired, desired, "flux-operator");
+    assert.equal(ledger.isPaused(wanted), want);
+  });
+}
+
+test("Ledger.repaired() does not count the first apply of a manifest", () => {
+  const ledger = new Ledger();
+  for (let repair = 1; repair <= 10; repair += 1) ledger.repaired(desired, desired, desired, "flux-operator");
+  assert.deepEqual(ledger.contested(), { texts: [] });
+});

@@ -1,7 +1,9 @@
+import { systemClock, type Clock } from "../std/clock.ts";
 import { canonicalJson, deepEqual } from "../std/json.ts";
 import { sha256Hex } from "../std/digest.ts";
 import type { KubeObject, ManagedFieldsEntry, ObjectMeta } from "../kube/object.ts";
 import { formatObjectId, objectIdOf, type ObjectId } from "../kube/object-id.ts";
+import { Contests } from "./contests.ts";
 
 /**
  * What the API server last answered about each object that we manage, by inventory id. It lives as long as the process: after a restart it is
@@ -9,6 +11,12 @@ import { formatObjectId, objectIdOf, type ObjectId } from "../kube/object-id.ts"
  */
 export class Ledger {
   readonly #entries = new Map<string, LedgerEntry>();
+  readonly #contests = new Contests();
+  readonly #clock: Pick<Clock, "monotonicMs">;
+
+  constructor(clock: Pick<Clock, "monotonicMs"> = systemClock) {
+    this.#clock = clock;
+  }
 
   /** Records that `answer` is what the API server made of `desired`. */
   record(desired: KubeObject, answer: KubeObject): void {
@@ -34,15 +42,50 @@ export class Ledger {
     return live === undefined || !isAsSeen(entry.seen, live);
   }
 
+  /**
+   * Records that what another client had made of an object is repaired: `live` is what that was, undefined after a deletion. Nothing is recorded
+   * when another manifest was desired until now. Call it before `record`. `own` is our field manager.
+   */
+  repaired(desired: KubeObject, live: KubeObject | undefined, answer: KubeObject, own: string): void {
+    if (!this.#isDesired(desired)) return;
+    this.#contests.repaired(answer, live, { nowMs: this.#clock.monotonicMs(), own });
+  }
+
+  /** Whether the object stays as another client has changed it, since that client undoes each repair. Never when another manifest is desired now. */
+  isPaused(desired: KubeObject): boolean {
+    return this.#isDesired(desired) && this.isContested(objectIdOf(desired));
+  }
+
+  /** Whether drift of the object is repaired later, and not when it happens. */
+  isContested(id: ObjectId): boolean {
+    return this.#contests.isPaused(id, this.#clock.monotonicMs());
+  }
+
+  /** Lets every object be repaired now, since the user asks for it. */
+  resume(): void {
+    this.#contests.resume(this.#clock.monotonicMs());
+  }
+
+  /** Who undoes our repairs, in sentences, sorted; and in how many milliseconds the first of these objects is due. */
+  contested(): ReturnType<Contests["told"]> {
+    return this.#contests.told(this.#clock.monotonicMs());
+  }
+
+  #isDesired(desired: KubeObject): boolean {
+    return this.#entries.get(formatObjectId(objectIdOf(desired)))?.desired === digestOf(desired);
+  }
+
   /** Removes the entries of all objects that are not in `desired`. */
   forgetOthers(desired: readonly KubeObject[]): void {
     const keep = new Set(desired.map((object) => formatObjectId(objectIdOf(object))));
     for (const id of this.#entries.keys()) if (!keep.has(id)) this.#entries.delete(id);
+    this.#contests.forgetOthers(keep);
   }
 
   /** Removes all entries. */
   clear(): void {
     this.#entries.clear();
+    this.#contests.forgetOthers(new Set());
   }
 }
 

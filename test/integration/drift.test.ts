@@ -8,6 +8,7 @@ import type { JsonObject, JsonValue, KubeObject } from "../../src/kube/object.ts
 import { describeObject } from "../../src/kube/object-id.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { deepEqual } from "../../src/std/json.ts";
+import { changesOf } from "../support/record-objects.ts";
 import { condition, isReady, namespace, startFluxCluster, type FluxCluster } from "../support/flux-cluster.ts";
 
 const never = new AbortController().signal;
@@ -42,6 +43,7 @@ const instance = {
 
 type Operation = { readonly op: "add" | "replace" | "remove"; readonly path: string; readonly value?: JsonValue };
 
+const partOfLabel = "app.kubernetes.io/part-of";
 const partOf = "/metadata/labels/app.kubernetes.io~1part-of";
 /** What somebody does to an object of each kind, besides to its labels. */
 const edits: { readonly [kind: string]: readonly Operation[] } = {
@@ -137,6 +139,22 @@ async function reconciles(): Promise<number> {
   ).length;
 }
 
+/** Does to our applies what Argo CD does when it heals itself; resolves to how often that was. */
+async function undoEveryRepair(id: ManagedObject, signal: AbortSignal): Promise<number> {
+  const theirs = { kind: "merge", value: { metadata: { labels: { [partOfLabel]: "theirs" } } } } as const;
+  let undone = 0;
+  try {
+    for await (const { metadata } of changesOf(cluster.client, { gvk: id, key: id }, signal)) {
+      if (metadata.labels?.[partOfLabel] !== "flux") continue;
+      await cluster.client.patch({ gvk: id, key: id }, theirs, { fieldManager: "argocd-controller" }, signal);
+      undone += 1;
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  return undone;
+}
+
 describe("drift", { concurrency: 1 }, () => {
   test("the instance becomes ready", async () => {
     await cluster.apply(instance);
@@ -225,5 +243,38 @@ describe("drift", { concurrency: 1 }, () => {
     while ((await reconciles()) < before.begun + rounds) await systemClock.sleep(100, deadline);
     assert.equal((await cluster.writes()).length, before.writes);
     assert.deepEqual(await cluster.snapshot(), before.world);
+  });
+
+  test("a controller that an autoscaler scales to 0 stays so, and what it leaves unattended is told", async () => {
+    const path = `/apis/apps/v1/namespaces/${namespace}/deployments/helm-controller/scale`;
+    await cluster.plane.rest.patch(path, { spec: { replicas: 0 } });
+    const told = await cluster.instanceWhen("unattended", (object) => condition(object, "Unattended") !== undefined);
+    assert.equal(
+      condition(told, "Unattended"),
+      "True/NoController: No controller reconciles what Deployment/flux-system/helm-controller looks after: it is scaled to 0",
+    );
+    await cluster.plane.rest.patch(path, { spec: { replicas: 1 } });
+    await cluster.instanceWhen("attended", (object) => condition(object, "Unattended") === undefined);
+  });
+
+  test("a client that undoes every repair costs a few of them, and is named with the object and the field", async () => {
+    const service = (await managed()).find(({ kind, name }) => kind === "Service" && name === "webhook-receiver");
+    assert.ok(service !== undefined);
+    const stop = new AbortController();
+    const neighbour = undoEveryRepair(service, stop.signal);
+    const told = await cluster.instanceWhen("contested", (object) => condition(object, "Warning") !== undefined);
+    assert.equal(
+      condition(told, "Warning"),
+      `True/Contested: undone after each repair, so it is repaired seldom: Service/flux-system/webhook-receiver: argocd-controller changes metadata.labels.${partOfLabel}; have that client leave the object alone, or leave the field to it with spec.driftIgnore`,
+    );
+    assert.ok(isReady(told));
+    const other = { ...service, name: "source-controller" };
+    await edit(other, [{ op: "replace", path: partOf, value: "edited" }]);
+    await backWhen(other, "repaired", ({ metadata }) => metadata.labels?.[partOfLabel] === "flux");
+    assert.equal((await get(service)).metadata.labels?.[partOfLabel], "theirs", "it is left alone for now");
+    stop.abort();
+    assert.equal(await neighbour, 10);
+    await cluster.reconcile();
+    assert.equal((await get(service)).metadata.labels?.[partOfLabel], "flux", "on request it is repaired");
   });
 });

@@ -17,7 +17,7 @@ import { schemaProblems } from "./validate-blind.ts";
 import { isScaled, yieldFields } from "./yield-fields.ts";
 
 /** A client that reads and dry-runs, and a ledger that records objects which need no write. */
-export type PlanDeps = TakeOverDeps & { readonly ledger: Pick<Ledger, "isUnchanged" | "record"> };
+export type PlanDeps = TakeOverDeps & { readonly ledger: Pick<Ledger, "isUnchanged" | "isPaused" | "record"> };
 
 /** The API server refuses objects of the plan. Nothing has been written. */
 export class PlanError extends ReasonedError {}
@@ -27,7 +27,7 @@ export class LatePlanError extends ReasonedError {}
 
 /**
  * Asks the API server, by dry-run, what an apply of `objects` would change, except for objects that have not changed since the ledger recorded
- * them. Throws PlanError when any object would be refused, naming the first of them and how many there are, and as ApiClient.
+ * them, and for those that another client changes back after each repair, which are left as they are for a while. Throws PlanError when any object would be refused, naming the first of them and how many there are, and as ApiClient.
  */
 export async function planApply(
   { objects, ignoredPaths }: Desired,
@@ -40,7 +40,7 @@ export async function planApply(
   const planned = await mapConcurrent(objects, requestLimit, async (object): Promise<PlannedObject> => {
     const id = formatObjectId(objectIdOf(object));
     const meta = live.get(id);
-    if (deps.ledger.isUnchanged(object, meta)) return { object, action: "unchanged" };
+    if (deps.ledger.isUnchanged(object, meta) || deps.ledger.isPaused(object)) return { object, action: "unchanged" };
     const question = { object, meta, paths: ignoredPaths?.get(id) ?? [], isBrought: brought(object) };
     const result = await dryRun(question, deps, signal);
     const verdict = "action" in result && result.action === "blind" ? againstSchema(object, objects) : result;

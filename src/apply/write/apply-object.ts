@@ -57,6 +57,9 @@ async function applyAndTakeOver(
   const late = adoption === undefined ? adoptionOf(answer, shared, deps) : undefined;
   if (late !== undefined) await takeOver({ live: answer, adoption: late }, applied, deps, signal);
   const final = late === undefined ? answer : await deps.client.apply(applied, { fieldManager }, signal);
+  if (planned.action === "create" || planned.action === "configure") {
+    deps.ledger.repaired(object, planned.live, final, fieldManager);
+  }
   deps.ledger.record(object, final);
   const taken = adoption ?? late;
   return taken === undefined ? undefined : takeoverOf(taken, final);

@@ -31,7 +31,7 @@ import { keepGood, recordFailure, rollbackAfter, type AfterFailure } from "./rol
 import type { FollowedKinds } from "./wake/followed-kinds.ts";
 import type { Interrupt, Interrupts } from "./wake/interrupts.ts";
 import type { LiveIndex } from "./wake/live-index.ts";
-import { worldOf, type World } from "./world.ts";
+import { isRequested, worldOf, type World } from "./world.ts";
 
 /** The kind of FluxInstance in the API version in which the operator reads and writes it. */
 export const fluxInstanceKind: GroupVersionKind = {
@@ -95,7 +95,7 @@ async function gather(key: ObjectKey, deps: ReconcileDeps, signal: AbortSignal):
   const live = deps.liveIndex.metadata(key);
   if (key.namespace !== deps.ownNamespace) return worldOf(instance, live, deps.ownNamespace);
   const world = worldOf(instance, live, deps.ownNamespace, await deps.lastGood.read(instance, signal));
-  return { ...world, unwatched: deps.liveIndex.troubles() };
+  return { ...world, unwatched: deps.liveIndex.troubles(), contested: deps.ledger.contested().texts };
 }
 
 type Step = {
@@ -174,6 +174,7 @@ async function converge(decision: Converging, step: Step, deps: Deps, signal: Ab
   const { world, conclusion, interrupt } = step;
   await ensureFinalizer(world.instance, deps.client, signal);
   const report = conclusion.reporter(decision, signal);
+  if (isRequested(world)) deps.ledger.resume();
   let begun = false;
   const reporter: typeof report = {
     ...report,
@@ -188,7 +189,7 @@ async function converge(decision: Converging, step: Step, deps: Deps, signal: Ab
     await deps.followed.follow(decision.rendering.objects);
     const isWatched = deps.followed.isTrusted;
     const sync = await concludeSuccess(result, { ...step, decision }, deps, signal);
-    const due = dueIn(decision, deps.clock.nowMs());
+    const due = earlier(dueIn(decision, deps.clock.nowMs()), deps.ledger.contested());
     if (sync === undefined || sync.status === "True" || isWatched) return settled(world, due);
     return { kind: "waiting", retryMs: Math.min(syncRecheckMs, due.dueMs ?? syncRecheckMs) };
   } catch (error) {
@@ -218,6 +219,7 @@ async function concludeSuccess(
   signal: AbortSignal,
 ): Promise<SyncHealth | undefined> {
   const { version, revision } = decision.rendering;
+  conclusion.contested(deps.ledger.contested().texts);
   const ending = { kind: "reconciled", version, revision } as const;
   if (decision.kind === "rollback") {
     const sync = await readSyncHealth(decision.rendering.objects, deps, signal);
@@ -250,7 +252,14 @@ async function wait(
   return settled(world, dueIn(decision, deps.clock.nowMs()));
 }
 
-function settled({ settings: { reconcileEveryMs } }: World, due: { readonly dueMs?: number }): Outcome {
+type Due = { readonly dueMs?: number };
+
+function earlier(left: Due, right: Due): Due {
+  const dueMs = Math.min(left.dueMs ?? Infinity, right.dueMs ?? Infinity);
+  return dueMs === Infinity ? {} : { dueMs };
+}
+
+function settled({ settings: { reconcileEveryMs } }: World, due: Due): Outcome {
   return { kind: "settled", ...due, ...(reconcileEveryMs === undefined ? {} : { recheckMs: reconcileEveryMs }) };
 }
 

@@ -25,6 +25,8 @@ export type World = {
   readonly live: LiveMetadata;
   /** The kinds that cannot be watched, as sentences. */
   readonly unwatched: readonly string[];
+  /** Who undoes our repairs of which objects, as sentences. */
+  readonly contested: readonly string[];
   /** The last good revision, and the upgrade that has failed since. */
   readonly lastGood: LastGoodState;
   /** The operator's namespace, the only one in which an instance is reconciled. */
@@ -51,6 +53,7 @@ export function worldOf(
     recorded: readStatus(instance["status"]),
     live,
     unwatched: [],
+    contested: [],
     lastGood: trustedRecord(lastGood, instance),
     ownNamespace,
   };
@@ -59,6 +62,11 @@ export function worldOf(
 /** Label selector of the objects that the instance `key` owns. */
 export function ownerSelector(key: ObjectKey): string {
   return formatSelector(ownerLabels(key));
+}
+
+/** Whether the user asks for this reconcile: `requestedAt` has not been handled yet. */
+export function isRequested({ settings: { requestedAt }, recorded }: World): boolean {
+  return requestedAt !== undefined && requestedAt !== recorded.lastHandledReconcileAt;
 }
 
 /** Whether the user forces this reconcile: `forceAt` equals `requestedAt`, and has not been handled yet. */

@@ -43,5 +43,9 @@ export async function planWaiting(
 
 /** The ledger must not record what waits as what is desired now. */
 function readOnly(ledger: PlanDeps["ledger"]): PlanDeps["ledger"] {
-  return { isUnchanged: (desired, live) => ledger.isUnchanged(desired, live), record: () => undefined };
+  return {
+    isUnchanged: (desired, live) => ledger.isUnchanged(desired, live),
+    isPaused: (desired) => ledger.isPaused(desired),
+    record: () => undefined,
+  };
 }

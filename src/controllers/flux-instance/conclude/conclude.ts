@@ -14,7 +14,7 @@ import type { LastGoodState } from "../last-good.ts";
 import { followingPlan, type Plan } from "../plan.ts";
 import type { Reporter } from "../reporter.ts";
 import type { FluxInstanceStatus } from "../status.ts";
-import type { World } from "../world.ts";
+import { isRequested, type World } from "../world.ts";
 import { ReconcileLog } from "./reconcile-log.ts";
 import { rolledBackStatus, rollingBackStatus, rollbackIntentStatus } from "./rollback-status.ts";
 import { cutMessage, unpinnedText, type ReconcileTime } from "./status-parts.ts";
@@ -41,7 +41,7 @@ export type ConcludeDeps = {
 };
 
 /** Warnings that are news for an event. The others stand in what the user has just written. */
-const eventful: ReadonlySet<string> = new Set([reasons.preflightWarning, reasons.watchRefused]);
+const eventful: ReadonlySet<string> = new Set([reasons.preflightWarning, reasons.watchRefused, reasons.contested]);
 
 /**
  * The only writer of status and events, and of this reconcile's lines in the log. Events follow the status, and are sent only when it has
@@ -66,10 +66,8 @@ export class Conclusion {
     this.#writer = writer;
     this.#deps = deps;
     this.#startedMs = deps.clock.monotonicMs();
-    const { requestedAt } = world.settings;
-    const isRequested = requestedAt !== undefined && requestedAt !== world.recorded.lastHandledReconcileAt;
     const isRecovery = findCondition(world.recorded.conditions, conditionTypes.reconciling) !== undefined;
-    this.log = new ReconcileLog(deps.log, deps.clock, isRequested || isRecovery);
+    this.log = new ReconcileLog(deps.log, deps.clock, isRequested(world) || isRecovery);
   }
 
   /** What `act` reports to while it carries out `decision`. */
@@ -169,6 +167,11 @@ export class Conclusion {
   /** Sets the record of the last good revision as it is from now on. */
   kept(lastGood: LastGoodState): void {
     this.#current = { ...this.#current, lastGood };
+  }
+
+  /** Sets who undoes our repairs as it is from now on. */
+  contested(texts: readonly string[]): void {
+    this.#current = { ...this.#current, contested: texts };
   }
 
   /** `target` is applied, healthy and pruned: writes the status, then its events. */

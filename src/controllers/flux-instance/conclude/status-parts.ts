@@ -1,8 +1,9 @@
 import type { Rollback } from "../decision.ts";
-import { conditionTypes, reasons } from "../../../api/reasons.ts";
+import { conditionTypes, reasons, type Reason } from "../../../api/reasons.ts";
 import { removeCondition, setCondition, type Condition, type NextCondition } from "../../../kube/conditions.ts";
 import type { Rendering } from "../../../render/rendering.ts";
 import { formatDuration } from "../../../std/duration.ts";
+import { enumerate } from "../../../std/shorten.ts";
 import type { FluxInstanceStatus, HistoryEntry } from "../status.ts";
 import type { World } from "../world.ts";
 
@@ -23,9 +24,10 @@ export function handled({ recorded, settings, generation }: World): FluxInstance
 }
 
 /** The Warning condition: everything that needs attention and does no harm to what runs. The first warning gives the reason. */
-export function warnings({ settings, lastGood, recorded, unwatched }: World): ConditionChange {
+export function warnings({ settings, lastGood, recorded, unwatched, contested }: World): ConditionChange {
   const found = [
     ...(recorded.warnings ?? []).map((message) => ({ reason: reasons.preflightWarning, message })),
+    ...contestWarnings(contested),
     ...unwatched.map((message) => ({ reason: reasons.watchRefused, message })),
     ...settings.warnings.map(({ message }) => ({ reason: reasons.invalidAnnotation, message })),
     ...(lastGood.kind === "damaged" ? [{ reason: reasons.lastGoodFailed, message: lastGood.message }] : []),
@@ -34,6 +36,18 @@ export function warnings({ settings, lastGood, recorded, unwatched }: World): Co
   if (first === undefined) return { type: conditionTypes.warning };
   const message = found.map((warning) => warning.message).join("; ");
   return { type: conditionTypes.warning, status: "True", reason: first.reason, message };
+}
+
+const contestsNamed = 3;
+
+function contestWarnings(
+  contested: readonly string[],
+): readonly { readonly reason: Reason; readonly message: string }[] {
+  if (contested.length === 0) return [];
+  const message =
+    `undone after each repair, so it is repaired seldom: ${enumerate(contested, contestsNamed)}; ` +
+    "have that client leave the object alone, or leave the field to it with spec.driftIgnore";
+  return [{ reason: reasons.contested, message }];
 }
 
 /** The end of UpToDate's message when images of `rendering` are not pinned by digest; empty when all are. */

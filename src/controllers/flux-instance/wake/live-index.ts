@@ -81,14 +81,18 @@ function troubleOf({ gvk, trouble }: Pick<Informer, "gvk" | "trouble">): readonl
 
 /**
  * The keys of the instances to reconcile after a change of a managed object: another client has changed it, or its health is another one. An
- * object that was given to another owner concerns both. One that nobody has applied concerns nobody, whatever its labels say.
+ * object that was given to another owner concerns both. One that nobody has applied concerns nobody, whatever its labels say, and one whose
+ * repairs another client undoes waits for its next repair.
  */
-export function keysOfDrift(change: ObjectChange, ledger: Pick<Ledger, "isDrift" | "has">): readonly ObjectKey[] {
+export function keysOfDrift(
+  change: ObjectChange,
+  ledger: Pick<Ledger, "isDrift" | "has" | "isContested">,
+): readonly ObjectKey[] {
   const { object } = change;
   const id = objectIdOf(object);
   if (!ledger.has(id)) return [];
   const live = change.kind === "deleted" ? undefined : object.metadata;
-  if (ledger.isDrift(id, live)) return ownersOf(change);
+  if (ledger.isDrift(id, live)) return ledger.isContested(id) ? [] : ownersOf(change);
   if (change.kind !== "updated" || !hasHealth(gvkOf(object))) return [];
   return deepEqual(toldHealth(object), toldHealth(change.previous)) ? [] : ownersOf(change);
 }
