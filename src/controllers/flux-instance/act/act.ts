@@ -39,7 +39,7 @@ import { parkOverlapping } from "./overlap.ts";
 import { stagesOf } from "./stages.ts";
 import { movesStorage, tidyStorage } from "./storage.ts";
 import { remainderNotes, takeoverNotes } from "./takeover-notes.ts";
-import { mayHaveUnattended, readUnattended } from "./unattended.ts";
+import { mayHaveUnattended, readUnattended, scaledToNothing } from "./unattended.ts";
 
 /** One client for all writes, and the watched Deployments; tests pass plain objects. `wire.ts` gives one with `guardWrites`. */
 export type ActDeps = ApplyDeps & {
@@ -178,7 +178,8 @@ async function resultOf(
   const inventory = unionInventory(entriesOf(retained), wanted);
   const strays = mayHaveUnattended(stale, world);
   const unattended = await readUnattended({ target, retained, strays }, world, deps, signal);
-  return { changes, warnings, inventory, unattended };
+  const idle = scaledToNothing(target, (key) => deps.liveIndex.deployment(key));
+  return { changes, warnings, inventory, unattended: [...idle, ...unattended] };
 }
 
 /** A removal that was interrupted, and is no longer desired, may have suspended what is desired now. */

@@ -12,7 +12,7 @@ import { gvkOf } from "../../../kube/gvk.ts";
 import type { JsonObject, KubeObject } from "../../../kube/object.ts";
 import { targetOf } from "../../../render/target.ts";
 import { worldOf, type World } from "../world.ts";
-import { mayHaveUnattended, readUnattended } from "./unattended.ts";
+import { mayHaveUnattended, readUnattended, scaledToNothing } from "./unattended.ts";
 
 const signal = new AbortController().signal;
 const key = { namespace: "flux-system", name: "flux" };
@@ -104,4 +104,36 @@ for (const { name, stale, status, want } of [
   { name: "not otherwise", stale: [managed], status: {}, want: false },
 ]) {
   test(`mayHaveUnattended() ${name}`, () => assert.equal(mayHaveUnattended(stale, worldWith(status)), want));
+}
+
+function deployment(name: string, replicas: number): KubeObject {
+  const metadata = { name, namespace: "flux-system" };
+  return { apiVersion: "apps/v1", kind: "Deployment", metadata, spec: { replicas } };
+}
+
+for (const { name, wanted, live: found, want } of [
+  { name: "nothing of controllers that run", wanted: [deployment("a", 1)], live: [deployment("a", 2)], want: [] },
+  {
+    name: "what somebody has scaled to 0",
+    wanted: [deployment("b", 1), deployment("a", 1), deployment("c", 1)],
+    live: [deployment("a", 0), deployment("b", 0), deployment("c", 1)],
+    want: [
+      "what Deployment/flux-system/a looks after: it is scaled to 0",
+      "what Deployment/flux-system/b looks after: it is scaled to 0",
+    ],
+  },
+  {
+    name: "what the spec itself scales to 0 and no watch knows",
+    wanted: [deployment("a", 0)],
+    live: [],
+    want: ["what Deployment/flux-system/a looks after: it is scaled to 0"],
+  },
+]) {
+  test(`scaledToNothing() names ${name}`, () => {
+    const scaled = { ...target, rendering: { ...target.rendering, objects: wanted } };
+    assert.deepEqual(
+      scaledToNothing(scaled, (at) => found.find(({ metadata }) => metadata.name === at.name)),
+      want,
+    );
+  });
 }

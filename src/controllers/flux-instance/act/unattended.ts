@@ -4,7 +4,9 @@ import type { ManagedObject } from "../../../apply/inventory.ts";
 import { requestLimit } from "../../../apply/request.ts";
 import { findCondition } from "../../../kube/conditions.ts";
 import { isDefinition, servedKind, type ServedKind } from "../../../kube/definition.ts";
-import type { KubeObject } from "../../../kube/object.ts";
+import { fieldsOf } from "../../../kube/fields.ts";
+import { keyOf, nameObject } from "../../../kube/object-id.ts";
+import type { KubeObject, ObjectKey } from "../../../kube/object.ts";
 import type { Target } from "../../../render/target.ts";
 import { mapConcurrent } from "../../../std/concurrent.ts";
 import { enumerate } from "../../../std/shorten.ts";
@@ -49,6 +51,20 @@ export async function readUnattended(
     ),
   );
   return [...orphaned.flat(), ...strayed.flat()].toSorted();
+}
+
+/**
+ * Controllers that are scaled to 0, as by an autoscaler, whose replicas are left alone: one sentence for each, sorted. `live` is what the watch
+ * knows of a Deployment.
+ */
+export function scaledToNothing(
+  { rendering: { objects } }: Target,
+  live: (key: ObjectKey) => KubeObject | undefined,
+): readonly string[] {
+  const idle = objects
+    .filter(({ kind }) => kind === "Deployment")
+    .filter((object) => fieldsOf((live(keyOf(object)) ?? object)["spec"])["replicas"] === 0);
+  return idle.map((object) => `what ${nameObject(object)} looks after: it is scaled to 0`).toSorted();
 }
 
 /** Undefined without shards: then the controllers reconcile every object, whatever its label. */
