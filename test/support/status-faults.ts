@@ -21,7 +21,15 @@ function faultsOf(instance: KubeObject): readonly string[] {
     ...(observedGeneration > generation ? ["observedGeneration is of a generation to come"] : []),
     ...ahead.map(({ type }) => `${type} is about a generation to come`),
     ...conditions.flatMap(elapsed),
+    ...conditions.filter(({ message }) => message.length > longest).map(tooLong),
   ];
+}
+
+/** What a person reads. */
+const longest = 500;
+
+function tooLong({ type, reason, message }: Condition): string {
+  return `${type}/${reason} has ${message.length} characters: ${message}`;
 }
 
 /** How often, how long: what differs between two retries of the same. */

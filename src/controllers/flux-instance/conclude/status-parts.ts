@@ -59,14 +59,16 @@ export function unpinnedText({ unpinned }: Pick<Rendering, "unpinned">): string 
 /** A condition to set; one with nothing but a type is removed. */
 export type ConditionChange = Omit<NextCondition, "observedGeneration"> | { readonly type: string };
 
-/** The API server takes 32,768 characters, and refuses the whole status for one more; nobody reads that much. */
-const longestMessage = 4_000;
+/** What a person reads; the API server takes 32,768 characters, and refuses the whole status for one more. */
+const longestMessage = 500;
+const [headLength, tailLength] = [300, 120];
 
-/** `message` as a condition shows it: whole, or its first 4,000 characters and how many are missing. */
+/** `message` as a condition shows it: whole, or its beginning and its end, which says what to do, and how many characters are missing. */
 export function cutMessage(message: string): string {
   if (message.length <= longestMessage) return message;
-  const more = message.length - longestMessage;
-  return `${message.slice(0, longestMessage)}… (${more} more characters; the operator's log has them all)`;
+  const more = message.length - headLength - tailLength;
+  const [head, tail] = [message.slice(0, headLength), message.slice(-tailLength)];
+  return `${head}… (${more} more characters; the operator's log has them all) …${tail}`;
 }
 
 /** The recorded conditions with `changes` made, for this generation. */
