@@ -5,13 +5,14 @@ import type { KubeObject } from "../kube/object.ts";
 import { compareForFluxApply, fluxStageOf } from "./apply-order.ts";
 
 function object(apiVersion: string, kind: string, name: string): KubeObject {
-  return { apiVersion, kind, metadata: { name, labels: { [labels.component]: name } } };
+  return { apiVersion, kind, metadata: { name, labels: { [labels.component]: "of-common-metadata" } } };
 }
 
 const inOrder = [
   { stage: "definitions", object: object("apiextensions.k8s.io/v1", "CustomResourceDefinition", "a.example.com") },
   { stage: "foundation", object: object("v1", "Namespace", "flux-system") },
   { stage: "foundation", object: object("v1", "Service", "source-controller") },
+  { stage: "sources", object: object("apps/v1", "Deployment", "source-controller-shard1") },
   { stage: "sources", object: object("apps/v1", "Deployment", "source-controller") },
   { stage: "controllers", object: object("apps/v1", "Deployment", "helm-controller") },
   { stage: "controllers", object: object("apps/v1", "Deployment", "source-watcher") },

@@ -1,4 +1,3 @@
-import { labels } from "../api/names.ts";
 import { gvkOf } from "../kube/gvk.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { applyPlaceOf, compareForApply, type ApplyStage } from "../kube/order.ts";
@@ -22,7 +21,8 @@ const names: { readonly [stage in Exclude<ApplyStage, "workloads">]: FluxStage }
 export function fluxStageOf(object: KubeObject): FluxStage {
   const { stage } = applyPlaceOf(gvkOf(object));
   if (stage !== "workloads") return names[stage];
-  return object.metadata.labels?.[labels.component] === "source-controller" ? "sources" : "controllers";
+  // By its name, which no patch may change; the labels may be those of `commonMetadata`.
+  return /^source-controller(-|$)/.test(object.metadata.name) ? "sources" : "controllers";
 }
 
 /** Orders objects of Flux as the operator applies them: by stage, then by kind and id. */
