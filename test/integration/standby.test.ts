@@ -30,10 +30,10 @@ after(async () => {
 type Operator = OperatorProcess & { readonly healthUrl: string };
 
 /** As the pod of a Deployment: with probes that somebody can ask. */
-async function start(): Promise<Operator> {
+async function start(...more: readonly string[]): Promise<Operator> {
   const address = `127.0.0.1:${await freePort()}`;
   const { kubeconfigPath, folder } = plane;
-  const operator = startOperator({ kubeconfigPath, folder, args: [`--health-addr=${address}`] });
+  const operator = startOperator({ kubeconfigPath, folder, args: [`--health-addr=${address}`, ...more] });
   const started = { ...operator, healthUrl: `http://${address}` };
   operators.push(started);
   return started;
@@ -98,4 +98,27 @@ test("an operator beside the one that leads is Ready, and leads within a second 
   assert.deepEqual(await probe(next, "/healthz"), [200, "ok\n"]);
   await next.stop();
   assert.equal(await holder(), "", "the lease is given back");
+});
+
+test("an operator beside one that is killed leads when the lease is over, and not before", async () => {
+  const lease = [
+    "--leader-election-lease-duration=4s",
+    "--leader-election-renew-deadline=3s",
+    "--leader-election-retry-period=1s",
+  ];
+  const old = await start(...lease);
+  await isReady(old);
+  const next = await start(...lease);
+  await isReady(next);
+  assert.deepEqual([leads(old), leads(next)], [true, false]);
+  await old.stop("SIGKILL");
+  const killedMs = performance.now();
+  await eventually(
+    () => leads(next),
+    () => next.log().join("\n"),
+  );
+  // The last renewal was at most a retry period and its jitter ago.
+  assert.ok(performance.now() - killedMs > 2_000, "it waits for the lease of the one that was killed");
+  await isReady(next);
+  await next.stop();
 });
