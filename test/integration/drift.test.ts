@@ -139,6 +139,10 @@ async function reconciles(): Promise<number> {
   ).length;
 }
 
+function isScaledUp(object: KubeObject, generation: number): boolean {
+  return fieldsOf(object["spec"])["replicas"] !== 0 && (object.metadata.generation ?? 0) >= generation;
+}
+
 /** Does to our applies what Argo CD does when it heals itself; resolves to how often that was. */
 async function undoEveryRepair(id: ManagedObject, signal: AbortSignal): Promise<number> {
   const theirs = { kind: "merge", value: { metadata: { labels: { [partOfLabel]: "theirs" } } } } as const;
@@ -245,15 +249,28 @@ describe("drift", { concurrency: 1 }, () => {
     assert.deepEqual(await cluster.snapshot(), before.world);
   });
 
-  test("a controller that an autoscaler scales to 0 stays so, and what it leaves unattended is told", async () => {
+  test("replicas of 0 come back, since Kubernetes records no owner for them, whether patched or put", async () => {
+    const helm = (await managed()).find(({ kind, name }) => kind === "Deployment" && name === "helm-controller");
+    assert.ok(helm !== undefined);
     const path = `/apis/apps/v1/namespaces/${namespace}/deployments/helm-controller/scale`;
+    const { generation = 0 } = (await get(helm)).metadata;
     await cluster.plane.rest.patch(path, { spec: { replicas: 0 } });
+    await backWhen(helm, "scaled up again", (object) => isScaledUp(object, generation + 2));
+    const scale = await cluster.plane.rest.get(path);
+    await cluster.plane.rest.request("PUT", path, { body: { ...scale, spec: {} } });
+    await backWhen(helm, "scaled up again", (object) => isScaledUp(object, generation + 4));
+  });
+
+  test("a controller that the spec scales to 0 is told to leave its resources unattended", async () => {
+    const patch = JSON.stringify([{ op: "replace", path: "/spec/replicas", value: 0 }]);
+    const patches = [{ target: { kind: "Deployment", name: "helm-controller" }, patch }];
+    await cluster.patchInstance({ spec: { kustomize: { patches } } });
     const told = await cluster.instanceWhen("unattended", (object) => condition(object, "Unattended") !== undefined);
     assert.equal(
       condition(told, "Unattended"),
       "True/NoController: No controller reconciles what Deployment/flux-system/helm-controller looks after: it is scaled to 0",
     );
-    await cluster.plane.rest.patch(path, { spec: { replicas: 1 } });
+    await cluster.patchInstance({ spec: { kustomize: null } });
     await cluster.instanceWhen("attended", (object) => condition(object, "Unattended") === undefined);
   });
 
@@ -273,7 +290,7 @@ describe("drift", { concurrency: 1 }, () => {
     await backWhen(other, "repaired", ({ metadata }) => metadata.labels?.[partOfLabel] === "flux");
     assert.equal((await get(service)).metadata.labels?.[partOfLabel], "theirs", "it is left alone for now");
     stop.abort();
-    assert.equal(await neighbour, 10);
+    assert.equal(await neighbour, 11, "its own change, and one after each of ten repairs");
     await cluster.reconcile();
     assert.equal((await get(service)).metadata.labels?.[partOfLabel], "flux", "on request it is repaired");
   });

@@ -54,8 +54,8 @@ export async function readUnattended(
 }
 
 /**
- * Controllers that are scaled to 0, as by an autoscaler, whose replicas are left alone: one sentence for each, sorted. `live` is what the watch
- * knows of a Deployment.
+ * Controllers that are scaled to 0, by a patch of the spec or, where `driftIgnore` allows that, by others: one sentence for each, sorted. `live` is
+ * what the watch knows of a Deployment.
  */
 export function scaledToNothing(
   { rendering: { objects } }: Target,
