@@ -212,7 +212,7 @@ describe("an uninstall that is held up says by what, and goes on when that is ov
     await cluster.gone(instanceName);
     const after = await cluster.snapshot();
     const lost = [...before.keys()].filter((name) => !after.has(name));
-    assert.deepEqual(lost, [instanceName]);
+    assert.deepEqual(lost.toSorted(), [`ConfigMap/${namespace}/flux-operator-last-good`, instanceName]);
     await install({ deletionPolicy: "Uninstall" });
     await uninstall();
     await cluster.gone(instanceName);
