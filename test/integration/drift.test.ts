@@ -268,7 +268,7 @@ describe("drift", { concurrency: 1 }, () => {
     const told = await cluster.instanceWhen("unattended", (object) => condition(object, "Unattended") !== undefined);
     assert.equal(
       condition(told, "Unattended"),
-      "True/NoController: No controller reconciles what Deployment/flux-system/helm-controller looks after: it is scaled to 0",
+      "True/NoController: No controller reconciles the resources of Deployment/flux-system/helm-controller: it is scaled to 0",
     );
     await cluster.patchInstance({ spec: { kustomize: null } });
     await cluster.instanceWhen("attended", (object) => condition(object, "Unattended") === undefined);

@@ -1,6 +1,6 @@
 // Tests: test/integration/flux-instance.test.ts, test/integration/migration.test.ts, test/integration/log.test.ts
 import { ownerOf } from "../../../api/names.ts";
-import type { Change } from "../../../apply/change-set.ts";
+import { effectiveChanges, type Change } from "../../../apply/change-set.ts";
 import { formatUnready } from "../../../apply/health/health-board.ts";
 import type { WaitOptions } from "../../../apply/health/wait.ts";
 import {
@@ -18,6 +18,8 @@ import { waitUntilGone } from "../../../apply/remove/wait-until-gone.ts";
 import { requestLimit } from "../../../apply/request.ts";
 import { applyStages, type ApplyDeps, type Stage } from "../../../apply/write/apply-set.ts";
 import type { ApiClient } from "../../../client/api-client.ts";
+import { deploymentKind } from "../../../kube/kinds.ts";
+import { formatObjectId } from "../../../kube/object-id.ts";
 import type { Target } from "../../../render/target.ts";
 import { mapConcurrent } from "../../../std/concurrent.ts";
 import { planOf } from "../plan.ts";
@@ -178,7 +180,11 @@ async function resultOf(
   const inventory = unionInventory(entriesOf(retained), wanted);
   const strays = mayHaveUnattended(stale, world);
   const unattended = await readUnattended({ target, retained, strays }, world, deps, signal);
-  const idle = scaledToNothing(target, (key) => deps.liveIndex.deployment(key));
+  // The watch may not have seen yet what was just applied.
+  const applied = new Set(effectiveChanges(changes).map(({ id }) => formatObjectId(id)));
+  const idle = scaledToNothing(target, (key) =>
+    applied.has(formatObjectId({ ...deploymentKind, ...key })) ? undefined : deps.liveIndex.deployment(key),
+  );
   return { changes, warnings, inventory, unattended: [...idle, ...unattended] };
 }
 

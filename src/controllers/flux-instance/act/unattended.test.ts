@@ -118,15 +118,15 @@ for (const { name, wanted, live: found, want } of [
     wanted: [deployment("b", 1), deployment("a", 1), deployment("c", 1)],
     live: [deployment("a", 0), deployment("b", 0), deployment("c", 1)],
     want: [
-      "what Deployment/flux-system/a looks after: it is scaled to 0",
-      "what Deployment/flux-system/b looks after: it is scaled to 0",
+      "the resources of Deployment/flux-system/a: it is scaled to 0",
+      "the resources of Deployment/flux-system/b: it is scaled to 0",
     ],
   },
   {
     name: "what the spec itself scales to 0 and no watch knows",
     wanted: [deployment("a", 0)],
     live: [],
-    want: ["what Deployment/flux-system/a looks after: it is scaled to 0"],
+    want: ["the resources of Deployment/flux-system/a: it is scaled to 0"],
   },
 ]) {
   test(`scaledToNothing() names ${name}`, () => {

@@ -64,7 +64,7 @@ export function scaledToNothing(
   const idle = objects
     .filter(({ kind }) => kind === "Deployment")
     .filter((object) => fieldsOf((live(keyOf(object)) ?? object)["spec"])["replicas"] === 0);
-  return idle.map((object) => `what ${nameObject(object)} looks after: it is scaled to 0`).toSorted();
+  return idle.map((object) => `the resources of ${nameObject(object)}: it is scaled to 0`).toSorted();
 }
 
 /** Undefined without shards: then the controllers reconcile every object, whatever its label. */
