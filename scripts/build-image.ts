@@ -1,0 +1,98 @@
+/**
+ * `npm run build:image`: the operator's image for linux/amd64 and linux/arm64 as an OCI layout in dist/image, and its files in dist/rootfs for who
+ * builds with a Dockerfile. No container engine is needed. `--push=REFERENCE` sends it to a registry.
+ */
+import { execFile } from "node:child_process";
+import { chmod, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { parseArgs, promisify } from "node:util";
+import { operatorVersion } from "../src/std/version.ts";
+import { writeBundle } from "./bundle.ts";
+import { goTool } from "./go-tool.ts";
+import type { ImageFile } from "./image/image-file.ts";
+import { layerOf } from "./image/layer.ts";
+import { writeLayout, type About, type PlatformImage, type RunConfig } from "./image/layout.ts";
+import { platforms } from "./image/platform.ts";
+import { appFiles, baseFiles, userId } from "./image/root-files.ts";
+import { sbomOf } from "./image/sbom.ts";
+
+const run = promisify(execFile);
+const root = join(import.meta.dirname, "..");
+const dist = join(root, "dist");
+const { values } = parseArgs({ options: { push: { type: "string" }, insecure: { type: "boolean", default: false } } });
+
+/**
+ * How the operator starts. V8 reads the first two before any of our code runs: a small young generation saves memory, and the old one takes three
+ * quarters of the container's limit, by cgroup v1 or v2. Certificates are those in SSL_CERT_FILE, as programs in Go have it.
+ */
+const operatorRun: RunConfig = {
+  User: `${userId}:${userId}`,
+  Entrypoint: [
+    "/nodejs/bin/node",
+    "--max-semi-space-size=1",
+    "--max-old-space-size-percentage=75",
+    "--use-openssl-ca",
+    "/app/operator.mjs",
+  ],
+  Env: ["PATH=/nodejs/bin", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt", "HOME=/tmp"],
+  WorkingDir: "/",
+  ExposedPorts: { "8080/tcp": {}, "8081/tcp": {} },
+};
+
+const bundle = await bundleAnew();
+const license = await readFile(join(root, "LICENSE"), "utf8");
+const about = await aboutThis();
+const images: PlatformImage[] = [];
+for (const platform of platforms) {
+  const [base, app] = [await baseFiles(platform), await appFiles(join(dist, "bundle"), license)];
+  const layers = [
+    { ...(await layerOf(base)), comment: "Debian libraries, certificates and Node" },
+    { ...(await layerOf(app)), comment: "flux-operator" },
+  ];
+  images.push({ platform, layers, run: operatorRun, sbom: await sbomOf({ platform, version: about.version, bundle }) });
+  await writeRootfs(join(dist, "rootfs", `linux-${platform.architecture}`), [...base, ...app]);
+  const sizes = layers.map(({ content }) => `${(content.length / 1e6).toFixed(1)} MB`);
+  console.log(`linux/${platform.architecture}  ${sizes.join(" + ")}`);
+}
+const digest = await writeLayout(join(dist, "image"), images, about);
+console.log(`dist/image  ${digest}`);
+if (values.push !== undefined) await push(values.push);
+
+async function bundleAnew(): ReturnType<typeof writeBundle> {
+  await rm(dist, { recursive: true, force: true });
+  return await writeBundle(join(dist, "bundle"));
+}
+
+async function git(...args: readonly string[]): Promise<string> {
+  return (await run("git", args, { cwd: root })).stdout.trim();
+}
+
+/** The version of package.json and the commit, whose date stands for that of the build, so that the same commit gives the same image. */
+async function aboutThis(): Promise<About> {
+  const epoch = process.env["SOURCE_DATE_EPOCH"];
+  const seconds = Number(epoch ?? (await git("log", "-1", "--format=%ct")));
+  return {
+    title: "flux-operator",
+    description: "Installs, configures, upgrades and removes Flux CD from one object, FluxInstance",
+    version: operatorVersion,
+    revision: await git("rev-parse", "HEAD"),
+    created: new Date(seconds * 1000).toISOString().replace(".000Z", "Z"),
+  };
+}
+
+async function writeRootfs(folder: string, files: readonly ImageFile[]): Promise<void> {
+  for (const file of files) {
+    const path = join(folder, file.path);
+    await mkdir(file.kind === "folder" ? path : dirname(path), { recursive: true });
+    if (file.kind === "file") await writeFile(path, file.content, { mode: file.mode });
+    if (file.kind === "link") await symlink(file.target, path);
+    if (file.kind !== "link") await chmod(path, file.mode);
+  }
+}
+
+async function push(reference: string): Promise<void> {
+  const crane = await goTool("crane", AbortSignal.timeout(10 * 60_000));
+  const insecure = values.insecure ? ["--insecure"] : [];
+  await run(crane, ["push", join(dist, "image"), reference, "--index", ...insecure]);
+  console.log(`pushed to ${reference}`);
+}
