@@ -11,33 +11,16 @@ import { writeBundle } from "./bundle.ts";
 import { goTool } from "./go-tool.ts";
 import type { ImageFile } from "./image/image-file.ts";
 import { layerOf } from "./image/layer.ts";
-import { writeLayout, type About, type PlatformImage, type RunConfig } from "./image/layout.ts";
+import { writeLayout, type About, type PlatformImage } from "./image/layout.ts";
+import { operatorRun } from "./image/operator-run.ts";
 import { platforms } from "./image/platform.ts";
-import { appFiles, baseFiles, userId } from "./image/root-files.ts";
+import { appFiles, baseFiles } from "./image/root-files.ts";
 import { sbomOf } from "./image/sbom.ts";
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "..");
 const dist = join(root, "dist");
 const { values } = parseArgs({ options: { push: { type: "string" }, insecure: { type: "boolean", default: false } } });
-
-/**
- * How the operator starts. V8 reads the first two before any of our code runs: a small young generation saves memory, and the old one takes three
- * quarters of the container's limit, by cgroup v1 or v2. Certificates are those in SSL_CERT_FILE, as programs in Go have it.
- */
-const operatorRun: RunConfig = {
-  User: `${userId}:${userId}`,
-  Entrypoint: [
-    "/nodejs/bin/node",
-    "--max-semi-space-size=1",
-    "--max-old-space-size-percentage=75",
-    "--use-openssl-ca",
-    "/app/operator.mjs",
-  ],
-  Env: ["PATH=/nodejs/bin", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt", "HOME=/tmp"],
-  WorkingDir: "/",
-  ExposedPorts: { "8080/tcp": {}, "8081/tcp": {} },
-};
 
 const bundle = await bundleAnew();
 const license = await readFile(join(root, "LICENSE"), "utf8");

@@ -30,6 +30,7 @@ const suites = {
     folders: ["test/long", "test/conformance"],
     longest: [
       "test/long/uninstall-kill.test.ts",
+      "test/long/image.test.ts",
       "test/long/real-flux.test.ts",
       "test/long/uninstall-kill-keep.test.ts",
       "test/conformance/kustomize.test.ts",

@@ -10,6 +10,7 @@ import { compareDebianVersions } from "../scripts/image/debian-version.ts";
 import { readTar } from "../scripts/image/debian.ts";
 import { withoutSections } from "../scripts/image/elf.ts";
 import { textFile, type ImageFile } from "../scripts/image/image-file.ts";
+import { operatorRun } from "../scripts/image/operator-run.ts";
 import { digestOf, layerOf } from "../scripts/image/layer.ts";
 
 for (const { older, newer } of [
@@ -64,5 +65,23 @@ test("layerOf() gives the same bytes whatever the order of the files, with the f
   assert.deepEqual(
     unpacked,
     files.filter(({ kind }) => kind !== "folder").toSorted((left, right) => (left.path < right.path ? -1 : 1)),
+  );
+});
+
+test("the Dockerfile starts the operator as the image that is built without an engine does", () => {
+  const text = readFileSync(join(import.meta.dirname, "../packaging/image/Dockerfile"), "utf8");
+  const line = (instruction: string): string => new RegExp(`^${instruction} (.*)$`, "m").exec(text)?.[1] ?? "";
+  const ports = line("EXPOSE")
+    .split(" ")
+    .map((port): [string, object] => [`${port}/tcp`, {}]);
+  assert.deepEqual(
+    {
+      User: line("USER"),
+      Entrypoint: JSON.parse(line("ENTRYPOINT")),
+      Env: line("ENV").split(" "),
+      WorkingDir: line("WORKDIR"),
+      ExposedPorts: Object.fromEntries(ports),
+    },
+    operatorRun,
   );
 });
