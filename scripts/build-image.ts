@@ -1,10 +1,11 @@
 /**
  * `npm run build:image`: the operator's image for linux/amd64 and linux/arm64 as an OCI layout in dist/image, and its files in dist/rootfs for who
- * builds with a Dockerfile. No container engine is needed. `--push=REFERENCE` sends it to a registry.
+ * builds with a Dockerfile. No container engine is needed. `--push=REFERENCE` sends it to a registry, `--platform=amd64` builds for that one only, and
+ * `--out=FOLDER` writes there instead of dist.
  */
 import { execFile } from "node:child_process";
 import { chmod, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { parseArgs, promisify } from "node:util";
 import { operatorVersion } from "../src/std/version.ts";
 import { writeBundle } from "./bundle.ts";
@@ -13,20 +14,27 @@ import type { ImageFile } from "./image/image-file.ts";
 import { layerOf } from "./image/layer.ts";
 import { writeLayout, type About, type PlatformImage } from "./image/layout.ts";
 import { operatorRun } from "./image/operator-run.ts";
-import { platforms } from "./image/platform.ts";
+import { platforms, type Platform } from "./image/platform.ts";
 import { appFiles, baseFiles } from "./image/root-files.ts";
 import { sbomOf } from "./image/sbom.ts";
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "..");
-const dist = join(root, "dist");
-const { values } = parseArgs({ options: { push: { type: "string" }, insecure: { type: "boolean", default: false } } });
+const { values } = parseArgs({
+  options: {
+    push: { type: "string" },
+    insecure: { type: "boolean", default: false },
+    platform: { type: "string" },
+    out: { type: "string", default: join(root, "dist") },
+  },
+});
+const dist = resolve(values.out);
 
 const bundle = await bundleAnew();
 const license = await readFile(join(root, "LICENSE"), "utf8");
 const about = await aboutThis();
 const images: PlatformImage[] = [];
-for (const platform of platforms) {
+for (const platform of platforms.filter(isWanted)) {
   const [base, app] = [await baseFiles(platform), await appFiles(join(dist, "bundle"), license)];
   const layers = [
     { ...(await layerOf(base)), comment: "Debian libraries, certificates and Node" },
@@ -38,8 +46,12 @@ for (const platform of platforms) {
   console.log(`linux/${platform.architecture}  ${sizes.join(" + ")}`);
 }
 const digest = await writeLayout(join(dist, "image"), images, about);
-console.log(`dist/image  ${digest}`);
+console.log(`image  ${digest}`);
 if (values.push !== undefined) await push(values.push);
+
+function isWanted({ architecture }: Platform): boolean {
+  return values.platform === undefined || values.platform === architecture;
+}
 
 async function bundleAnew(): ReturnType<typeof writeBundle> {
   await rm(dist, { recursive: true, force: true });

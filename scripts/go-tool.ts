@@ -20,6 +20,9 @@ export const goTools = {
   },
   /** A main of our own over the module, without the SDKs of clouds that the original one links. */
   registry: { module: "github.com/distribution/distribution/v3", program: "." },
+  /** Mains of our own for the real node: its DNS, with few plugins, and what holds the namespaces of a pod. */
+  coredns: { module: "github.com/coredns/coredns", program: ".", long: true },
+  pause: { module: "flux-operator/tools/pause", program: ".", long: true },
   /** A main of our own over what serves custom resources in the oldest Kubernetes that we support. */
   apiextensions: { module: "k8s.io/apiextensions-apiserver", program: ".", long: true },
   crane: {
@@ -70,8 +73,9 @@ function goWords(cause: unknown): string {
   return said === "" ? errorMessage(cause) : said;
 }
 
-/** The version at which `goMod` requires `module`. */
+/** The version at which `goMod` requires `module`; a program of ours that requires nothing has none. */
 function versionIn(goMod: string, module: string): string {
+  if (goMod.startsWith(`module ${module}\n`)) return "v0";
   const found = [...goMod.matchAll(/(\S+) (v\d\S*)/g)].find(([, path]) => path === module);
   if (found?.[2] === undefined) throw new Error(`Cannot find the version of ${module}: its go.mod does not require it`);
   return found[2];

@@ -3,12 +3,16 @@
  * compiler. Nothing to do when all is cached.
  */
 import { provideBinaries } from "./control-plane/binaries.ts";
+import { nodeAbsent } from "./control-plane/node/absent.ts";
 import { terminalProgress } from "./control-plane/progress.ts";
 import { goTool, goTools, type GoToolName } from "./go-tool.ts";
 
 const progress = terminalProgress(process.stderr);
 await provideBinaries({ variant: "full", progress, assetsFolder: process.env["KUBEBUILDER_ASSETS"] });
 const long = process.argv.includes("--long");
+const absent = nodeAbsent();
+if (long && absent === undefined) await provideBinaries({ variant: "node", progress, assetsFolder: undefined });
+else if (long) console.log(`The suites of the real node are skipped: ${absent}`);
 const names = Object.keys(goTools) as GoToolName[];
 for (const name of names.filter((tool) => long || !("long" in goTools[tool]))) {
   const signal = new AbortController().signal;

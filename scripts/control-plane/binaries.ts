@@ -36,6 +36,11 @@ const suitesOf: Readonly<Record<Variant, Readonly<Partial<Record<SuiteName, read
     etcd: ["etcd"],
     kwok: ["kwok"],
   },
+  node: {
+    kubernetes: ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"],
+    etcd: ["etcd"],
+    kubelet: ["kubelet", "kube-proxy"],
+  },
 };
 
 const toolsFolder = resolve(import.meta.dirname, "../../tools");
@@ -48,7 +53,7 @@ export async function provideBinaries(options: ProvideOptions): Promise<Binaries
   const wanted = suitesOf[options.variant];
   const folders = new Map<BinaryName, string>();
   const missing: Missing[] = [];
-  for (const name of ["kubernetes", "etcd", "kwok"] as const) {
+  for (const name of ["kubernetes", "etcd", "kwok", "kubelet"] as const) {
     const binaries = wanted[name];
     if (binaries === undefined) continue;
     const suite = await readSuite(toolsFolder, name);
@@ -66,6 +71,8 @@ export async function provideBinaries(options: ProvideOptions): Promise<Binaries
     "kube-controller-manager": path("kube-controller-manager"),
     "kube-scheduler": path("kube-scheduler"),
     kwok: path("kwok"),
+    kubelet: path("kubelet"),
+    "kube-proxy": path("kube-proxy"),
   };
 }
 
@@ -122,7 +129,7 @@ async function makeSuite({ suite, binaries }: Missing, options: ProvideOptions, 
 /** Why there is no download, or undefined when there is. */
 async function download(wanted: Missing, folder: string, maker: Maker): Promise<string | undefined> {
   const { hosts, unreachable } = maker;
-  const host = wanted.suite.name === "kubernetes" ? hosts.kubernetes : hosts.github;
+  const host = ["kubernetes", "kubelet"].includes(wanted.suite.name) ? hosts.kubernetes : hosts.github;
   const before = unreachable.get(host);
   if (before !== undefined) return before;
   const made = maker.made;

@@ -2,16 +2,22 @@ import { generateKeyPairSync, randomBytes, randomInt } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { JsonObject, JsonValue } from "../../src/kube/object.ts";
+import { goTool } from "../go-tool.ts";
 import { auditPolicy } from "./audit.ts";
 import type { Binaries } from "./binaries.ts";
 import { createAuthority, issueCertificate, type KeyPair } from "./certificates.ts";
-import { componentsOf, files } from "./components.ts";
+import { componentsOf, files, serverAddress } from "./components.ts";
 import { kubeconfig } from "./kubeconfig.ts";
 import { hasCode, isAlive } from "./lock.ts";
 import { hasEnded, killChild, logTail, startChild, type Child } from "./processes.ts";
+import { addresses, nodeName } from "./node/addresses.ts";
+import { nodeCredentials } from "./node/files.ts";
+import { linkDown, linkUp } from "./node/network.ts";
+import { startNodeProcess } from "./node/node-process.ts";
+import { pushNodeImages, startNodeRegistry, untilNodeServes } from "./node/services.ts";
 import { createRest, RestError, type Rest } from "./rest.ts";
 import { provisioner, stagesYaml, storageClassName } from "./stages.ts";
 import type { Variant } from "./versions.ts";
@@ -48,6 +54,8 @@ export class Cluster implements AsyncDisposable {
   #folder: string | undefined;
   #started: Promise<void> | undefined;
   #ready = false;
+  /** What is left to undo once all children have ended. */
+  #cleanUp: (() => Promise<void>) | undefined;
   readonly #disposal = new AbortController();
 
   constructor(order: SupervisorOrder, report: (event: SupervisorEvent) => void) {
@@ -65,6 +73,7 @@ export class Cluster implements AsyncDisposable {
     this.#disposal.abort();
     await this.#started;
     await Promise.all(this.#children.values().map(killChild));
+    await this.#cleanUp?.();
     if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true, maxRetries: 3 });
   }
 
@@ -85,23 +94,46 @@ export class Cluster implements AsyncDisposable {
   async #startIn(folder: string, signal: AbortSignal): Promise<SupervisorEvent> {
     const authority = createAuthority("flux-operator local cluster");
     const token = randomBytes(24).toString("hex");
+    const { variant } = this.#order;
     await writeCredentials(folder, authority, token);
+    if (variant === "node") {
+      await linkUp();
+      this.#cleanUp = linkDown;
+    }
     const server = await this.#startServer(folder, { caPem: authority.certPem, token, signal });
     await writeKubeconfigs(folder, { server, authority, token });
-    if (this.#order.variant === "full") {
+    if (variant !== "light") {
       await using rest = createRest({ server, caPem: authority.certPem, token });
       this.#startAll(folder, 1, 0);
-      await this.#unlessDead(prepareNode(rest, signal), "a Ready node", signal);
+      const prepared =
+        variant === "full" ? prepareNode(rest, signal) : this.#startNode(folder, authority, { server, rest, signal });
+      await this.#unlessDead(prepared, "a Ready node", signal);
     }
     this.#ready = true;
     return { kind: "ready", server, caPem: authority.certPem, token };
   }
 
+  /** The registry with the images that the node itself needs, the node, and the cluster's DNS on it. */
+  async #startNode(folder: string, authority: KeyPair, { server, rest, signal }: NodeAccess): Promise<void> {
+    await writeNodeCredentials(folder, authority, server);
+    this.#keep(startNodeRegistry(folder, await goTool("registry", signal)));
+    await pushNodeImages(signal);
+    const binaries = dirname(this.#order.binaries.kubelet);
+    this.#keep(await startNodeProcess({ plane: folder, binaries }, signal));
+    await untilNodeServes(rest, signal);
+  }
+
+  #keep(child: Child): void {
+    this.#children.set(child.name, child);
+    child.process.once("exit", () => void this.#reportDeath(child));
+  }
+
   /** etcd and the API server; another port when somebody took the first meanwhile. */
   async #startServer(folder: string, access: Access): Promise<string> {
     for (let attempt = 1; ; attempt += 1) {
-      const port = await freePort();
-      const server = `https://127.0.0.1:${port}`;
+      const host = serverAddress(this.#order.variant);
+      const port = await freePort(host);
+      const server = `https://${host}:${port}`;
       this.#startAll(folder, 0, port);
       await using rest = createRest({ server, ...access });
       try {
@@ -120,9 +152,7 @@ export class Cluster implements AsyncDisposable {
     )) {
       const running = this.#children.get(name);
       if (running !== undefined && !hasEnded(running.process)) continue;
-      const child = startChild(folder, { name, path: this.#order.binaries[name], args });
-      this.#children.set(name, child);
-      child.process.once("exit", () => void this.#reportDeath(child));
+      this.#keep(startChild(folder, { name, path: this.#order.binaries[name], args }));
     }
   }
 
@@ -159,13 +189,27 @@ export class Cluster implements AsyncDisposable {
   }
 }
 
+type NodeAccess = { readonly server: string; readonly rest: Rest; readonly signal: AbortSignal };
 type Access = { readonly caPem: string; readonly token: string; readonly signal: AbortSignal };
 
 async function writeCredentials(folder: string, authority: KeyPair, token: string): Promise<void> {
   const server = issueCertificate(authority, {
     kind: "server",
     commonName: "kube-apiserver",
-    names: ["localhost", "127.0.0.1", "10.96.0.1", "kubernetes", "kubernetes.default", "kubernetes.default.svc"],
+    names: [
+      "localhost",
+      "127.0.0.1",
+      addresses.host,
+      addresses.service,
+      "kubernetes",
+      "kubernetes.default",
+      "kubernetes.default.svc",
+    ],
+  });
+  const toKubelet = issueCertificate(authority, {
+    kind: "client",
+    commonName: "kube-apiserver-kubelet-client",
+    organisations: ["system:masters"],
   });
   const accounts = generateKeyPairSync("ec", {
     namedCurve: "P-256",
@@ -177,6 +221,8 @@ async function writeCredentials(folder: string, authority: KeyPair, token: strin
     [files.caKey]: authority.keyPem,
     [files.serverCert]: server.certPem,
     [files.serverKey]: server.keyPem,
+    [files.kubeletClientCert]: toKubelet.certPem,
+    [files.kubeletClientKey]: toKubelet.keyPem,
     [files.accountKey]: accounts.privateKey,
     [files.accountPublicKey]: accounts.publicKey,
     [files.tokens]: `${token},admin,admin,"system:masters"\n`,
@@ -196,6 +242,23 @@ async function writeKubeconfigs(folder: string, { server, authority, token }: Id
   await writePrivate(folder, { ...Object.fromEntries(components), [files.admin]: admin });
 }
 
+async function writeNodeCredentials(folder: string, authority: KeyPair, server: string): Promise<void> {
+  const serving = issueCertificate(authority, {
+    kind: "server",
+    commonName: nodeName,
+    names: [nodeName, addresses.node],
+  });
+  const client = (commonName: string, organisations: readonly string[]): KeyPair =>
+    issueCertificate(authority, { kind: "client", commonName, organisations });
+  const as = (pair: KeyPair): string => kubeconfig(server, authority.certPem, { kind: "certificate", pair });
+  await writePrivate(folder, {
+    [nodeCredentials.servingCert]: serving.certPem,
+    [nodeCredentials.servingKey]: serving.keyPem,
+    [nodeCredentials.kubelet]: as(client(`system:node:${nodeName}`, ["system:nodes"])),
+    [nodeCredentials.proxy]: as(client("system:kube-proxy", [])),
+  });
+}
+
 async function writePrivate(folder: string, contents: Readonly<Record<string, string>>): Promise<void> {
   await Promise.all(
     Object.entries(contents).map(([name, text]) => writeFile(join(folder, name), text, { mode: 0o600 })),
@@ -203,18 +266,18 @@ async function writePrivate(folder: string, contents: Readonly<Record<string, st
 }
 
 /** A port below the usual ephemeral range, so that no outgoing connection takes it before the API server does. */
-async function freePort(): Promise<number> {
+async function freePort(host: string): Promise<number> {
   for (;;) {
     const port = randomInt(15_000, 32_000);
-    if (await isFree(port)) return port;
+    if (await isFree(port, host)) return port;
   }
 }
 
-function isFree(port: number): Promise<boolean> {
+function isFree(port: number, host: string): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = createServer();
     probe.once("error", () => resolve(false));
-    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
+    probe.listen(port, host, () => probe.close(() => resolve(true)));
   });
 }
 

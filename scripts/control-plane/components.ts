@@ -1,7 +1,8 @@
 import type { BinaryName } from "./binaries.ts";
+import { addresses } from "./node/addresses.ts";
 import type { Variant } from "./versions.ts";
 
-export type ComponentName = Exclude<BinaryName, "kubectl">;
+export type ComponentName = Exclude<BinaryName, "kubectl" | "kubelet" | "kube-proxy">;
 
 /** `order` 0 starts at once, 1 when the API server answers. Arguments are relative to the cluster's folder. */
 export type Component = { readonly name: ComponentName; readonly order: 0 | 1; readonly args: readonly string[] };
@@ -19,6 +20,8 @@ export const files = {
   auditLog: "audit.log",
   stages: "stages.yaml",
   admin: "admin.kubeconfig",
+  kubeletClientCert: "apiserver-kubelet-client.crt",
+  kubeletClientKey: "apiserver-kubelet-client.key",
 } as const;
 
 /** etcd listens on Unix sockets in the cluster's folder: no port to lose, nobody else to reach it. It wants something that looks like a port. */
@@ -26,7 +29,46 @@ const clientUrl = "unix://etcd:1";
 const peerUrl = "unix://peer:1";
 
 export function componentsOf(variant: Variant, port: number): readonly Component[] {
-  return variant === "light" ? [etcd, apiServer(port)] : [etcd, apiServer(port), ...workers];
+  if (variant === "light") return [etcd, apiServer(port)];
+  if (variant === "full") return [etcd, apiServer(port), ...workers];
+  return [
+    etcd,
+    withFlags(apiServer(port), nodeServerFlags),
+    ...workers
+      .filter(({ name }) => name !== "kwok")
+      .map((worker) => (worker.name === "kube-controller-manager" ? withFlags(worker, nodeManagerFlags) : worker)),
+  ];
+}
+
+/** On which address the API server listens. */
+export function serverAddress(variant: Variant): string {
+  return variant === "node" ? addresses.host : "127.0.0.1";
+}
+
+/** Where a node can reach the API server, and how the API server reaches the kubelet. */
+const nodeServerFlags = [
+  `--bind-address=${addresses.host}`,
+  `--advertise-address=${addresses.host}`,
+  "--endpoint-reconciler-type=lease",
+  "--authorization-mode=Node,RBAC",
+  "--enable-admission-plugins=NodeRestriction",
+  `--kubelet-client-certificate=${files.kubeletClientCert}`,
+  `--kubelet-client-key=${files.kubeletClientKey}`,
+  `--kubelet-certificate-authority=${files.caCert}`,
+  "--kubelet-preferred-address-types=InternalIP",
+];
+
+/** The node's range of pods is in its CNI configuration. */
+const nodeManagerFlags = [`--cluster-cidr=${addresses.clusterRange}`, "--allocate-node-cidrs=false"];
+
+/** The component with `flags` in place of those of the same names. */
+function withFlags(component: Component, flags: readonly string[]): Component {
+  const names = new Set(flags.map(nameOf));
+  return { ...component, args: [...component.args.filter((arg) => !names.has(nameOf(arg))), ...flags] };
+}
+
+function nameOf(flag: string): string {
+  return flag.split("=")[0] ?? flag;
 }
 
 const etcd: Component = {

@@ -80,7 +80,8 @@ export function platform(): string {
 
 function releaseOf({ name, version }: Suite, binary: BinaryName, hosts: ReleaseHosts): Release {
   switch (name) {
-    case "kubernetes": {
+    case "kubernetes":
+    case "kubelet": {
       const url = `${hosts.kubernetes}/${version}/bin/${platform().replace("-", "/")}/${binary}`;
       return { url, checksum: async (fetchUrl) => (await fetchUrl(`${url}.sha256`)).trim().split(/\s/)[0] ?? "" };
     }

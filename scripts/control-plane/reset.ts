@@ -136,7 +136,7 @@ async function finalize(rest: Rest, { object, path }: Leftover, signal: AbortSig
 /** Finalizers whose controller is part of the cluster; with the light variant, of the API server. */
 function isNative(finalizer: string, variant: Variant): boolean {
   if (finalizer === "customresourcecleanup.apiextensions.k8s.io") return true;
-  return variant === "full" && nativeFinalizers.has(finalizer);
+  return variant !== "light" && nativeFinalizers.has(finalizer);
 }
 
 const nativeFinalizers = new Set([

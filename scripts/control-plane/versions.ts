@@ -9,6 +9,8 @@ export const binaryNames = [
   "kube-controller-manager",
   "kube-scheduler",
   "kwok",
+  "kubelet",
+  "kube-proxy",
 ] as const;
 export type BinaryName = (typeof binaryNames)[number];
 
@@ -23,7 +25,7 @@ export type Suite = {
   readonly buildKey: string;
 };
 
-export type SuiteName = "etcd" | "kubernetes" | "kwok";
+export type SuiteName = "etcd" | "kubernetes" | "kwok" | "kubelet";
 
 type SuiteFacts = {
   readonly module: string;
@@ -34,6 +36,12 @@ type SuiteFacts = {
 };
 
 const base = "k8s.io/component-base/version";
+const kubernetesStamps = [
+  `${base}.gitVersion=$V`,
+  `${base}.gitMajor=$MAJOR`,
+  `${base}.gitMinor=$MINOR`,
+  `${base}.gitTreeState=clean`,
+];
 
 export const suites: Readonly<Record<SuiteName, SuiteFacts>> = {
   etcd: {
@@ -49,12 +57,13 @@ export const suites: Readonly<Record<SuiteName, SuiteFacts>> = {
       "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
       "kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler",
     },
-    stamps: [
-      `${base}.gitVersion=$V`,
-      `${base}.gitMajor=$MAJOR`,
-      `${base}.gitMinor=$MINOR`,
-      `${base}.gitTreeState=clean`,
-    ],
+    stamps: kubernetesStamps,
+  },
+  /** The same version of Kubernetes; a module of its own, since only the variant `node` needs what these two require. */
+  kubelet: {
+    module: "k8s.io/kubernetes",
+    packages: { kubelet: "k8s.io/kubernetes/cmd/kubelet", "kube-proxy": "k8s.io/kubernetes/cmd/kube-proxy" },
+    stamps: kubernetesStamps,
   },
   kwok: { module: "sigs.k8s.io/kwok", packages: { kwok: "sigs.k8s.io/kwok/cmd/kwok" }, stamps: [] },
 };
@@ -93,5 +102,8 @@ export function goBuildArgs(name: SuiteName, version: string): readonly string[]
   return ["build", "-buildvcs=false", "-gcflags=all=-N -l -dwarf=false", `-ldflags=${ldflags}`];
 }
 
-/** `full`: etcd, API server, controller manager, scheduler, kwok, one fake node, StorageClass `standard`. `light`: etcd and API server only: no pod runs, no namespace ends. */
-export type Variant = "full" | "light";
+/**
+ * `full`: etcd, API server, controller manager, scheduler, kwok, one fake node, StorageClass `standard`. `light`: etcd and API server only: no pod
+ * runs, no namespace ends. `node`: as `full`, with a real node, on which pods really run, instead of kwok, and a registry that it pulls from.
+ */
+export type Variant = "full" | "light" | "node";

@@ -166,7 +166,7 @@ async function textOf(stream: Readable): Promise<string> {
 }
 
 /** Name of the folder of each binary. */
-function placesOf(binaries: Binaries): Readonly<Record<BinaryName, string>> {
+function placesOf(binaries: Binaries): Readonly<Partial<Record<BinaryName, string>>> {
   const place = (name: BinaryName): string => basename(dirname(binaries[name]));
   return {
     etcd: place("etcd"),

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { before, test } from "node:test";
+import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { Spec, Validation } from "@cyclonedx/cyclonedx-library";
 import { goTool } from "../../scripts/go-tool.ts";
@@ -11,7 +12,6 @@ import { startRegistry } from "../support/registry.ts";
 
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, "../..");
-const image = join(root, "dist", "image");
 const never = new AbortController().signal;
 
 type Descriptor = {
@@ -30,21 +30,27 @@ type Manifest = {
 
 /** Builds the image, and resolves to the digest of its index, which names all that it consists of. */
 async function build(): Promise<string> {
-  const { stdout } = await run(process.execPath, ["scripts/build-image.ts"], { cwd: root });
-  return /^dist\/image {2}(sha256:[0-9a-f]{64})$/m.exec(stdout)?.[1] ?? stdout;
+  const { stdout } = await run(process.execPath, ["scripts/build-image.ts", `--out=${folder}`], { cwd: root });
+  return /^image {2}(sha256:[0-9a-f]{64})$/m.exec(stdout)?.[1] ?? stdout;
 }
 
 async function blob({ digest }: Pick<Descriptor, "digest">): Promise<string> {
   return await readFile(join(image, "blobs", "sha256", digest.replace("sha256:", "")), "utf8");
 }
 
+let folder: string;
+let image: string;
 let digest: string;
 let index: Manifest;
 
 before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "image-test-"));
+  image = join(folder, "image");
   digest = await build();
   index = JSON.parse(await blob({ digest })) as Manifest;
 });
+
+after(() => rm(folder, { recursive: true }));
 
 test("two builds give the same image", async () => assert.equal(await build(), digest));
 

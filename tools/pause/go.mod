@@ -1,0 +1,3 @@
+module flux-operator/tools/pause
+
+go 1.26.0
