@@ -1,12 +1,7 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
 import { fluxInstanceCrd } from "../src/api/crd.ts";
 import { formatYaml } from "../src/std/yaml.ts";
 import { renderApiReference } from "./api-reference.ts";
-
-const root = join(import.meta.dirname, "..");
-
-const command = "npm run generate";
+import { writeOrCheck } from "./generated-files.ts";
 
 /** What is made from the declaration of the API, by path from the root of the project. */
 export function generateApiFiles(): ReadonlyMap<string, string> {
@@ -19,26 +14,4 @@ export function generateApiFiles(): ReadonlyMap<string, string> {
   ]);
 }
 
-/** Writes the files, or with `--check` only compares: exit code 1 and the command to run when one differs. */
-async function main(): Promise<void> {
-  const check = process.argv.includes("--check");
-  for (const [path, text] of generateApiFiles()) {
-    const file = join(root, path);
-    if (!check) {
-      await mkdir(dirname(file), { recursive: true });
-      await writeFile(file, text);
-    } else if ((await readIfPresent(file)) !== text) {
-      console.error(`${path} is not what the API declares: run ${command} and commit the result`);
-      process.exitCode = 1;
-    }
-  }
-}
-
-async function readIfPresent(file: string): Promise<string | undefined> {
-  return readFile(file, "utf8").catch((error: unknown) => {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
-  });
-}
-
-if (import.meta.main) await main();
+if (import.meta.main) await writeOrCheck(generateApiFiles(), "the API declares");
