@@ -1,0 +1,255 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import type { AuditEvent } from "../../scripts/control-plane/audit.ts";
+import { startOperator } from "../../scripts/quickstart/operator-process.ts";
+import { rightsIn } from "../../scripts/rights/rights.ts";
+import { operatorName } from "../../src/api/names.ts";
+import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
+import { systemClock } from "../../src/std/clock.ts";
+import { applyAsFluxCli, installManifests } from "../support/bootstrap.ts";
+import type { ControlPlane } from "../support/control-plane.ts";
+import { isReady, namespace, startFluxCluster, statusOf, type FluxCluster } from "../support/flux-cluster.ts";
+import { applyFile, connectAsOperator, operatorUser } from "../support/installation.ts";
+import { allows, describeRequest, requestsOf, type ResourceRequest } from "../support/rights.ts";
+
+const never = new AbortController().signal;
+const instances = `/apis/fluxcd.controlplane.io/v1/namespaces/${namespace}/fluxinstances/flux`;
+const services = `/api/v1/namespaces/${namespace}/services`;
+const rbac = "/apis/rbac.authorization.k8s.io/v1";
+const rbacV1 = { group: "rbac.authorization.k8s.io", version: "v1" };
+const deploymentKind = { group: "apps", version: "v1", kind: "Deployment" };
+const components = [
+  "source-controller",
+  "kustomize-controller",
+  "helm-controller",
+  "notification-controller",
+  "image-reflector-controller",
+  "image-automation-controller",
+];
+
+let cluster: FluxCluster;
+
+before(async () => {
+  cluster = await startFluxCluster({ kubeconfig: install });
+});
+after(async () => {
+  await cluster[Symbol.asyncDispose]();
+});
+
+async function install(plane: ControlPlane): Promise<string> {
+  const { complaints } = await applyFile(plane, "packaging/yaml/install.yaml");
+  assert.equal(complaints, "");
+  return await connectAsOperator(plane);
+}
+
+async function applyInstance(spec: JsonObject): Promise<void> {
+  await cluster.apply({
+    apiVersion: "fluxcd.controlplane.io/v1",
+    kind: "FluxInstance",
+    metadata: { name: "flux", namespace },
+    spec: { components, ...spec },
+  });
+  await cluster.instanceWhen("ready", isReady);
+}
+
+function distribution(version: string): JsonObject {
+  return { version, registry: "ghcr.io/fluxcd", imagePullSecret: "pull" };
+}
+
+const sync = { kind: "OCIRepository", url: "oci://registry.example.com/fleet", ref: "latest", path: "./" };
+
+/** Users' objects, in versions that 2.2 stores and 2.9 does not serve, with Flux's finalizer. */
+const written: readonly KubeObject[] = [
+  user("helm.toolkit.fluxcd.io/v2beta2", "HelmRelease", {
+    interval: "5m0s",
+    chart: { spec: { chart: "web", sourceRef: { kind: "HelmRepository", name: "web" } } },
+  }),
+  user("source.toolkit.fluxcd.io/v1beta2", "Bucket", { interval: "5m0s", bucketName: "b", endpoint: "s3.example.com" }),
+  user("kustomize.toolkit.fluxcd.io/v1", "Kustomization", {
+    interval: "5m0s",
+    prune: false,
+    sourceRef: { kind: "GitRepository", name: "web" },
+  }),
+  user("image.toolkit.fluxcd.io/v1beta2", "ImagePolicy", {
+    imageRepositoryRef: { name: "web" },
+    policy: { semver: { range: "1.x" } },
+  }),
+  user("notification.toolkit.fluxcd.io/v1beta3", "Alert", {
+    providerRef: { name: "chat" },
+    eventSources: [{ kind: "Kustomization", name: "*" }],
+  }),
+];
+
+function user(apiVersion: string, kind: string, spec: JsonObject): KubeObject {
+  const metadata = { name: "web", namespace: "default", finalizers: ["finalizers.fluxcd.io"] };
+  return { apiVersion, kind, metadata, spec };
+}
+
+/** The controllers of another Flux, which has been scaled to 0. */
+const otherFlux: KubeObject = {
+  apiVersion: "apps/v1",
+  kind: "Deployment",
+  metadata: { name: "helm-controller", namespace: "other" },
+  spec: {
+    replicas: 0,
+    selector: { matchLabels: { app: "other" } },
+    template: {
+      metadata: { labels: { app: "other" } },
+      spec: { containers: [{ name: "manager", image: "registry.example.com/fluxcd/helm-controller:v1.5.0" }] },
+    },
+  },
+};
+
+async function requests(): Promise<readonly AuditEvent[]> {
+  return (await cluster.plane.auditEvents()).filter(({ user }) => user.username === operatorUser);
+}
+
+/** Resolves once the operator has asked for what `wanted` describes. */
+async function asked(wanted: (event: AuditEvent) => boolean): Promise<void> {
+  const deadline = AbortSignal.timeout(90_000);
+  while (!(await requests()).some(wanted)) await systemClock.sleep(200, deadline);
+}
+
+describe("the rights of packaging/yaml/install.yaml are enough for an operator that", { concurrency: 1 }, () => {
+  test("takes over Flux 2.2 of the Flux CLI, with users' objects, beside another Flux that is scaled to 0", async () => {
+    await cluster.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: "other" } });
+    await applyAsFluxCli(installManifests("2.2.3", components), cluster.client);
+    for (const object of [...written, otherFlux]) await cluster.apply(object);
+    const synced = { "kustomize.toolkit.fluxcd.io/name": "web", "kustomize.toolkit.fluxcd.io/namespace": "default" };
+    await cluster.plane.rest.patch(`${services}/source-controller`, { metadata: { labels: synced } });
+    await cluster.plane.rest.create("/api/v1/namespaces/flux-system/secrets", {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name: "pull" },
+      type: "kubernetes.io/dockerconfigjson",
+      data: { ".dockerconfigjson": Buffer.from('{"auths":{}}').toString("base64") },
+    });
+    await applyInstance({
+      distribution: distribution("2.2.3"),
+      sharding: { shards: ["a"] },
+      storage: { class: "standard", size: "1Gi" },
+      sync,
+    });
+  });
+
+  test("leaves the namespace its Pod Security Standard", async () => {
+    const { metadata } = await cluster.plane.rest.get(`/api/v1/namespaces/${namespace}`);
+    assert.equal(metadata.labels?.["pod-security.kubernetes.io/enforce"], "restricted");
+  });
+
+  for (const { path, gvk, name } of [
+    { path: services, gvk: { group: "", version: "v1", kind: "Service" }, name: "source-controller" },
+    {
+      path: `/apis/networking.k8s.io/v1/namespaces/${namespace}/networkpolicies`,
+      gvk: { group: "networking.k8s.io", version: "v1", kind: "NetworkPolicy" },
+      name: "allow-egress",
+    },
+    { path: `${rbac}/clusterroles`, gvk: { ...rbacV1, kind: "ClusterRole" }, name: `crd-controller-${namespace}` },
+    {
+      path: `${rbac}/clusterrolebindings`,
+      gvk: { ...rbacV1, kind: "ClusterRoleBinding" },
+      name: `cluster-reconciler-${namespace}`,
+    },
+  ]) {
+    test(`restores ${gvk.kind} ${name} when it is deleted`, async () => {
+      const { metadata } = await cluster.plane.rest.get(`${path}/${name}`);
+      await cluster.plane.rest.delete(`${path}/${name}`);
+      await cluster.objectWhen(
+        gvk,
+        "restored",
+        (object) => object.metadata.name === name && object.metadata.uid !== metadata.uid,
+      );
+    });
+  }
+
+  test("repairs a cluster role whose rules are taken away", async () => {
+    const name = `crd-controller-${namespace}`;
+    await cluster.plane.rest.patch(`${rbac}/clusterroles/${name}`, { rules: [] });
+    await cluster.objectWhen(
+      { ...rbacV1, kind: "ClusterRole" },
+      "repaired",
+      ({ metadata, rules }) => metadata.name === name && Array.isArray(rules) && rules.length > 0,
+    );
+  });
+
+  test("upgrades over seven minors, and moves stored objects", async () => {
+    await applyInstance({
+      distribution: distribution("2.9.4"),
+      components: [...components, "source-watcher"],
+      sharding: { shards: ["a"] },
+      storage: { class: "standard", size: "1Gi" },
+      sync,
+    });
+    await cluster.apply({
+      ...user("source.extensions.fluxcd.io/v1beta1", "ArtifactGenerator", {
+        sources: [{ alias: "web", kind: "OCIRepository", name: "web" }],
+        artifacts: [{ name: "web", copy: [{ from: "@web/**", to: "@artifact/" }] }],
+      }),
+    });
+  });
+
+  test("prunes a shard, a claim and the sync objects", async () => {
+    await applyInstance({ distribution: distribution("2.9.4"), components: [...components, "source-watcher"] });
+  });
+
+  test("is one of two, of which the other leads", async () => {
+    const kubeconfigPath = await connectAsOperator(cluster.plane);
+    const standby = startOperator({ kubeconfigPath, folder: cluster.plane.folder });
+    await asked(({ verb, objectRef }) => verb === "watch" && objectRef?.resource === "leases").finally(() =>
+      standby.stop(),
+    );
+  });
+
+  test("tells an instance in another namespace that it has no effect", async () => {
+    await cluster.apply({
+      apiVersion: "fluxcd.controlplane.io/v1",
+      kind: "FluxInstance",
+      metadata: { name: "flux", namespace: "other" },
+      spec: { distribution: distribution("2.x") },
+    });
+    await cluster.instanceWhen("told", (object) => Array.isArray(statusOf(object)["conditions"]), "other");
+  });
+
+  test("uninstalls, and takes Flux's finalizer off what users have", async () => {
+    await cluster.plane.rest.delete(instances);
+    await cluster.gone(`FluxInstance/${namespace}/flux`);
+    await cluster.gone(`CustomResourceDefinition/helmreleases.helm.toolkit.fluxcd.io`);
+    const { items } = await cluster.client.list(deploymentKind, { namespace }, never);
+    assert.deepEqual(
+      items.map(({ metadata }) => metadata.name),
+      [operatorName],
+    );
+  });
+});
+
+describe("of the requests of that operator", () => {
+  const rights = rightsIn(namespace);
+  let seen: readonly ResourceRequest[];
+  before(async () => {
+    seen = (await requests()).flatMap(requestsOf);
+  });
+
+  test("none was forbidden", async () => {
+    const forbidden = (await requests()).filter(({ responseStatus }) => responseStatus?.code === 403);
+    assert.deepEqual(forbidden.flatMap(requestsOf).map(describeRequest), []);
+  });
+
+  test("each is allowed by a rule", () => {
+    const others = seen.filter((request) => !rights.some((right) => allows(right, request, namespace)));
+    assert.deepEqual([...new Set(others.map(describeRequest))], []);
+  });
+
+  test("every rule is needed by some that no other rule allows, verb by verb, where it does not say why not", () => {
+    const idle = rights.flatMap((right) => {
+      const others = rights.filter((other) => other !== right);
+      const only = seen.filter(
+        (request) => allows(right, request, namespace) && !others.some((other) => allows(other, request, namespace)),
+      );
+      const excused = right.unseen?.verbs ?? [];
+      return right.verbs
+        .filter((verb) => !excused.includes(verb) && !only.some((request) => request.verb === verb))
+        .map((verb) => `${verb} ${right.resources.join(",")} of ${right.group} (${right.scope})`);
+    });
+    assert.deepEqual(idle, []);
+  });
+});
