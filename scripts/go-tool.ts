@@ -20,9 +20,9 @@ export const goTools = {
   },
   /** A main of our own over the module, without the SDKs of clouds that the original one links. */
   registry: { module: "github.com/distribution/distribution/v3", program: "." },
-  /** Mains of our own for the real node: its DNS, with few plugins, and what holds the namespaces of a pod. */
+  /** Mains of our own for the real node: its DNS, with few plugins, and what holds the namespaces of a pod and stands for applications. */
   coredns: { module: "github.com/coredns/coredns", program: ".", long: true },
-  pause: { module: "flux-operator/tools/pause", program: ".", long: true },
+  "stand-in": { module: "flux-operator/tools/stand-in", program: ".", long: true },
   /** A main of our own over what serves custom resources in the oldest Kubernetes that we support. */
   apiextensions: { module: "k8s.io/apiextensions-apiserver", program: ".", long: true },
   crane: {

@@ -8,8 +8,9 @@ import { registryHost } from "../../scripts/control-plane/node/addresses.ts";
 import { pushProgram } from "../../scripts/control-plane/node/images.ts";
 import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
 import { deploymentKind, podKind } from "../../src/kube/kinds.ts";
-import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
+import type { JsonObject, JsonValue, KubeObject } from "../../src/kube/object.ts";
 import { readinessOf } from "../../src/kube/readiness.ts";
+import { systemClock } from "../../src/std/clock.ts";
 import { pushFluxArtifact } from "../support/flux-artifact.ts";
 import { condition, isReady, namespace, statusOf } from "../support/flux-cluster.ts";
 import { installManifest, kubectl, startNodeWorld, type NodeWorld } from "../support/node-world.ts";
@@ -47,18 +48,71 @@ function folders(path: string): string {
     .join(" ");
 }
 
+const insecure = [
+  { target: { kind: "OCIRepository" }, patch: JSON.stringify([{ op: "add", path: "/spec/insecure", value: true }]) },
+];
+
+/** A JSON patch of kustomize-controller, whose stop stops no source. */
+function patchOf(operations: readonly JsonObject[]): JsonObject {
+  return { target: { kind: "Deployment", name: "kustomize-controller" }, patch: JSON.stringify(operations) };
+}
+
+const pod = "/spec/template/spec";
+const container = `${pod}/containers/0`;
+
+/** Runs a program that answers the probes in place of the controller. */
+function runsStandIn(...args: readonly string[]): readonly JsonObject[] {
+  return [
+    { op: "replace", path: `${container}/image`, value: `${registryHost}/app:1` },
+    { op: "replace", path: `${container}/args`, value: [...args, "--listen=:9440,:8080"] },
+  ];
+}
+
+const failures = [
+  {
+    name: "cannot be pulled",
+    change: [{ op: "replace", path: `${container}/image`, value: `${registryHost}/nowhere:1` }],
+    says: /kustomize-controller: container manager cannot pull its image 10\.250\.0\.1:5000\/nowhere:1;/,
+  },
+  {
+    name: "crash for ever",
+    change: runsStandIn("--crashes=-1"),
+    says: /kustomize-controller: container manager crashes: exit code 1 \(Error\);/,
+  },
+  {
+    name: "are never ready",
+    change: [
+      { op: "replace", path: `${container}/image`, value: `${registryHost}/app:1` },
+      { op: "replace", path: `${container}/args`, value: [] },
+    ],
+    says: /kustomize-controller: container manager runs, but is not ready;/,
+  },
+  {
+    name: "PodSecurity refuses",
+    change: [{ op: "add", path: `${pod}/hostNetwork`, value: true }],
+    says: /kustomize-controller: PodSecurity restricted:latest refuses its pods;/,
+  },
+  {
+    name: "fit on no node",
+    change: [
+      { op: "replace", path: `${container}/resources/limits/cpu`, value: "900" },
+      { op: "replace", path: `${container}/resources/requests/cpu`, value: "900" },
+    ],
+    says: /kustomize-controller: no node has room for its pod;/,
+  },
+];
+
 /** An instance whose controllers are those that were built here, and which syncs the app. */
 function instance(spec: JsonObject = {}): JsonObject {
-  const insecure = [{ op: "add", path: "/spec/insecure", value: true }];
   return {
     apiVersion: "fluxcd.controlplane.io/v1",
     kind: "FluxInstance",
-    metadata: { ...instanceKey, annotations: { "fluxcd.controlplane.io/reconcileTimeout": "2m" } },
+    metadata: { ...instanceKey, annotations: { "fluxcd.controlplane.io/reconcileTimeout": "40s" } },
     spec: {
       distribution: { version, registry: `${registryHost}/fluxcd` },
       components: ["source-controller", "kustomize-controller"],
       sync: { kind: "OCIRepository", url: `oci://${registryHost}/fleet`, ref: "latest", path: "./", interval: "10m" },
-      kustomize: { patches: [{ target: { kind: "OCIRepository" }, patch: JSON.stringify(insecure) }] },
+      kustomize: { patches: insecure },
       ...spec,
     },
   };
@@ -94,8 +148,8 @@ async function appPods(): Promise<readonly string[]> {
   const { items } = await world.client.list(podKind, { namespace: "apps" }, never);
   return items
     .map((pod) => {
-      const [container] = listOf(statusOf(pod)["containerStatuses"]).map(fieldsOf);
-      return `${pod.metadata.uid} ${String(container?.["restartCount"])}`;
+      const restarts = listOf(statusOf(pod)["containerStatuses"]).map((one) => fieldsOf(one)["restartCount"]);
+      return `${pod.metadata.uid} ${JSON.stringify(restarts)}`;
     })
     .toSorted();
 }
@@ -109,6 +163,41 @@ async function rolledOut(key: { readonly namespace: string; readonly name: strin
   await world.when(deploymentKind, key, (object) => readinessOf(object).status === "Current");
 }
 
+function isCurrent(object: KubeObject): boolean {
+  return statusOf(object)["observedGeneration"] === object.metadata.generation;
+}
+
+/** The newest entry of the history. */
+function lastOutcome(object: KubeObject): string {
+  const [newest] = listOf(statusOf(object)["history"]);
+  return textOf(fieldsOf(newest)["lastReconciledStatus"]);
+}
+
+/** Less than half of what install.yaml asks for. */
+function withLimit(text: string): string {
+  return text.replace(/memory: 512Mi/, "memory: 64Mi").replace(/memory: 128Mi/, "memory: 64Mi");
+}
+
+/** "31.2 MiB, 20.1 MiB of it anonymous", of the operator's container, as the kubelet has measured it. */
+async function workingSet(): Promise<string> {
+  const deadline = AbortSignal.timeout(60_000);
+  for (;;) {
+    const { pods } = await world.plane.rest.get("/api/v1/nodes/real-1/proxy/stats/summary");
+    const ours = listOf(pods)
+      .map(fieldsOf)
+      .filter(({ podRef }) => textOf(fieldsOf(podRef)["name"]).startsWith("flux-operator-"))
+      .flatMap(({ containers }) => listOf(containers).map((one) => fieldsOf(fieldsOf(one)["memory"])));
+    const [memory] = ours;
+    if (memory?.["workingSetBytes"] !== undefined)
+      return `${mebibytes(memory["workingSetBytes"])}, ${mebibytes(memory["rssBytes"])} of it anonymous`;
+    await systemClock.sleep(500, deadline);
+  }
+}
+
+function mebibytes(bytes: JsonValue | undefined): string {
+  return `${(Number(bytes) / 2 ** 20).toFixed(1)} MiB`;
+}
+
 function tell(context: TestContext, what: string, sinceMs: number): void {
   context.diagnostic(`${what}: ${((performance.now() - sinceMs) / 1000).toFixed(1)} s`);
 }
@@ -117,7 +206,7 @@ describe("on a node that really runs pods", { concurrency: 1, skip: absent ?? fa
   before(async () => {
     untouched = await machine();
     world = await startNodeWorld(version);
-    await pushProgram({ program: "pause", reference: `${registryHost}/app:1` }, never);
+    await pushProgram({ program: "stand-in", reference: `${registryHost}/app:1` }, never);
     await pushFluxArtifact({ host: registryHost, repository: "fleet", tag: "latest" }, application("1"));
   });
   after(async () => {
@@ -127,9 +216,10 @@ describe("on a node that really runs pods", { concurrency: 1, skip: absent ?? fa
 
   test("kubectl apply of install.yaml runs the operator", async (context) => {
     const startMs = performance.now();
-    await kubectl(world.plane, ["apply", "--server-side", "-f", "-"], await installManifest());
+    await kubectl(world.plane, ["apply", "--server-side", "-f", "-"], await installManifest(withLimit));
     await rolledOut({ namespace, name: "flux-operator" });
     tell(context, "from kubectl apply to a Ready operator", startMs);
+    context.diagnostic(`working set: ${await workingSet()}`);
   });
 
   test("a FluxInstance becomes Ready, and its Flux syncs an application that runs", async (context) => {
@@ -144,6 +234,35 @@ describe("on a node that really runs pods", { concurrency: 1, skip: absent ?? fa
     assert.equal(app.length, 2);
   });
 
+  for (const { name, change, says } of failures) {
+    test(`a change is rolled back whose pods ${name}, and the application runs on`, async (context) => {
+      const startMs = performance.now();
+      await world.plane.rest.patch(instancePath, { spec: { kustomize: { patches: [...insecure, patchOf(change)] } } });
+      const told = await instanceWhen((object) => isCurrent(object) && lastOutcome(object) === "RolledBack");
+      tell(context, "until it was rolled back", startMs);
+      const upToDate = condition(told, "UpToDate") ?? "";
+      context.diagnostic(upToDate);
+      assert.match(upToDate, says);
+      await world.plane.rest.patch(instancePath, { spec: { kustomize: { patches: insecure } } });
+      await instanceWhen((object) => isReady(object) && lastOutcome(object) === "ReconciliationSucceeded");
+      assert.deepEqual(await appPods(), app);
+    });
+  }
+
+  test("a change whose pods crash twice and then run is not rolled back", async () => {
+    const patch = patchOf(runsStandIn("--crashes=2", "--state=/tmp/starts"));
+    await world.plane.rest.patch(instancePath, { spec: { kustomize: { patches: [...insecure, patch] } } });
+    await instanceWhen(isReady);
+    // The pod before may still be ending.
+    const { items } = await world.client.list(podKind, { namespace, labelSelector: "app=kustomize-controller" }, never);
+    const restarts = items
+      .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+      .flatMap((one) => listOf(statusOf(one)["containerStatuses"]).map((state) => fieldsOf(state)["restartCount"]));
+    assert.deepEqual(restarts, [2]);
+    await world.plane.rest.patch(instancePath, { spec: { kustomize: { patches: insecure } } });
+    await instanceWhen(isReady);
+  });
+
   test("a rolling update of the operator ends, and the new one leads", async (context) => {
     const startMs = performance.now();
     await kubectl(world.plane, ["rollout", "restart", "deployment/flux-operator", "-n", namespace]);
@@ -154,6 +273,21 @@ describe("on a node that really runs pods", { concurrency: 1, skip: absent ?? fa
       metadata: { annotations: { "reconcile.fluxcd.io/requestedAt": at } },
     });
     await instanceWhen((object) => statusOf(object)["lastHandledReconcileAt"] === at && isReady(object));
+  });
+
+  test("the operator has never been restarted under a limit of 64Mi", async (context) => {
+    const { items } = await world.client.list(
+      podKind,
+      { namespace, labelSelector: "app.kubernetes.io/name=flux-operator" },
+      never,
+    );
+    assert.deepEqual(
+      items.flatMap((one) =>
+        listOf(statusOf(one)["containerStatuses"]).map((status) => fieldsOf(status)["restartCount"]),
+      ),
+      [0],
+    );
+    context.diagnostic(`working set: ${await workingSet()}`);
   });
 
   test("the operator has done all that with the rights of install.yaml: the API server refused it nothing", async () => {

@@ -30,7 +30,7 @@ export function startNodeRegistry(folder: string, program: string): Child {
 /** Pushes the images of DNS and of the container that holds a pod's namespaces, as soon as the registry listens. */
 export async function pushNodeImages(signal: AbortSignal): Promise<void> {
   while (!(await answers(signal))) await sleep(25, undefined, { signal });
-  await pushProgram({ program: "pause", reference: `${registryHost}/pause:1` }, signal);
+  await pushProgram({ program: "stand-in", reference: `${registryHost}/pause:1` }, signal);
   await pushProgram({ program: "coredns", reference: `${registryHost}/coredns:1` }, signal);
 }
 

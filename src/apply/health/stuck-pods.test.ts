@@ -68,6 +68,11 @@ for (const { name, of = deployment, replicaSets = sets, pods = [], want } of [
   { name: "is none without pods", want: undefined },
   { name: "is none with a pod that starts", pods: [pod(waiting("ContainerCreating"))], want: undefined },
   {
+    name: "is a container that runs and does not get ready, which may pass at any time",
+    pods: [pod({ containerStatuses: [{ name: "manager", ready: false, state: { running: {} } }] })],
+    want: { message: "container manager runs, but is not ready", graceMs: undefined },
+  },
+  {
     name: "is an image that cannot be pulled, for as long as a registry may be away",
     pods: [pod(pulling)],
     want: cannotPull,

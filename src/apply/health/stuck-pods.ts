@@ -82,8 +82,11 @@ function troublesOfPod(pod: KubeObject): readonly Trouble[] {
 }
 
 function troublesOfContainer(container: JsonObject): readonly Trouble[] {
-  const reason = textOf(fieldsOf(fieldsOf(container["state"])["waiting"])["reason"]);
+  const state = fieldsOf(container["state"]);
+  const reason = textOf(fieldsOf(state["waiting"])["reason"]);
   const name = `container ${textOf(container["name"])}`;
+  if (state["running"] !== undefined && container["ready"] === false)
+    return [{ message: `${name} runs, but is not ready`, graceMs: undefined }];
   if (reason === "CrashLoopBackOff")
     return [{ message: `${name} crashes${lastExit(container)}`, graceMs: crashGraceMs(container) }];
   const known = waitingReasons[reason];

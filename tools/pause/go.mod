@@ -1,3 +1,0 @@
-module flux-operator/tools/pause
-
-go 1.26.0
