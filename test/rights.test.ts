@@ -3,7 +3,13 @@ import { test } from "node:test";
 import type { Right } from "../scripts/rights/right.ts";
 import { renderedIn } from "../scripts/rights/rendered.ts";
 import { rightsFor } from "../scripts/rights/rights.ts";
-import type { JsonObject } from "../src/kube/object.ts";
+import { defaultInstance, instanceWithoutRoles, rolesForOthers } from "../scripts/manifests/instance.ts";
+import { canonicalInstance } from "../src/api/canonical.ts";
+import { parseFluxInstance } from "../src/api/flux-instance.ts";
+import { embeddedVersions, loadRelease } from "../src/distribution/load.ts";
+import { nameObject } from "../src/kube/object-id.ts";
+import type { JsonObject, KubeObject } from "../src/kube/object.ts";
+import { targetOf } from "../src/render/target.ts";
 import { withRights } from "../scripts/rights/table.ts";
 import { allows, requestsOf, type ResourceRequest } from "./support/rights.ts";
 
@@ -80,6 +86,18 @@ test("with cluster roles that others write, the operator lacks all that it needs
       { group: rbacGroup, resources: ["clusterroles"], verbs: ["bind"] },
     ],
   );
+});
+
+test("an instance whose cluster roles others write renders all but these, and these are what the default instance renders", () => {
+  const catalogue = { versions: embeddedVersions, load: (version: string) => loadRelease(version) };
+  const namesOf = (instance: KubeObject): readonly string[] =>
+    targetOf(canonicalInstance(parseFluxInstance(instance)), catalogue).rendering.objects.map(nameObject);
+  const rest = namesOf(instanceWithoutRoles);
+  assert.deepEqual(
+    rest.filter((name) => name.startsWith("ClusterRole")),
+    [],
+  );
+  assert.deepEqual([...rest, ...rolesForOthers().map(nameObject)].toSorted(), namesOf(defaultInstance).toSorted());
 });
 
 const right: Right = {

@@ -11,7 +11,7 @@ export const image = `ghcr.io/controlplaneio-fluxcd/flux-operator:v${operatorVer
 export const defaultNamespace = "flux-system";
 
 /** The role and its binding are not named as the Go operator's, whose binding is to cluster-admin and cannot be changed to another role. */
-const roleName = `${operatorName}-manager`;
+export const roleName = `${operatorName}-manager`;
 const rbacGroup = "rbac.authorization.k8s.io";
 const selector = { "app.kubernetes.io/name": operatorName, [labels.instance]: operatorName };
 const ports = { metrics: 8080, health: 8081 };

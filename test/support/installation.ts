@@ -13,9 +13,10 @@ export const operatorUser = `system:serviceaccount:flux-system:${operatorName}`;
 /** What kubectl has written: its lines on standard output, and warnings or errors on the other. */
 export type Said = { readonly lines: readonly string[]; readonly complaints: string };
 
-/** `kubectl apply --server-side -f FILE` with a file of the project, as the cluster's admin. */
+/** `kubectl apply --server-side` with a file of the project, or with a folder that is a kustomization, as the cluster's admin. */
 export async function applyFile(plane: ControlPlane, path: string): Promise<Said> {
-  return await kubectl(plane, plane.kubeconfigPath, ["apply", "--server-side", "-f", join(root, path)]);
+  const flag = path.endsWith(".yaml") ? "-f" : "-k";
+  return await kubectl(plane, plane.kubeconfigPath, ["apply", "--server-side", flag, join(root, path)]);
 }
 
 /** Runs kubectl against the cluster, and never throws for what it says. */
