@@ -3,7 +3,10 @@ import type { Rendered, RenderedKind, Resource } from "./rendered.ts";
 
 const rbacGroup = "rbac.authorization.k8s.io";
 
-/** Server-side apply needs both: `create` where the object is absent, also by name. */
+/**
+ * Server-side apply needs both: `create` where the object is absent. Unlike that of a POST it can be held to names. Source: apiserver
+ * endpoints/handlers/patch.go, Kubernetes 1.30 and later.
+ */
 const applyVerbs = ["create", "patch"];
 
 /** Rights on what is rendered: on kinds without a namespace by name, on the others within the operator's namespace. */
