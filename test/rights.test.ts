@@ -81,6 +81,7 @@ test("with cluster roles that others write, the operator lacks all that it needs
     lacking.map(({ group, resources, verbs }) => ({ group, resources, verbs })),
     [
       { group: rbacGroup, resources: ["clusterrolebindings"], verbs: ["get", "create", "patch", "delete"] },
+      { group: rbacGroup, resources: ["clusterrolebindings"], verbs: ["create", "patch"] },
       { group: rbacGroup, resources: ["clusterroles"], verbs: ["get", "create", "patch", "delete"] },
       { group: rbacGroup, resources: ["clusterroles"], verbs: ["escalate"] },
       { group: rbacGroup, resources: ["clusterroles"], verbs: ["bind"] },

@@ -1,3 +1,5 @@
+import { installer } from "../../src/api/installer.ts";
+import { isRecreatable, trialName } from "../../src/apply/write/recreate.ts";
 import type { Right } from "./right.ts";
 import type { Rendered, RenderedKind, Resource } from "./rendered.ts";
 
@@ -52,6 +54,7 @@ function clusterWide({ group, kind, plural, names }: RenderedKind): readonly Rig
       ? namespaceRight(names)
       : { scope: "cluster", group, resources: [plural], names, verbs: ["get", ...applyVerbs, "delete"], why },
     ...(kind === "CustomResourceDefinition" ? [storedVersionsRight(names)] : []),
+    ...(isRecreatable({ group, kind }) ? [trialRight({ group, kind, plural, names })] : []),
   ];
 }
 
@@ -63,6 +66,17 @@ function namespaceRight(names: readonly string[]): Right {
     names,
     verbs: ["get", "patch"],
     why: "labels its own namespace, and tells when that is being deleted; neither creates nor deletes it",
+  };
+}
+
+function trialRight({ group, kind, plural, names }: Omit<RenderedKind, "namespaced">): Right {
+  return {
+    scope: "cluster",
+    group,
+    resources: [plural],
+    names: names.map((name) => trialName(name, installer)),
+    verbs: applyVerbs,
+    why: `tries a ${kind} under another name, by a dry-run, before it recreates one whose immutable fields differ`,
   };
 }
 

@@ -1,6 +1,6 @@
 import type { ApiClient } from "../../client/api-client.ts";
 import { type ApiError, isConflict } from "../../client/api-error.ts";
-import { groupKindKey, gvkOf } from "../../kube/gvk.ts";
+import { groupKindKey, gvkOf, type GroupKind } from "../../kube/gvk.ts";
 import { nameObject, keyOf } from "../../kube/object-id.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import type { Clock } from "../../std/clock.ts";
@@ -29,6 +29,16 @@ export function mustRecreate(
   return causes.some((cause) => cause.field === field);
 }
 
+/** Whether `dryRunRecreation` may be asked about objects of the kind. */
+export function isRecreatable(kind: GroupKind): boolean {
+  return immutableFields[groupKindKey(kind)] !== undefined;
+}
+
+/** The name under which `dryRunRecreation` tries the object `name`. */
+export function trialName(name: string, { fieldManager }: Pick<Installer, "fieldManager">): string {
+  return `${name.slice(0, 40)}${fieldManager}`;
+}
+
 /** Dry-runs `object` under another name, to find faults other than the immutable field. Throws as ApiClient. */
 export async function dryRunRecreation(
   object: KubeObject,
@@ -40,8 +50,7 @@ export async function dryRunRecreation(
 ): Promise<void> {
   const { metadata } = object;
   const { fieldManager } = installer;
-  const name = `${metadata.name.slice(0, 40)}${fieldManager}`;
-  const other = { ...object, metadata: { ...metadata, name } };
+  const other = { ...object, metadata: { ...metadata, name: trialName(metadata.name, installer) } };
   await client.apply(other, { fieldManager, dryRun: true }, signal);
 }
 
