@@ -1,5 +1,8 @@
-import { Command, type CommanderError, Option } from "commander";
+import { Command, type CommanderError, InvalidArgumentError, Option } from "commander";
+import { fluxInstance } from "../api/names.ts";
+import { parseDurationMs } from "../std/duration.ts";
 import { operatorVersion } from "../std/version.ts";
+import type { ClusterOptions } from "./cluster.ts";
 import { printError } from "./print.ts";
 import { exitCodes, type Terminal } from "./terminal.ts";
 
@@ -44,13 +47,14 @@ type InstanceOptions = {
   readonly distributionInsecure?: boolean;
 };
 type BuildOptions = InstanceOptions & { readonly output: "yaml" | "json" };
-type DiffOptions = InstanceOptions & { readonly kubeconfig?: string; readonly context?: string };
+type DiffOptions = InstanceOptions & ClusterOptions;
+type AwaitOptions = ClusterOptions & { readonly namespace: string; readonly timeout: number };
 type Surroundings = { readonly terminal: Terminal; readonly signal: AbortSignal };
 type Action = () => Promise<number>;
 
 function createProgram(surroundings: Surroundings): Command {
   const program = new Command("flux-operator")
-    .description("Look at what the Flux operator would do, before it does it.")
+    .description("Look at what the Flux operator would do before it does it, and wait for what it does.")
     .version(operatorVersion, "-v, --version", "print the version")
     .helpCommand(false)
     .configureHelp({ showGlobalOptions: false })
@@ -63,6 +67,8 @@ function createProgram(surroundings: Surroundings): Command {
     .exitOverride(exitWith(exitCodes.failed));
   addBuild(program, surroundings);
   addDiff(program, surroundings);
+  addWait(program, surroundings);
+  addDelete(program, surroundings);
   addVersions(program, surroundings);
   return program;
 }
@@ -71,6 +77,7 @@ const programHelp = `
 Examples:
   flux-operator build instance -f flux.yaml    all objects of an instance, without a cluster
   flux-operator diff instance -f flux.yaml     what would change on the cluster
+  flux-operator wait instance --timeout 5m     until the instance on the cluster is ready
   flux-operator build instance --help          more about one command`;
 
 function addBuild(program: Command, surroundings: Surroundings): void {
@@ -108,8 +115,8 @@ function addDiff(program: Command, surroundings: Surroundings): void {
     .exitOverride(exitWith(failed));
   instanceCommand(diff)
     .description("Show what applying a FluxInstance would create, change and prune on the cluster.")
-    .option("--kubeconfig <path>", "kubeconfig of the cluster (default: KUBECONFIG, then ~/.kube/config)")
-    .option("--context <name>", "context of the kubeconfig (default: its current context)")
+    .addOption(kubeconfigOption())
+    .addOption(contextOption())
     .addHelpText("after", diffHelp)
     .action((options: DiffOptions) =>
       finish(failed, surroundings, async () => {
@@ -128,6 +135,50 @@ Examples:
   flux-operator diff instance -f flux.yaml --context production
 
 Exit codes: 0 nothing would change, 1 something would, 2 it could not be found out.`;
+
+function addWait(program: Command, surroundings: Surroundings): void {
+  const wait = program
+    .command("wait")
+    .description("Wait for the instance on the cluster (wait instance)")
+    .helpCommand(false);
+  clusterCommand(wait)
+    .description("Wait until a FluxInstance is ready, and say why it is not.")
+    .addHelpText("after", waitHelp)
+    .action((name: string, { timeout: timeoutMs, ...options }: AwaitOptions) =>
+      finish(exitCodes.failed, surroundings, async () => {
+        const { waitForInstance } = await import("./commands/wait/instance.ts");
+        return await waitForInstance({ ...options, name, timeoutMs }, surroundings.terminal, surroundings.signal);
+      }),
+    );
+}
+
+const waitHelp = `
+Ready counts only if it tells of the latest change of the instance. Each new reason to wait goes to standard error.
+It ends before the time is over when waiting cannot help: the spec cannot be used, or the upgrade was rolled back.
+
+Exit codes: 0 ready, 1 not ready in time or not at all.`;
+
+function addDelete(program: Command, surroundings: Surroundings): void {
+  const remove = program
+    .command("delete")
+    .description("Delete the instance on the cluster, and wait until Flux is uninstalled (delete instance)")
+    .helpCommand(false);
+  clusterCommand(remove)
+    .description("Delete a FluxInstance, and wait until its operator has uninstalled what spec.deletionPolicy says.")
+    .addHelpText("after", deleteHelp)
+    .action((name: string, { timeout: timeoutMs, ...options }: AwaitOptions) =>
+      finish(exitCodes.failed, surroundings, async () => {
+        const { deleteInstance } = await import("./commands/delete/instance.ts");
+        return await deleteInstance({ ...options, name, timeoutMs }, surroundings.terminal, surroundings.signal);
+      }),
+    );
+}
+
+const deleteHelp = `
+No workload that Flux has deployed is deleted. The operator must run: it is the one that uninstalls.
+When the time is over the instance is still being deleted, and the operator goes on.
+
+Exit codes: 0 deleted, or not there; 1 not deleted in time, or not permitted.`;
 
 function addVersions(program: Command, { terminal }: Surroundings): void {
   const list = program.command("list").description("List what can be installed (list versions)").helpCommand(false);
@@ -150,6 +201,31 @@ function instanceCommand(parent: Command): Command {
       "choose from the releases of an artifact: folder, tarball or oci:// address (default: those built in)",
     )
     .option("--distribution-insecure", "speak plain HTTP to the registry of --distribution");
+}
+
+/** A command about the instance on a cluster. */
+function clusterCommand(parent: Command): Command {
+  return parent
+    .command("instance")
+    .argument("[name]", "name of the FluxInstance", fluxInstance.name)
+    .option("-n, --namespace <name>", "namespace of the FluxInstance", "flux-system")
+    .addOption(new Option("--timeout <duration>", "how long to wait").default(300_000, "5m").argParser(parseTimeoutMs))
+    .addOption(kubeconfigOption())
+    .addOption(contextOption());
+}
+
+function parseTimeoutMs(text: string): number {
+  const ms = parseDurationMs(text);
+  if (ms === undefined || ms <= 0) throw new InvalidArgumentError("Write a duration such as 90s or 5m.");
+  return ms;
+}
+
+function kubeconfigOption(): Option {
+  return new Option("--kubeconfig <path>", "kubeconfig of the cluster (default: KUBECONFIG, then ~/.kube/config)");
+}
+
+function contextOption(): Option {
+  return new Option("--context <name>", "context of the kubeconfig (default: its current context)");
 }
 
 function collect(file: string, files: readonly string[] = []): readonly string[] {

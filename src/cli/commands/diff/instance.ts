@@ -1,12 +1,10 @@
 import { styleText } from "node:util";
 import { upgradeGate } from "../../../api/upgrade-policy.ts";
-import { createApiClient } from "../../../client/create-client.ts";
-import { loadConnection } from "../../../client/load-connection.ts";
 import { nameObject } from "../../../kube/object-id.ts";
 import { formatTime, systemClock } from "../../../std/clock.ts";
 import { UnreachableError } from "../../../std/errors.ts";
-import { operatorVersion } from "../../../std/version.ts";
 import { openCatalogue, type CatalogueOptions } from "../../catalogue.ts";
+import { connectToCluster, type ClusterOptions } from "../../cluster.ts";
 import { diffCluster, type ClusterDiff, type Difference } from "../../cluster-diff.ts";
 import { InputError, readInstances, type ReadOptions } from "../../input.ts";
 import { diffObjects, newObjectLines } from "../../object-diff.ts";
@@ -15,7 +13,7 @@ import { buildTargets, type InstanceTarget } from "../../targets.ts";
 import { exitCodes, type Terminal } from "../../terminal.ts";
 
 /** The flags of `diff instance`. */
-export type DiffOptions = ReadOptions & CatalogueOptions & { readonly kubeconfig?: string; readonly context?: string };
+export type DiffOptions = ReadOptions & CatalogueOptions & ClusterOptions;
 
 /**
  * Prints what applying the FluxInstance in the files would change on the cluster; nothing on stdout when nothing would change. Resolves to the
@@ -29,14 +27,7 @@ export async function diffInstance(options: DiffOptions, terminal: Terminal, sig
     terminal,
   );
   printReport(target.source, target.rendering, terminal);
-  const { kubeconfig, context } = options;
-  const connection = await loadConnection({
-    env: terminal.env,
-    clock: systemClock,
-    ...(kubeconfig !== undefined && { kubeconfig }),
-    ...(context !== undefined && { context }),
-  });
-  const client = createApiClient({ connection, userAgent: `flux-operator-cli/${operatorVersion}`, clock: systemClock });
+  const client = await connectToCluster(options, terminal);
   try {
     const diff = await diffCluster(target.rendering, target.key, client, signal);
     printDiff(diff, terminal);

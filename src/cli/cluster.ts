@@ -1,0 +1,22 @@
+import { createApiClient, type OwnedApiClient } from "../client/create-client.ts";
+import { loadConnection } from "../client/load-connection.ts";
+import { systemClock } from "../std/clock.ts";
+import { operatorVersion } from "../std/version.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** The flags that say which cluster is meant. */
+export type ClusterOptions = { readonly kubeconfig?: string; readonly context?: string };
+
+/** A client of the cluster that flags and environment name; the caller closes it. Throws ConnectionConfigError. */
+export async function connectToCluster(
+  { kubeconfig, context }: ClusterOptions,
+  { env }: Pick<Terminal, "env">,
+): Promise<OwnedApiClient> {
+  const connection = await loadConnection({
+    env,
+    clock: systemClock,
+    ...(kubeconfig !== undefined && { kubeconfig }),
+    ...(context !== undefined && { context }),
+  });
+  return createApiClient({ connection, userAgent: `flux-operator-cli/${operatorVersion}`, clock: systemClock });
+}
