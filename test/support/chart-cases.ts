@@ -16,6 +16,12 @@ export const chartCases: readonly ChartCase[] = [
   { name: "nothing but defaults", chart: "flux-operator", values: {} },
   { name: "another release name", chart: "flux-operator", values: {}, options: { release: "gitops" } },
   { name: "another namespace", chart: "flux-operator", values: {}, options: { namespace: "gitops" } },
+  {
+    name: "names that look like numbers",
+    chart: "flux-operator",
+    values: { nameOverride: "1e3", "image.tag": "1", commonLabels: { year: "2026" }, "apiPriority.enabled": true },
+    options: { namespace: "123", release: "456" },
+  },
   { name: "no CRD", chart: "flux-operator", values: { installCRDs: false } },
   { name: "rights of others", chart: "flux-operator", values: { "rbac.create": false } },
   { name: "no aggregation", chart: "flux-operator", values: { "rbac.createAggregation": false } },
@@ -157,6 +163,12 @@ export const chartCases: readonly ChartCase[] = [
       "healthcheck.envs": proxy,
       commonAnnotations: { "fluxcd.controlplane.io/reconcileEvery": "30m" },
     },
+  },
+  {
+    name: "a health check, and names that look like numbers",
+    chart: "flux-instance",
+    values: { "healthcheck.enabled": true, "healthcheck.image.tag": "1", nameOverride: "1e3" },
+    options: { namespace: "123", release: "456" },
   },
   {
     name: "a health check with a service account of its own",

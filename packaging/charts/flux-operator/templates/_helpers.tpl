@@ -14,16 +14,16 @@
 {{- end }}
 
 {{- define "flux-operator.selector" -}}
-app.kubernetes.io/name: {{ include "flux-operator.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "flux-operator.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "flux-operator.labels" -}}
 {{ include "flux-operator.selector" . }}
 app.kubernetes.io/part-of: flux-operator
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" | quote }}
 {{- with .Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
@@ -32,14 +32,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{/* Metadata of an object of the release's namespace: (list $ name). */}}
 {{- define "flux-operator.metadata" -}}
 {{- $ := index . 0 -}}
-name: {{ index . 1 }}
-namespace: {{ $.Release.Namespace }}
+name: {{ index . 1 | quote }}
+namespace: {{ $.Release.Namespace | quote }}
 {{ include "flux-operator.marks" $ }}
 {{- end }}
 
 {{/* Metadata of an object of the cluster: (list $ name). */}}
 {{- define "flux-operator.clusterMetadata" -}}
-name: {{ index . 1 }}
+name: {{ index . 1 | quote }}
 {{ include "flux-operator.marks" (index . 0) }}
 {{- end }}
 
@@ -58,7 +58,7 @@ annotations:
 
 {{/* What all pods of this chart have in common: where and as whom they run. */}}
 {{- define "flux-operator.pod" -}}
-serviceAccountName: {{ include "flux-operator.serviceAccountName" . }}
+serviceAccountName: {{ include "flux-operator.serviceAccountName" . | quote }}
 {{- with .Values.image.pullSecrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
@@ -72,7 +72,7 @@ hostNetwork: true
 dnsPolicy: ClusterFirstWithHostNet
 {{- end }}
 {{- with .Values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with .Values.nodeSelector }}
 nodeSelector:
@@ -91,7 +91,7 @@ tolerations:
 {{/* The rules of a file, with the names of the release's namespace in place of those of flux-system. */}}
 {{- define "flux-operator.rules" -}}
 {{- $ := index . 0 -}}
-{{ $.Files.Get (index . 1) | replace "flux-system" $.Release.Namespace | fromYamlArray | toYaml }}
+{{ $.Files.Get (index . 1) | fromYamlArray | toJson | replace "flux-system" $.Release.Namespace | fromJsonArray | toYaml }}
 {{- end }}
 
 {{/* Annotations of a hook that runs before the release is uninstalled: (list $ weight). */}}
