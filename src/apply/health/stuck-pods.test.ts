@@ -43,7 +43,12 @@ function pod(status: JsonObject, metadata: JsonObject = {}): KubeObject {
 }
 
 function waiting(reason: string, message = "", more: JsonObject = {}): JsonObject {
-  const container = { name: "manager", image: "ghcr.io/fluxcd/a:v2", state: { waiting: { reason, message } }, ...more };
+  const container = {
+    name: "manager",
+    image: `ghcr.io/fluxcd/a:v2@sha256:${"0".repeat(64)}`,
+    state: { waiting: { reason, message } },
+    ...more,
+  };
   return { containerStatuses: [container] };
 }
 

@@ -91,8 +91,13 @@ function troublesOfContainer(container: JsonObject): readonly Trouble[] {
     return [{ message: `${name} crashes${lastExit(container)}`, graceMs: crashGraceMs(container) }];
   const known = waitingReasons[reason];
   if (known === undefined) return [];
-  const image = known.phrase.endsWith("its image") ? ` ${textOf(container["image"])}` : "";
+  const image = known.phrase.endsWith("its image") ? ` ${shortImage(textOf(container["image"]))}` : "";
   return [{ message: `${name} ${known.phrase}${image}`, graceMs: known.graceMs }];
+}
+
+/** Without the digest where there is a tag, by which a person knows it. */
+function shortImage(image: string): string {
+  return image.replace(/(:[\w.-]+)@sha256:[0-9a-f]{64}$/, "$1");
 }
 
 /** The kubelet says CrashLoopBackOff after the second exit, when what the container needs may still be coming up. */
