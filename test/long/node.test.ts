@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { nodeAbsent } from "../../scripts/control-plane/node/absent.ts";
 import { registryHost } from "../../scripts/control-plane/node/addresses.ts";
 import { pushProgram } from "../../scripts/control-plane/node/images.ts";
+import { fluxRegistry, installManifest } from "../../scripts/quickstart/node-images.ts";
 import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
 import { deploymentKind, podKind } from "../../src/kube/kinds.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../../src/kube/object.ts";
@@ -13,7 +14,7 @@ import { readinessOf } from "../../src/kube/readiness.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { pushFluxArtifact } from "../support/flux-artifact.ts";
 import { condition, isReady, namespace, statusOf } from "../support/flux-cluster.ts";
-import { installManifest, kubectl, startNodeWorld, type NodeWorld } from "../support/node-world.ts";
+import { kubectl, startNodeWorld, type NodeWorld } from "../support/node-world.ts";
 
 const run = promisify(execFile);
 const absent = nodeAbsent();
@@ -109,7 +110,7 @@ function instance(spec: JsonObject = {}): JsonObject {
     kind: "FluxInstance",
     metadata: { ...instanceKey, annotations: { "fluxcd.controlplane.io/reconcileTimeout": "40s" } },
     spec: {
-      distribution: { version, registry: `${registryHost}/fluxcd` },
+      distribution: { version, registry: fluxRegistry },
       components: ["source-controller", "kustomize-controller"],
       sync: { kind: "OCIRepository", url: `oci://${registryHost}/fleet`, ref: "latest", path: "./", interval: "10m" },
       kustomize: { patches: insecure },
