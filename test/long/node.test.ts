@@ -14,7 +14,7 @@ import { readinessOf } from "../../src/kube/readiness.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { pushFluxArtifact } from "../support/flux-artifact.ts";
 import { condition, isReady, namespace, statusOf } from "../support/flux-cluster.ts";
-import { kubectl, startNodeWorld, type NodeWorld } from "../support/node-world.ts";
+import { kubectl, reserveNode, startNodeWorld, type NodeWorld } from "../support/node-world.ts";
 
 const run = promisify(execFile);
 const absent = nodeAbsent();
@@ -140,6 +140,7 @@ function application(edition: string): readonly (KubeObject & JsonObject)[] {
   ];
 }
 
+let reservation: AsyncDisposable;
 let world: NodeWorld;
 let untouched: { readonly [what: string]: string };
 /** "uid restarts" of each pod of the application, once it runs. */
@@ -205,6 +206,7 @@ function tell(context: TestContext, what: string, sinceMs: number): void {
 
 describe("on a node that really runs pods", { concurrency: 1, skip: absent ?? false }, () => {
   before(async () => {
+    reservation = await reserveNode();
     untouched = await machine();
     world = await startNodeWorld(version);
     await pushProgram({ program: "stand-in", reference: `${registryHost}/app:1` }, never);
@@ -213,6 +215,7 @@ describe("on a node that really runs pods", { concurrency: 1, skip: absent ?? fa
   after(async () => {
     await world[Symbol.asyncDispose]();
     assert.deepEqual(await machine(), untouched, "the machine is as it was");
+    await reservation[Symbol.asyncDispose]();
   });
 
   test("kubectl apply of install.yaml runs the operator", async (context) => {

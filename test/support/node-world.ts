@@ -1,5 +1,8 @@
 import { execFile } from "node:child_process";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { promisify } from "node:util";
+import { withLock } from "../../scripts/control-plane/lock.ts";
 import { builtControllers, pushController, pushOperator } from "../../scripts/quickstart/node-images.ts";
 import { createApiClient, type OwnedApiClient } from "../../src/client/create-client.ts";
 import { loadConnection } from "../../src/client/load-connection.ts";
@@ -22,6 +25,27 @@ export type NodeWorld = AsyncDisposable & {
   /** Waits, on a watch, until the object is as `wanted` says. Fails with the last state seen. */
   when(gvk: GroupVersionKind, key: ObjectKey, wanted: (object: KubeObject) => boolean): Promise<KubeObject>;
 };
+
+function tellOwner(owner: number): void {
+  console.error(`Waiting for the node, which process ${owner} has`);
+}
+
+/** Waits until no other test has the node of this machine, and keeps it until it is disposed of: test files run side by side. */
+export async function reserveNode(): Promise<AsyncDisposable> {
+  const { promise: over, resolve: end } = Promise.withResolvers<void>();
+  const { promise: reserved, resolve: begin } = Promise.withResolvers<void>();
+  const held = withLock(join(tmpdir(), "flux-operator-node.lock"), { onWait: tellOwner }, async () => {
+    begin();
+    await over;
+  });
+  await Promise.race([reserved, held]);
+  return {
+    [Symbol.asyncDispose]: async () => {
+      end();
+      await held;
+    },
+  };
+}
 
 /** Starts the cluster and fills its registry. `version` is the Flux at whose tags its controllers are. */
 export async function startNodeWorld(version: string): Promise<NodeWorld> {
