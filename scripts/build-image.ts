@@ -88,6 +88,6 @@ async function writeRootfs(folder: string, files: readonly ImageFile[]): Promise
 async function push(reference: string): Promise<void> {
   const crane = await goTool("crane", AbortSignal.timeout(10 * 60_000));
   const insecure = values.insecure ? ["--insecure"] : [];
-  await run(crane, ["push", join(dist, "image"), reference, "--index", ...insecure]);
+  await run(crane, ["push", join(dist, "image"), reference, ...insecure]);
   console.log(`pushed to ${reference}`);
 }

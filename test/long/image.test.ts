@@ -95,7 +95,7 @@ test("a real registry takes the image with all that belongs to it", async () => 
   await using registry = await startRegistry({ kind: "open" }, never);
   const crane = await goTool("crane", never);
   const reference = `${registry.host}/flux-operator:dev`;
-  await run(crane, ["push", image, reference, "--index", "--insecure"]);
+  await run(crane, ["push", image, reference, "--insecure"]);
   assert.equal((await run(crane, ["digest", reference, "--insecure"])).stdout.trim(), digest);
   const { stdout } = await run(crane, ["config", reference, "--platform=linux/arm64", "--insecure"]);
   assert.equal((JSON.parse(stdout) as { readonly architecture: string }).architecture, "arm64");

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, test, type TestContext } from "node:test";
 import { promisify } from "node:util";
 import { nodeAbsent } from "../../scripts/control-plane/node/absent.ts";
@@ -11,9 +12,11 @@ import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
 import { deploymentKind, podKind } from "../../src/kube/kinds.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../../src/kube/object.ts";
 import { readinessOf } from "../../src/kube/readiness.ts";
+import { leaseKind } from "../../src/runtime/lease.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { pushFluxArtifact } from "../support/flux-artifact.ts";
 import { condition, isReady, namespace, statusOf } from "../support/flux-cluster.ts";
+import { changesOf } from "../support/record-objects.ts";
 import { kubectl, reserveNode, startNodeWorld, type NodeWorld } from "../support/node-world.ts";
 
 const run = promisify(execFile);
@@ -165,6 +168,43 @@ async function rolledOut(key: { readonly namespace: string; readonly name: strin
   await world.when(deploymentKind, key, (object) => readinessOf(object).status === "Current");
 }
 
+/** How often each container was restarted, of the pods that are not ending. */
+async function restartsOf(labelSelector: string): Promise<readonly unknown[]> {
+  const { items } = await world.client.list(podKind, { namespace, labelSelector }, never);
+  return items
+    .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+    .flatMap((one) => listOf(statusOf(one)["containerStatuses"]).map((status) => fieldsOf(status)["restartCount"]));
+}
+
+/** Milliseconds from when the lease is given up, as a watch tells, until another process has it. */
+async function watchHandover(): Promise<number> {
+  const lease = { gvk: leaseKind, key: { namespace, name: "flux-operator" } };
+  let [before, freedMs] = ["", 0];
+  for await (const { spec } of changesOf(world.client, lease, AbortSignal.timeout(120_000))) {
+    const holder = textOf(fieldsOf(spec)["holderIdentity"]);
+    if (before === "") before = holder;
+    if (holder === "" && freedMs === 0) freedMs = performance.now();
+    if (holder !== "" && holder !== before) return performance.now() - (freedMs === 0 ? performance.now() : freedMs);
+  }
+  throw new Error("nobody took the lease");
+}
+
+/** The process that has `argument` in its command line. */
+function processWith(argument: string): number {
+  const found = readdirSync("/proc").find((pid) => /^\d+$/.test(pid) && commandOf(pid).includes(argument));
+  if (found === undefined) throw new Error(`no process has ${argument} in its command line`);
+  return Number(found);
+}
+
+/** Empty for one that has ended meanwhile. */
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return "";
+  }
+}
+
 function isCurrent(object: KubeObject): boolean {
   return statusOf(object)["observedGeneration"] === object.metadata.generation;
 }
@@ -257,21 +297,20 @@ describe("on a node that really runs pods", { concurrency: 1, skip: absent ?? fa
     const patch = patchOf(runsStandIn("--crashes=2", "--state=/tmp/starts"));
     await world.plane.rest.patch(instancePath, { spec: { kustomize: { patches: [...insecure, patch] } } });
     await instanceWhen(isReady);
-    // The pod before may still be ending.
-    const { items } = await world.client.list(podKind, { namespace, labelSelector: "app=kustomize-controller" }, never);
-    const restarts = items
-      .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
-      .flatMap((one) => listOf(statusOf(one)["containerStatuses"]).map((state) => fieldsOf(state)["restartCount"]));
-    assert.deepEqual(restarts, [2]);
+    assert.deepEqual(await restartsOf("app=kustomize-controller"), [2]);
     await world.plane.rest.patch(instancePath, { spec: { kustomize: { patches: insecure } } });
     await instanceWhen(isReady);
   });
 
-  test("a rolling update of the operator ends, and the new one leads", async (context) => {
+  test("a rolling update of the operator ends, and the new one leads within two seconds of the old one's end", async (context) => {
     const startMs = performance.now();
+    const handover = watchHandover();
     await kubectl(world.plane, ["rollout", "restart", "deployment/flux-operator", "-n", namespace]);
     await kubectl(world.plane, ["rollout", "status", "deployment/flux-operator", "-n", namespace, "--timeout=60s"]);
     tell(context, "from the restart to the end of the rollout", startMs);
+    const leaderlessMs = await handover;
+    context.diagnostic(`nobody led for ${Math.round(leaderlessMs)} ms`);
+    assert.ok(leaderlessMs < 2_000, `nobody led for ${leaderlessMs} ms`);
     const at = `${Date.now()}`;
     await world.plane.rest.patch(instancePath, {
       metadata: { annotations: { "reconcile.fluxcd.io/requestedAt": at } },
@@ -279,18 +318,24 @@ describe("on a node that really runs pods", { concurrency: 1, skip: absent ?? fa
     await instanceWhen((object) => statusOf(object)["lastHandledReconcileAt"] === at && isReady(object));
   });
 
+  test("a node that stops is told by Ready once Kubernetes has noticed, and Ready comes back with it", async (context) => {
+    const kubelet = processWith(join(world.plane.folder, "node", "kubelet.json"));
+    const startMs = performance.now();
+    process.kill(kubelet, "SIGSTOP");
+    const told = await instanceWhen((object) => condition(object, "Ready")?.startsWith("False/") === true);
+    tell(context, "from the stop of the kubelet to Ready False", startMs);
+    process.kill(kubelet, "SIGCONT");
+    context.diagnostic(condition(told, "Ready") ?? "");
+    assert.match(
+      condition(told, "Ready") ?? "",
+      /^False\/HealthCheckFailed: .*Deployment\/flux-system\/kustomize-controller: /,
+    );
+    await instanceWhen(isReady);
+    assert.deepEqual(await appPods(), app);
+  });
+
   test("the operator has never been restarted under a limit of 64Mi", async (context) => {
-    const { items } = await world.client.list(
-      podKind,
-      { namespace, labelSelector: "app.kubernetes.io/name=flux-operator" },
-      never,
-    );
-    assert.deepEqual(
-      items.flatMap((one) =>
-        listOf(statusOf(one)["containerStatuses"]).map((status) => fieldsOf(status)["restartCount"]),
-      ),
-      [0],
-    );
+    assert.deepEqual(await restartsOf("app.kubernetes.io/name=flux-operator"), [0]);
     context.diagnostic(`working set: ${await workingSet()}`);
   });
 

@@ -46,5 +46,5 @@ export async function pushProgram(image: ProgramImage, signal: AbortSignal): Pro
 
 /** Pushes an OCI layout with all that its index names to a registry without TLS. */
 export async function pushLayout(folder: string, reference: string, signal: AbortSignal): Promise<void> {
-  await run(await goTool("crane", signal), ["push", folder, reference, "--index", "--insecure"], { signal });
+  await run(await goTool("crane", signal), ["push", folder, reference, "--insecure"], { signal });
 }

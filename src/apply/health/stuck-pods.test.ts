@@ -103,6 +103,22 @@ for (const { name, of = deployment, replicaSets = sets, pods = [], want } of [
     want: { message: "container manager crashes: exit code 137 (OOMKilled)", graceMs: 0 },
   },
   {
+    name: "is the same phrase right after an exit, before the kubelet waits",
+    pods: [
+      pod({
+        containerStatuses: [
+          { name: "manager", restartCount: 1, state: { terminated: { exitCode: 1, reason: "Error" } }, lastState: {} },
+        ],
+      }),
+    ],
+    want: { message: "container manager crashes: exit code 1 (Error)", graceMs: 3 * minute },
+  },
+  {
+    name: "is none with an init container that has ended well",
+    pods: [pod({ initContainerStatuses: [{ name: "init", state: { terminated: { exitCode: 0 } } }] })],
+    want: undefined,
+  },
+  {
     name: "is a crash of which the exit is not known",
     pods: [pod(waiting("CrashLoopBackOff", "back-off 10s", { restartCount: 1 }))],
     want: { message: "container manager crashes", graceMs: 3 * minute },

@@ -87,7 +87,8 @@ function troublesOfContainer(container: JsonObject): readonly Trouble[] {
   const name = `container ${textOf(container["name"])}`;
   if (state["running"] !== undefined && container["ready"] === false)
     return [{ message: `${name} runs, but is not ready`, graceMs: undefined }];
-  if (reason === "CrashLoopBackOff")
+  const hasFailed = Number(fieldsOf(state["terminated"])["exitCode"] ?? 0) !== 0;
+  if (reason === "CrashLoopBackOff" || hasFailed)
     return [{ message: `${name} crashes${lastExit(container)}`, graceMs: crashGraceMs(container) }];
   const known = waitingReasons[reason];
   if (known === undefined) return [];
@@ -105,8 +106,9 @@ function crashGraceMs({ restartCount }: JsonObject): number {
   return typeof restartCount === "number" && restartCount >= manyRestarts ? never : long;
 }
 
-function lastExit(container: JsonObject): string {
-  const terminated = fieldsOf(fieldsOf(container["lastState"])["terminated"]);
+/** The kubelet shows an exit as the state for a moment, and as the last one while it waits to try again. */
+function lastExit({ state, lastState }: JsonObject): string {
+  const terminated = fieldsOf(fieldsOf(state)["terminated"] ?? fieldsOf(lastState)["terminated"]);
   const code = terminated["exitCode"];
   if (typeof code !== "number") return "";
   const reason = textOf(terminated["reason"]);
