@@ -328,7 +328,7 @@ describe("on a node that really runs pods", { concurrency: 1, skip: absent ?? fa
     context.diagnostic(condition(told, "Ready") ?? "");
     assert.match(
       condition(told, "Ready") ?? "",
-      /^False\/HealthCheckFailed: .*Deployment\/flux-system\/kustomize-controller: /,
+      /^False\/HealthCheckFailed: .*Deployment\/flux-system\/(source|kustomize)-controller: 0 of 1 replicas available/,
     );
     await instanceWhen(isReady);
     assert.deepEqual(await appPods(), app);
