@@ -1,5 +1,7 @@
+import { execFileSync } from "node:child_process";
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import { errorMessage } from "../../../src/std/errors.ts";
 
 /** What the node runs that is not ours to build, and the Debian package that has it. */
 const programs: { readonly [program: string]: string } = {
@@ -28,7 +30,21 @@ export function missingPackages(): readonly string[] {
 
 /** Why no real node can run on this machine, in words for who wants one; undefined when it can. */
 export function nodeAbsent(): string | undefined {
-  return machineUnfit() ?? packagesMissing();
+  return machineUnfit() ?? packagesMissing() ?? isolationRefused();
+}
+
+/** Root of a container may have the capabilities and still be refused, by its kernel or its seccomp profile; so both are tried, in a moment. */
+function isolationRefused(): string | undefined {
+  const link = `fxtry${process.pid}`;
+  try {
+    const namespaces = ["--net", "--mount", "--pid", "--uts", "--ipc", "--fork", "--mount-proc"];
+    execFileSync("unshare", [...namespaces, "true"], { stdio: "pipe" });
+    execFileSync("ip", ["link", "add", link, "type", "veth", "peer", "name", `${link}p`], { stdio: "pipe" });
+    execFileSync("ip", ["link", "delete", link], { stdio: "pipe" });
+    return undefined;
+  } catch (error) {
+    return `a real node needs namespaces and veth links, which this machine refuses: ${errorMessage(error)}`;
+  }
 }
 
 /** Why no package would help. */
