@@ -27,6 +27,11 @@ test("unattendedCondition() is none when all are attended to", () =>
 for (const { name, message, want } of [
   { name: "shows a message as it is", message: "x".repeat(500), want: "x".repeat(500) },
   {
+    name: "cuts what is longer by one",
+    message: "x".repeat(501),
+    want: `${"x".repeat(300)}… (81 more characters; the operator's log has them all) …${"x".repeat(120)}`,
+  },
+  {
     name: "cuts a message that the API server would refuse with the whole status",
     message: "x".repeat(40_000),
     want: `${"x".repeat(300)}… (39580 more characters; the operator's log has them all) …${"x".repeat(120)}`,
