@@ -1,5 +1,5 @@
 import { installer } from "../api/installer.ts";
-import { fluxInstance, objectAnnotations, ownerOf } from "../api/names.ts";
+import { objectAnnotations, ownerOf } from "../api/names.ts";
 import { inventoryOf, readInventory, staleObjects } from "../apply/inventory.ts";
 import { Ledger } from "../apply/ledger.ts";
 import { isKept, isOwned } from "../apply/ownership.ts";
@@ -7,11 +7,11 @@ import { planApply, type PlanDeps } from "../apply/plan/plan-apply.ts";
 import { adoptionIn, type PlannedObject, type Desired } from "../apply/planned-object.ts";
 import { requestLimit } from "../apply/request.ts";
 import type { ApiClient } from "../client/api-client.ts";
-import { parseApiVersion, type GroupVersionKind } from "../kube/gvk.ts";
 import { formatObjectId, objectIdOf } from "../kube/object-id.ts";
 import type { KubeObject, ObjectKey } from "../kube/object.ts";
 import { compareForFluxApply } from "../render/apply-order.ts";
 import { mapConcurrent } from "../std/concurrent.ts";
+import { instanceKind } from "./cluster.ts";
 
 /** What an apply would do to one object. */
 export type Difference =
@@ -107,8 +107,6 @@ class Answers implements Pick<PlanDeps["client"], keyof Client> {
     return answer;
   }
 }
-
-const instanceKind: GroupVersionKind = { ...parseApiVersion(fluxInstance.storageApiVersion), kind: fluxInstance.kind };
 
 /** What the live instance manages and `objects` no longer has, except what a prune would keep. */
 async function prunedObjects(
