@@ -13,7 +13,7 @@ import { systemClock } from "../../src/std/clock.ts";
 import { isJsonObject } from "../../src/std/json.ts";
 import { parseKubeYaml } from "../../src/std/yaml.ts";
 import { startControlPlane, type ControlPlane } from "./control-plane.ts";
-import { changesOf, recordObjects } from "./record-objects.ts";
+import { recordObjects, untilObject } from "./record-objects.ts";
 import { recordSecrets } from "./secret-leaks.ts";
 import { snapshotOf, untilGone } from "./snapshot.ts";
 import { statusFaults } from "./status-faults.ts";
@@ -87,20 +87,11 @@ export async function startFluxCluster(options: FluxClusterOptions = {}): Promis
   const instances = recordObjects(client, instanceKind);
   const secrets = recordSecrets(client);
 
-  const objectWhen: FluxCluster["objectWhen"] = async (gvk, what, wanted, key) => {
-    const deadline = AbortSignal.timeout(patienceMs);
-    let last: KubeObject | undefined;
-    try {
-      for await (const object of changesOf(client, { gvk, key }, deadline)) {
-        last = object;
-        if (wanted(object)) return object;
-      }
-    } catch (error) {
-      if (!deadline.aborted) throw error;
-    }
-    const tail = operator.log().slice(-15).join("\n");
-    throw new Error(`${gvk.kind} never became ${what}; last seen: ${JSON.stringify(last, undefined, 1)}\n${tail}`);
-  };
+  const objectWhen: FluxCluster["objectWhen"] = (gvk, what, isSo, key) =>
+    untilObject(client, { gvk, key, isSo, patienceMs }, (last) => {
+      const tail = operator.log().slice(-15).join("\n");
+      return `${gvk.kind} never became ${what}; last seen: ${last}\n${tail}`;
+    });
   const cluster: FluxCluster = {
     plane,
     client,

@@ -10,7 +10,7 @@ import type { GroupVersionKind } from "../../src/kube/gvk.ts";
 import type { JsonObject, KubeObject, ObjectKey } from "../../src/kube/object.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { startControlPlane, type ControlPlane } from "./control-plane.ts";
-import { changesOf } from "./record-objects.ts";
+import { untilObject } from "./record-objects.ts";
 
 const run = promisify(execFile);
 const never = new AbortController().signal;
@@ -59,7 +59,12 @@ export async function startNodeWorld(version: string): Promise<NodeWorld> {
       plane,
       client,
       apply: (object) => client.apply(object as KubeObject, { fieldManager: "test" }, never),
-      when: (gvk, key, wanted) => when(client, { gvk, key }, wanted),
+      when: (gvk, key, isSo) =>
+        untilObject(
+          client,
+          { gvk, key, isSo, patienceMs },
+          (last) => `${gvk.kind} ${key.namespace}/${key.name} is not as it should be: ${last}`,
+        ),
       [Symbol.asyncDispose]: async () => {
         await client.close();
         await plane.stop();
@@ -69,26 +74,6 @@ export async function startNodeWorld(version: string): Promise<NodeWorld> {
     await plane.stop();
     throw error;
   }
-}
-
-async function when(
-  client: OwnedApiClient,
-  { gvk, key }: { readonly gvk: GroupVersionKind; readonly key: ObjectKey },
-  wanted: (object: KubeObject) => boolean,
-): Promise<KubeObject> {
-  const deadline = AbortSignal.timeout(patienceMs);
-  let last: KubeObject | undefined;
-  try {
-    for await (const object of changesOf(client, { gvk, key }, deadline)) {
-      last = object;
-      if (wanted(object)) return object;
-    }
-  } catch (error) {
-    if (!deadline.aborted) throw error;
-  }
-  throw new Error(
-    `${gvk.kind} ${key.namespace}/${key.name} is not as it should be: ${JSON.stringify(last, undefined, 1)}`,
-  );
 }
 
 /** Runs `kubectl` as the admin, and resolves to what it says. */

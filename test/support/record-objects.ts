@@ -3,6 +3,33 @@ import type { GroupVersionKind } from "../../src/kube/gvk.ts";
 import type { KubeObject, ObjectKey } from "../../src/kube/object.ts";
 import { systemClock } from "../../src/std/clock.ts";
 
+/** What is waited for, and how long. */
+export type Wanted = {
+  readonly gvk: GroupVersionKind;
+  readonly key?: ObjectKey | undefined;
+  readonly isSo: (object: KubeObject) => boolean;
+  readonly patienceMs: number;
+};
+
+/** Waits, on a watch, for an object that is as wanted. Throws with what `complain` says of the last one seen. */
+export async function untilObject(
+  client: OwnedApiClient,
+  { gvk, key, isSo, patienceMs }: Wanted,
+  complain: (last: string) => string,
+): Promise<KubeObject> {
+  const deadline = AbortSignal.timeout(patienceMs);
+  let last: KubeObject | undefined;
+  try {
+    for await (const object of changesOf(client, { gvk, key }, deadline)) {
+      last = object;
+      if (isSo(object)) return object;
+    }
+  } catch (error) {
+    if (!deadline.aborted) throw error;
+  }
+  throw new Error(complain(JSON.stringify(last, undefined, 1)));
+}
+
 export type ObjectRecord = { stop(): Promise<readonly KubeObject[]> };
 
 /** Watches every state that the objects of a kind have until `stop`, which answers them in the order in which they were seen. */
