@@ -4,7 +4,8 @@ import { readIfPresent, writeOrCheck } from "./generated-files.ts";
 import { defaultInstance, instanceWithoutRoles, rolesForOthers } from "./manifests/instance.ts";
 import { defaultNamespace, operatorObjects, roleName } from "./manifests/operator.ts";
 import { renderedIn } from "./rights/rendered.ts";
-import { rulesOf, type Right } from "./rights/right.ts";
+import type { Right } from "../src/controllers/flux-instance/rights/right.ts";
+import { rulesOf } from "./rights/policy-rule.ts";
 import { rightsFor, rightsIn } from "./rights/rights.ts";
 import { withRights } from "./rights/table.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Right } from "../scripts/rights/right.ts";
+import type { Right } from "../src/controllers/flux-instance/rights/right.ts";
 import { renderedIn } from "../scripts/rights/rendered.ts";
 import { rightsFor } from "../scripts/rights/rights.ts";
 import { defaultInstance, instanceWithoutRoles, rolesForOthers } from "../scripts/manifests/instance.ts";
@@ -144,6 +144,10 @@ test("requestsOf() an apply that changes asks for one", () => {
 test("requestsOf() discovery asks for nothing", () => {
   const { objectRef: _, ...path } = event;
   assert.deepEqual(requestsOf({ ...path, verb: "get" }), []);
+});
+test("requestsOf() a question about one's own rights asks for nothing", () => {
+  const objectRef = { apiGroup: "authorization.k8s.io", resource: "selfsubjectrulesreviews" };
+  assert.deepEqual(requestsOf({ ...event, verb: "create", objectRef }), []);
 });
 
 test("withRights() refuses a document without its marks", () => {

@@ -2,7 +2,8 @@ import { fluxInstance, group, labels, operatorName } from "../../src/api/names.t
 import { fluxInstanceCrd } from "../../src/api/crd.ts";
 import type { JsonObject, KubeObject, ObjectMeta } from "../../src/kube/object.ts";
 import { operatorVersion } from "../../src/std/version.ts";
-import { rulesOf, type Right } from "../rights/right.ts";
+import type { Right } from "../../src/controllers/flux-instance/rights/right.ts";
+import { rulesOf } from "../rights/policy-rule.ts";
 
 /** The image that is installed. There is no published one yet: whoever installs replaces it, and only here. */
 export const image = `ghcr.io/controlplaneio-fluxcd/flux-operator:v${operatorVersion}`;

@@ -1,7 +1,8 @@
-import { ownRights } from "./own-rights.ts";
-import { renderedIn, type Rendered } from "./rendered.ts";
-import { renderedRights } from "./rendered-rights.ts";
-import type { Right } from "./right.ts";
+import { ownRights } from "../../src/controllers/flux-instance/rights/own-rights.ts";
+import type { Rendered } from "../../src/controllers/flux-instance/rights/rendered.ts";
+import { renderedIn } from "./rendered.ts";
+import { renderedRights } from "../../src/controllers/flux-instance/rights/rendered-rights.ts";
+import type { Right } from "../../src/controllers/flux-instance/rights/right.ts";
 
 /**
  * Who writes the cluster roles of Flux: the operator, or somebody else, who applies them beside it. Then a patch takes them out of what the

@@ -92,6 +92,9 @@ export type DeleteResult =
 /** What GET /version says, as far as it is used. `gitVersion` is like "v1.33.4-eks-99d6cc0". */
 export type ServerVersion = { readonly gitVersion: string; readonly major: string; readonly minor: string };
 
+/** A question that every user may ask about itself, by Kubernetes' own role system:basic-user. */
+export type ReviewKind = "SelfSubjectAccessReview" | "SelfSubjectRulesReview";
+
 /**
  * The API server, in raw JSON: no field is dropped, renamed or revived. Objects are addressed by kind and key; the key's namespace
  * is ignored for cluster-scoped kinds. Every method throws ApiError (the server refused), ConnectionError (no answer),
@@ -115,5 +118,7 @@ export type ApiClient = {
   /** One watch request; returns when the server ends it. Throws ApiError also for ERROR events, such as one for which `isExpired`. */
   watch(gvk: GroupVersionKind, options: WatchOptions, signal: AbortSignal): AsyncIterable<WatchEvent>;
   serverVersion(signal: AbortSignal): Promise<ServerVersion>;
+  /** The status of the answer to a question about the caller's own rights, of authorization.k8s.io/v1. Nothing is stored. */
+  review(kind: ReviewKind, spec: JsonObject, signal: AbortSignal): Promise<JsonObject>;
   readonly discovery: Pick<Discovery, "find" | "findPreferred" | "resourcesOf" | "invalidate">;
 };

@@ -1,6 +1,6 @@
 import { gvkOf, type GroupVersionKind } from "../kube/gvk.ts";
 import { describeObject } from "../kube/object-id.ts";
-import type { KubeObject, ObjectKey } from "../kube/object.ts";
+import type { JsonObject, KubeObject, ObjectKey } from "../kube/object.ts";
 import { UnreachableError } from "../std/errors.ts";
 import { isJsonObject } from "../std/json.ts";
 import type {
@@ -15,6 +15,7 @@ import type {
   ObjectRef,
   PageOptions,
   Selection,
+  ReviewKind,
   ServerVersion,
   WatchEvent,
   WatchOptions,
@@ -178,6 +179,17 @@ class RawClient implements OwnedApiClient {
     if (typeof gitVersion !== "string" || typeof major !== "string" || typeof minor !== "string")
       throw new ConnectionError(action, "the answer names none");
     return { gitVersion, major, minor };
+  }
+
+  async review(kind: ReviewKind, spec: JsonObject, signal: AbortSignal): Promise<JsonObject> {
+    const action = `create ${kind}`;
+    const path = `/apis/authorization.k8s.io/v1/${kind.toLowerCase()}s`;
+    const body = JSON.stringify({ apiVersion: "authorization.k8s.io/v1", kind, spec });
+    const request = { method: "POST", path, headers: json, body, action, idempotent: true } as const;
+    const answer = await this.#transport.json(request, signal);
+    const status = isJsonObject(answer) ? answer["status"] : undefined;
+    if (!isJsonObject(status)) throw new ConnectionError(action, "the answer has no status");
+    return status;
   }
 
   async close(): Promise<void> {

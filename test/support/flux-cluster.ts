@@ -203,6 +203,8 @@ function isWriteOfOurs(event: AuditEvent): boolean {
     (event.userAgent ?? "").startsWith("flux-operator/") &&
     resource !== "leases" &&
     resource !== "events" &&
+    // A question: nothing is stored.
+    event.objectRef?.apiGroup !== "authorization.k8s.io" &&
     !event.requestURI.includes("dryRun=All")
   );
 }

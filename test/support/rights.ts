@@ -1,5 +1,5 @@
 import type { AuditEvent } from "../../scripts/control-plane/audit.ts";
-import type { Right } from "../../scripts/rights/right.ts";
+import type { Right } from "../../src/controllers/flux-instance/rights/right.ts";
 
 /** A request for a resource, as RBAC sees it. Absent fields are empty. */
 export type ResourceRequest = {
@@ -12,11 +12,11 @@ export type ResourceRequest = {
 };
 
 /**
- * What an event of the audit log asks RBAC for: nothing for paths that are no resources, such as discovery, and twice for an apply of an object
+ * What an event of the audit log asks RBAC for: nothing for paths that are no resources, such as discovery, and for reviews, which everybody may ask for; twice for an apply of an object
  * that was absent, which has to be allowed as `create` too.
  */
 export function requestsOf({ verb, objectRef, responseStatus }: AuditEvent): readonly ResourceRequest[] {
-  if (objectRef?.resource === undefined) return [];
+  if (objectRef?.resource === undefined || objectRef.apiGroup === "authorization.k8s.io") return [];
   const { apiGroup = "", resource, subresource, namespace = "", name = "" } = objectRef;
   const full = subresource === undefined ? resource : `${resource}/${subresource}`;
   const request = { verb, group: apiGroup, resource: full, namespace, name };

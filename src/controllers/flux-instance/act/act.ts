@@ -47,7 +47,16 @@ import { mayHaveUnattended, readUnattended, scaledToNothing } from "./unattended
 export type ActDeps = ApplyDeps & {
   readonly client: Pick<
     ApiClient,
-    "getOrUndefined" | "apply" | "patch" | "delete" | "list" | "listPage" | "watch" | "discovery" | "serverVersion"
+    | "getOrUndefined"
+    | "apply"
+    | "patch"
+    | "delete"
+    | "list"
+    | "listPage"
+    | "watch"
+    | "review"
+    | "discovery"
+    | "serverVersion"
   >;
   readonly liveIndex: Pick<LiveIndex, "deployment">;
 };

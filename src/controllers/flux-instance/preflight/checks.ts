@@ -12,10 +12,11 @@ import { classOf, judgeKubernetes, judgeNamespace, judgePullSecret, judgeStorage
 import { judgeDeletions, judgeWaitingDeletions, kindsWaitingForController } from "./deletions.ts";
 import { judgeInstallations, judgeKustomizations, judgeOperatorKinds, kustomizationsOf } from "./installations.ts";
 import { judgeQuotas } from "./quota.ts";
+import { findMissing, judgeRights } from "./rights.ts";
 import { isBeingDeleted, type Finding, type Subject } from "./subject.ts";
 
 /** The requests that the checks make. */
-export type PreflightClient = Pick<ApiClient, "getOrUndefined" | "listPage" | "serverVersion" | "discovery">;
+export type PreflightClient = Pick<ApiClient, "getOrUndefined" | "listPage" | "review" | "serverVersion" | "discovery">;
 type Look<Fact> = (subject: Subject, client: PreflightClient, signal: AbortSignal) => Promise<Fact>;
 
 /** One thing that is checked before the first write. Its name completes the warning "could not check". */
@@ -44,6 +45,12 @@ export const checks: readonly Row[] = [
     when: always,
     look: (_subject, client, signal) => client.serverVersion(signal),
     judge: judgeKubernetes,
+  }),
+  row({
+    name: "its own rights",
+    when: always,
+    look: findMissing,
+    judge: judgeRights,
   }),
   row({
     name: "the namespace",

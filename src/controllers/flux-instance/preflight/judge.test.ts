@@ -47,6 +47,7 @@ function subjectOf(planned: readonly PlannedObject[], version = "2.9.4", live: r
   const spec = specOf({ distribution: { imagePullSecret: "login" } });
   return {
     planned,
+    isForbidden: false,
     world: worldOf(instance, new Map(live.map((one) => [idOf(one), one.metadata])), own),
     target: {
       spec,

@@ -53,6 +53,10 @@ function depsOf({ gitVersion = "v1.36.0", lists, dryRun }: Server): PreflightDep
         if (lists !== undefined) throw lists;
         return { items: [], resourceVersion: "1", next: undefined };
       },
+      review: async (kind) => {
+        asked.push(kind);
+        return { resourceRules: [{ verbs: ["*"], apiGroups: ["*"], resources: ["*"] }] };
+      },
       serverVersion: async () => {
         asked.push("version");
         return { gitVersion, major: "1", minor: "" };
@@ -93,7 +97,7 @@ test("planChecked() asks for no more than the plan needs", async () =>
   assert.deepEqual(await run({}), {
     actions: ["create"],
     reports: [[]],
-    asked: ["Deployment", "Namespace/flux-system", "version"],
+    asked: ["Deployment", "Namespace/flux-system", "SelfSubjectRulesReview", "SelfSubjectRulesReview", "version"],
   }));
 
 test("planChecked() asks nothing for a settle", async () =>

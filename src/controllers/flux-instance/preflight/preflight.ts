@@ -1,4 +1,4 @@
-import { planApply, type PlanDeps } from "../../../apply/plan/plan-apply.ts";
+import { planApply, PlanError, type PlanDeps } from "../../../apply/plan/plan-apply.ts";
 import type { PlannedObject } from "../../../apply/planned-object.ts";
 import { requestLimit } from "../../../apply/request.ts";
 import { ApiError, isForbidden } from "../../../client/api-error.ts";
@@ -35,11 +35,16 @@ export async function planChecked(
   const [outcome] = await Promise.allSettled([plan]);
   signal.throwIfAborted();
   const planned = outcome.status === "fulfilled" ? outcome.value : [];
-  const findings = await check({ target, world, planned }, deps.client, signal);
+  const isForbiddenPlan = outcome.status === "rejected" && isLackOfRights(outcome.reason);
+  const findings = await check({ target, world, planned, isForbidden: isForbiddenPlan }, deps.client, signal);
   report(textsOf(findings, "warn"));
   const refusals = textsOf(findings, "refuse");
   if (begins && refusals.length > 0) throw refused(refusals, target);
   return await plan;
+}
+
+function isLackOfRights(reason: unknown): boolean {
+  return reason instanceof PlanError && reason.cause instanceof ApiError && isForbidden(reason.cause);
 }
 
 async function check(subject: Subject, client: PreflightClient, signal: AbortSignal): Promise<readonly Finding[]> {

@@ -12,6 +12,8 @@ export type Subject = {
   readonly world: World;
   /** What the dry-run says; empty where it was refused. */
   readonly planned: readonly PlannedObject[];
+  /** Whether the dry-run was refused for lack of a right. */
+  readonly isForbidden: boolean;
 };
 
 /**

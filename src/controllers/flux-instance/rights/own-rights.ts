@@ -1,4 +1,5 @@
-import { fluxInstance, group, lastGoodName, operatorName } from "../../src/api/names.ts";
+// Tests: test/integration/rights.test.ts
+import { fluxInstance, group, lastGoodName, operatorName } from "../../../api/names.ts";
 import type { Right } from "./right.ts";
 
 /** What the operator does besides applying what it renders. Each row is one call of the client in `src`, or a few on the same objects. */
@@ -22,6 +23,7 @@ export const ownRights: readonly Right[] = [
     group,
     resources: ["fluxreports", "resourcesetinputproviders", "resourcesets"],
     verbs: ["list"],
+    optional: ["list"],
     why: "warns of objects of the Go operator that it leaves alone",
     unseen: { verbs: ["list"], because: "test/integration/preflight.test.ts has these kinds" },
   },
@@ -46,6 +48,7 @@ export const ownRights: readonly Right[] = [
     group: "apps",
     resources: ["deployments"],
     verbs: ["list"],
+    optional: ["list"],
     why: "finds the controllers of another Flux, which would reconcile the same objects",
   },
   {
@@ -60,6 +63,7 @@ export const ownRights: readonly Right[] = [
     group: "storage.k8s.io",
     resources: ["storageclasses"],
     verbs: ["get"],
+    optional: ["get"],
     why: "refuses `spec.storage.class` before the first write when there is no such class",
   },
   {
@@ -90,6 +94,7 @@ export const ownRights: readonly Right[] = [
     group: "",
     resources: ["secrets"],
     verbs: ["get", "list"],
+    optional: ["list"],
     why: "reads the pull secrets and certificates that the spec names, by names that only its user knows; lists, by label and metadata only, what Helm left of a previous Flux",
   },
   {

@@ -1,5 +1,6 @@
-import { installer } from "../../src/api/installer.ts";
-import { isRecreatable, trialName } from "../../src/apply/write/recreate.ts";
+// Tests: test/rights.test.ts
+import { installer } from "../../../api/installer.ts";
+import { isRecreatable, trialName } from "../../../apply/write/recreate.ts";
 import type { Right } from "./right.ts";
 import type { Rendered, RenderedKind, Resource } from "./rendered.ts";
 
@@ -76,6 +77,7 @@ function trialRight({ group, kind, plural, names }: Omit<RenderedKind, "namespac
     resources: [plural],
     names: names.map((name) => trialName(name, installer)),
     verbs: applyVerbs,
+    optional: applyVerbs,
     why: `tries a ${kind} under another name, by a dry-run, before it recreates one whose immutable fields differ`,
   };
 }
