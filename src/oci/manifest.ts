@@ -2,7 +2,8 @@ import { isJsonObject } from "../std/json.ts";
 import type { JsonValue } from "../std/json.ts";
 import { isDigest } from "./reference.ts";
 
-const ociIndex = "application/vnd.oci.image.index.v1+json";
+/** The media type of an OCI image index. */
+export const ociIndex = "application/vnd.oci.image.index.v1+json";
 const ociManifest = "application/vnd.oci.image.manifest.v1+json";
 const dockerList = "application/vnd.docker.distribution.manifest.list.v2+json";
 const dockerManifest = "application/vnd.docker.distribution.manifest.v2+json";

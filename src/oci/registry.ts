@@ -8,16 +8,25 @@ import { Dispatchers } from "./dispatchers.ts";
 import type { RegistryTls } from "./dispatchers.ts";
 import { anonymous, findCredentials } from "./docker-config.ts";
 import { Exchange } from "./exchange.ts";
-import type { ExchangeAnswer, Limits } from "./exchange.ts";
-import { refusalText, statusFailure } from "./failures.ts";
+import type { ExchangeAnswer } from "./exchange.ts";
 import { defaultLayerLimits, untar } from "./layer.ts";
 import type { Files, LayerLimits } from "./layer.ts";
-import { ManifestError, chooseLayer, choosePlatform, manifestMediaTypes, parseManifest } from "./manifest.ts";
+import { chooseLayer, choosePlatform, manifestMediaTypes, ociIndex } from "./manifest.ts";
 import type { Descriptor, Manifest } from "./manifest.ts";
 import type { ProxySettings } from "./proxy.ts";
-import { apiHost, formatReference, isDigest, parseReference, targetName } from "./reference.ts";
-import type { Reference } from "./reference.ts";
+import { apiHost, formatReference, isDigest, parseReference } from "./reference.ts";
 import { RegistryError } from "./registry-error.ts";
+import {
+  checkPinned,
+  failed,
+  manifestOf,
+  maxManifestBytes,
+  mediaTypeOf,
+  orFailed,
+  readManifest,
+  refusal,
+} from "./session.ts";
+import type { Ask, Blob, Session } from "./session.ts";
 
 /** Settings for all registries; without `proxy` connections are direct. */
 export type RegistryDeps = {
@@ -54,11 +63,19 @@ export type Fetched = Resolved & {
   readonly layer: { readonly digest: string; readonly sizeBytes: number };
 };
 
+/** Reads of one repository, all within one deadline. What a digest names is checked against it. */
+export type RepositoryReads = {
+  /** The manifest or index by tag or digest; undefined where the registry has none. */
+  readonly manifest: (name: string) => Promise<Uint8Array | undefined>;
+  readonly blob: (descriptor: Pick<Descriptor, "digest" | "sizeBytes">) => Promise<Uint8Array>;
+  /** What refers to `digest`, an index, which is limited to `artifactType` by some registries only; undefined where the registry has no such API. */
+  readonly referrers: (digest: string, artifactType: string) => Promise<Uint8Array | undefined>;
+};
+
 /** The files of an artifact, and its digest. */
 export type Pulled = Omit<Fetched, "tarball"> & { readonly files: Files };
 
 const defaultTimeoutMs = 60_000;
-const maxManifestBytes = 4 * 1024 * 1024;
 
 /**
  * Reads artifacts from OCI registries. One for the whole process: it shares connections, tokens, and which hosts must not be asked for a while.
@@ -109,6 +126,22 @@ export class Registry {
     return await this.#within({ verb: "pull", reference, access }, signal, (session) => this.#tarball(session, {}));
   }
 
+  /** What `work` makes of reads of the repository that `reference` names, to verify what stands there. */
+  async read<T>(
+    reference: string,
+    access: RegistryAccess,
+    signal: AbortSignal,
+    work: (repository: RepositoryReads) => Promise<T>,
+  ): Promise<T> {
+    return await this.#within({ verb: "verify", reference, access }, signal, (session) =>
+      work({
+        manifest: (name) => this.#manifestBytes(session, name),
+        blob: (descriptor) => this.#blob(session, { path: `blobs/${descriptor.digest}`, accept: "*/*", descriptor }),
+        referrers: (digest, artifactType) => this.#referrers(session, digest, artifactType),
+      }),
+    );
+  }
+
   async close(): Promise<void> {
     await this.#dispatchers.close();
   }
@@ -145,6 +178,26 @@ export class Registry {
       throw failed(session, "digest-mismatch", `its manifest is not ${announced}, as the registry says, but ${digest}`);
     checkPinned(session, digest);
     return { digest, manifest: readManifest(session, answer.body, mediaTypeOf(answer)) };
+  }
+
+  async #manifestBytes(session: Session, name: string): Promise<Uint8Array | undefined> {
+    const ask = { path: `manifests/${name}`, accept: manifestMediaTypes.join(", "), maxBytes: maxManifestBytes };
+    const answer = await this.#send(session, { ...ask, method: "GET" });
+    if (answer.status === 404) return undefined;
+    if (answer.status >= 300) throw refusal(session, answer);
+    if (isDigest(name) && sha256Digest(answer.body) !== name)
+      throw failed(session, "digest-mismatch", `what came as ${name} is ${sha256Digest(answer.body)}`);
+    return answer.body;
+  }
+
+  /** Source: OCI distribution specification 1.1, "Listing Referrers". Registries without it answer with many a status, or a page of their own. */
+  async #referrers(session: Session, digest: string, artifactType: string): Promise<Uint8Array | undefined> {
+    const path = `referrers/${digest}?artifactType=${encodeURIComponent(artifactType)}`;
+    const ask = { path, accept: ociIndex, maxBytes: maxManifestBytes };
+    const answer = await this.#send(session, { ...ask, method: "GET" });
+    if (answer.status < 300) return mediaTypeOf(answer) === ociIndex ? answer.body : undefined;
+    if (answer.status === 401 || answer.status === 403) throw refusal(session, answer);
+    return undefined;
   }
 
   /** The digest of every body is checked before it is read. */
@@ -203,35 +256,10 @@ export class Registry {
 }
 
 type RegistryRequest = {
-  readonly verb: "pull" | "resolve";
+  readonly verb: "pull" | "resolve" | "verify";
   readonly reference: string;
   readonly access: RegistryAccess;
 };
-type Ask = {
-  readonly path: string;
-  readonly accept: string;
-  readonly maxBytes: number;
-  /** Whether the content is named by its digest. */
-  readonly resumable?: boolean;
-};
-type Blob = {
-  readonly path: string;
-  readonly accept: string;
-  readonly descriptor: Pick<Descriptor, "digest" | "sizeBytes">;
-};
-
-/** One call, from its start to its deadline. */
-type Session = {
-  readonly reference: Reference;
-  readonly action: string;
-  readonly target: AuthTarget;
-  readonly limits: Limits;
-};
-
-function manifestOf({ reference }: Session): Ask {
-  const path = `manifests/${targetName(reference.target)}`;
-  return { path, accept: manifestMediaTypes.join(", "), maxBytes: maxManifestBytes };
-}
 
 function tlsOf({ ca, cert, key }: RegistryAccess): RegistryTls {
   return {
@@ -239,39 +267,4 @@ function tlsOf({ ca, cert, key }: RegistryAccess): RegistryTls {
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
   };
-}
-
-function mediaTypeOf(answer: ExchangeAnswer): string | undefined {
-  return answer.header("content-type")?.split(";")[0]?.trim();
-}
-
-function checkPinned(session: Session, digest: string): void {
-  const { target } = session.reference;
-  if (target.kind === "digest" && target.digest !== digest)
-    throw failed(session, "digest-mismatch", `the registry answers with ${digest}`);
-}
-
-function readManifest(session: Session, body: Uint8Array, contentType: string | undefined): Manifest {
-  return orFailed(session, () => parseManifest(body, contentType));
-}
-
-function orFailed<T>(session: Session, read: () => T): T {
-  try {
-    return read();
-  } catch (cause) {
-    if (cause instanceof ManifestError) throw failed(session, cause.kind, cause.message, cause);
-    throw cause;
-  }
-}
-
-function refusal({ action, target }: Session, { status, url, body }: ExchangeAnswer): RegistryError {
-  const pullSecret = target.credentials.kind === "anonymous" ? "give a pull secret" : "check the pull secret";
-  const next = status === 404 ? "check repository and tag" : pullSecret;
-  const hint = status === 401 || status === 403 || status === 404 ? next : undefined;
-  const said = [refusalText(body), hint].filter((part) => part !== undefined).join("; ");
-  return statusFailure({ action, host: url.host, status, ...(said === "" ? {} : { said }) });
-}
-
-function failed({ action }: Session, kind: RegistryError["kind"], why: string, cause?: unknown): RegistryError {
-  return new RegistryError({ kind, message: `Cannot ${action}: ${why}`, cause });
 }
