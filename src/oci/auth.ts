@@ -19,6 +19,8 @@ export type AuthTarget = {
   readonly credentials: Credentials;
   readonly tls: RegistryTls;
   readonly action: string;
+  /** Whether it is written to. */
+  readonly pushes: boolean;
 };
 
 type Kept = { readonly header: string; readonly expiresMs: number };
@@ -88,7 +90,9 @@ export class Authenticator {
     const { target, limits } = asked;
     const { action, tls, credentials } = target;
     const realm = realmUrl(challenge, asked);
-    const scope = challenge.scope ?? `repository:${target.repository}:pull`;
+    // A registry asks of a look for the right to pull, and of the upload that follows for more: one token serves both.
+    const ownScope = `repository:${target.repository}:${target.pushes ? "pull,push" : "pull"}`;
+    const scope = target.pushes ? ownScope : (challenge.scope ?? ownScope);
     const requestedMs = this.#clock.monotonicMs();
     const base = { action, tls: realm.origin === target.origin ? tls : withoutIdentity(tls), maxBytes: maxTokenBytes };
     const request =
@@ -105,8 +109,8 @@ export class Authenticator {
 type Bearer = Extract<Challenge, { kind: "bearer" }>;
 type Asked = { readonly refusal: ExchangeAnswer; readonly target: AuthTarget; readonly limits: Limits };
 
-function keyOf({ origin, repository, credentials }: AuthTarget): string {
-  return sha256Hex(canonicalJson([origin, repository, credentials]));
+function keyOf({ origin, repository, credentials, pushes }: AuthTarget): string {
+  return sha256Hex(canonicalJson([origin, repository, credentials, pushes]));
 }
 
 function basicHeader(asked: Asked): string {

@@ -11,12 +11,12 @@ import { RegistryError } from "./registry-error.ts";
 
 /** One request to a registry. */
 export type ExchangeRequest = {
-  readonly method: "GET" | "HEAD" | "POST";
+  readonly method: "GET" | "HEAD" | "POST" | "PUT";
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   /** Sent only to this URL's origin, wherever redirects lead. */
   readonly authorization?: string | undefined;
-  readonly body?: string;
+  readonly body?: string | Uint8Array;
   /** What is done, in words for messages: "pull oci://ghcr.io/org/app:v1". */
   readonly action: string;
   /** The most bytes that a successful answer may have. */
@@ -191,7 +191,7 @@ function nextUrl(response: Dispatcher.ResponseData, { request, url }: Hop): URL 
   const location = headerOf(response, "location");
   if (location === undefined || !URL.canParse(location, url)) throw refused("redirects to no address");
   const next = new URL(location, url);
-  if (request.method === "POST") throw refused("redirects a request that carries credentials");
+  if (request.body !== undefined) throw refused("redirects a request that carries credentials or content");
   if (next.protocol !== "https:" && next.protocol !== "http:") throw refused(`redirects to ${next.protocol}`);
   if (next.protocol === "http:" && url.protocol === "https:")
     throw refused(`redirects to ${next.host} without encryption`);

@@ -11,8 +11,10 @@ const dockerManifest = "application/vnd.docker.distribution.manifest.v2+json";
 /** All four are always sent, since the digest of a tag depends on what the client accepts. */
 export const manifestMediaTypes: readonly string[] = [ociIndex, ociManifest, dockerList, dockerManifest];
 
+const fluxContent = "application/vnd.cncf.flux.content.v1.tar+gzip";
+
 const tarLayerTypes: readonly string[] = [
-  "application/vnd.cncf.flux.content.v1.tar+gzip",
+  fluxContent,
   "application/vnd.oci.image.layer.v1.tar+gzip",
   "application/vnd.oci.image.layer.v1.tar",
   "application/vnd.docker.image.rootfs.diff.tar.gzip",
@@ -61,6 +63,14 @@ export function parseManifest(body: Uint8Array, contentType: string | undefined)
   return { kind: "index", mediaType, manifests: entries.map((entry, at) => readPlatform(entry, `manifests[${at}]`)) };
 }
 
+/** All blobs of a manifest that is no index: its configuration, and its layers. Throws ManifestError. */
+export function blobsOf(body: Uint8Array): readonly Descriptor[] {
+  const manifest = parseManifest(body, undefined);
+  if (manifest.kind === "index") return [];
+  const { config } = parseBody(body);
+  return [...(config === undefined ? [] : [readDescriptor(config, "config")]), ...manifest.layers];
+}
+
 /** The manifest of an index to use: the only one, else that of linux/amd64, else the first if none names a platform. Throws ManifestError. */
 export function choosePlatform(manifests: readonly PlatformManifest[]): Descriptor {
   // Attestations of buildkit call their platform unknown/unknown.
@@ -83,6 +93,11 @@ export function chooseLayer(layers: readonly Descriptor[]): Descriptor {
     "unsupported",
     `its first layer is of type ${JSON.stringify(first.mediaType)}, not a tarball such as ${tarLayerTypes[0]}; push it with \`flux push artifact\``,
   );
+}
+
+/** Whether a layer is what `flux push artifact` pushes. */
+export function isFluxContent({ mediaType }: Descriptor): boolean {
+  return mediaType === fluxContent;
 }
 
 function parseBody(body: Uint8Array): { readonly [key: string]: JsonValue } {

@@ -2,13 +2,10 @@ import type { Random } from "../std/backoff.ts";
 import type { Clock } from "../std/clock.ts";
 import { withinDeadline } from "../std/deadline.ts";
 import { sha256Digest } from "../std/digest.ts";
-import { Authenticator } from "./auth.ts";
 import type { AuthTarget } from "./auth.ts";
 import { Dispatchers } from "./dispatchers.ts";
 import type { RegistryTls } from "./dispatchers.ts";
 import { anonymous, findCredentials } from "./docker-config.ts";
-import { Exchange } from "./exchange.ts";
-import type { ExchangeAnswer } from "./exchange.ts";
 import { defaultLayerLimits, untar } from "./layer.ts";
 import type { Files, LayerLimits } from "./layer.ts";
 import { chooseLayer, choosePlatform, manifestMediaTypes, ociIndex } from "./manifest.ts";
@@ -16,6 +13,7 @@ import type { Descriptor, Manifest } from "./manifest.ts";
 import type { ProxySettings } from "./proxy.ts";
 import { apiHost, formatReference, isDigest, parseReference } from "./reference.ts";
 import { RegistryError } from "./registry-error.ts";
+import { Requests } from "./requests.ts";
 import {
   checkPinned,
   failed,
@@ -26,7 +24,8 @@ import {
   readManifest,
   refusal,
 } from "./session.ts";
-import type { Ask, Blob, Session } from "./session.ts";
+import type { Blob, Session } from "./session.ts";
+import { repositoryWrites, type RepositoryWrites } from "./upload.ts";
 
 /** Settings for all registries; without `proxy` connections are direct. */
 export type RegistryDeps = {
@@ -69,11 +68,18 @@ export type RepositoryReads = {
   readonly manifest: (name: string) => Promise<Uint8Array | undefined>;
   readonly blob: (descriptor: Pick<Descriptor, "digest" | "sizeBytes">) => Promise<Uint8Array>;
   /** What refers to `digest`, an index, which is limited to `artifactType` by some registries only; undefined where the registry has no such API. */
-  readonly referrers: (digest: string, artifactType: string) => Promise<Uint8Array | undefined>;
+  readonly referrers: (digest: string, artifactType?: string) => Promise<Uint8Array | undefined>;
 };
 
 /** The files of an artifact, and its digest. */
 export type Pulled = Omit<Fetched, "tarball"> & { readonly files: Files };
+
+/** What is done with which address, and how it is reached. */
+export type RegistryRequest = {
+  readonly verb: "pull" | "push" | "resolve" | "verify";
+  readonly reference: string;
+  readonly access: RegistryAccess;
+};
 
 const defaultTimeoutMs = 60_000;
 
@@ -84,20 +90,18 @@ const defaultTimeoutMs = 60_000;
 export class Registry {
   readonly #clock: Clock;
   readonly #dispatchers: Dispatchers;
-  readonly #exchange: Exchange;
-  readonly #authenticator: Authenticator;
+  readonly #requests: Requests;
 
   constructor({ clock, random, userAgent, proxy = {} }: RegistryDeps) {
     this.#clock = clock;
     this.#dispatchers = new Dispatchers(proxy);
-    this.#exchange = new Exchange({ dispatchers: this.#dispatchers, clock, random, userAgent });
-    this.#authenticator = new Authenticator({ exchange: this.#exchange, clock });
+    this.#requests = new Requests({ dispatchers: this.#dispatchers, clock, random, userAgent });
   }
 
   /** What `reference` ("oci://host/repository:tag") names now. One request when the registry answers HEAD with a digest, as most do. */
   async resolve(reference: string, access: RegistryAccess, signal: AbortSignal): Promise<Resolved> {
     return await this.#within({ verb: "resolve", reference, access }, signal, async (session) => {
-      const head = await this.#send(session, { ...manifestOf(session), method: "HEAD" });
+      const head = await this.#requests.send(session, { ...manifestOf(session), method: "HEAD" });
       const digest = head.header("docker-content-digest");
       const mediaType = mediaTypeOf(head);
       if (head.status === 200 && digest !== undefined && isDigest(digest) && mediaType !== undefined) {
@@ -126,20 +130,28 @@ export class Registry {
     return await this.#within({ verb: "pull", reference, access }, signal, (session) => this.#tarball(session, {}));
   }
 
-  /** What `work` makes of reads of the repository that `reference` names, to verify what stands there. */
+  /** What `work` makes of reads of the repository that the request names. */
   async read<T>(
-    reference: string,
-    access: RegistryAccess,
+    request: RegistryRequest,
     signal: AbortSignal,
     work: (repository: RepositoryReads) => Promise<T>,
   ): Promise<T> {
-    return await this.#within({ verb: "verify", reference, access }, signal, (session) =>
+    return await this.#within(request, signal, (session) =>
       work({
         manifest: (name) => this.#manifestBytes(session, name),
         blob: (descriptor) => this.#blob(session, { path: `blobs/${descriptor.digest}`, accept: "*/*", descriptor }),
         referrers: (digest, artifactType) => this.#referrers(session, digest, artifactType),
       }),
     );
+  }
+
+  /** What `work` makes of writes into the repository that the request names. */
+  async write<T>(
+    request: RegistryRequest,
+    signal: AbortSignal,
+    work: (repository: RepositoryWrites) => Promise<T>,
+  ): Promise<T> {
+    return await this.#within(request, signal, (session) => work(repositoryWrites(session, this.#requests)));
   }
 
   async close(): Promise<void> {
@@ -164,14 +176,21 @@ export class Registry {
         message: `Cannot ${action}: ${host} takes longer than ${timeoutMs / 1000} s`,
       });
     return await withinDeadline({ timeoutMs, reason, clock: this.#clock }, signal, (own) => {
-      const target: AuthTarget = { origin, repository, credentials, tls: tlsOf(access), action };
+      const target: AuthTarget = {
+        origin,
+        repository,
+        credentials,
+        tls: tlsOf(access),
+        action,
+        pushes: verb === "push",
+      };
       return work({ reference: parsed, action, target, limits: { signal: own, deadlineMs } });
     });
   }
 
   /** The manifest or index that the reference itself names. */
   async #manifest(session: Session): Promise<{ digest: string; manifest: Manifest }> {
-    const answer = await this.#get(session, { ...manifestOf(session), maxBytes: maxManifestBytes });
+    const answer = await this.#requests.get(session, { ...manifestOf(session), maxBytes: maxManifestBytes });
     const digest = sha256Digest(answer.body);
     const announced = answer.header("docker-content-digest");
     if (announced !== undefined && isDigest(announced) && announced !== digest)
@@ -182,7 +201,7 @@ export class Registry {
 
   async #manifestBytes(session: Session, name: string): Promise<Uint8Array | undefined> {
     const ask = { path: `manifests/${name}`, accept: manifestMediaTypes.join(", "), maxBytes: maxManifestBytes };
-    const answer = await this.#send(session, { ...ask, method: "GET" });
+    const answer = await this.#requests.send(session, { ...ask, method: "GET" });
     if (answer.status === 404) return undefined;
     if (answer.status >= 300) throw refusal(session, answer);
     if (isDigest(name) && sha256Digest(answer.body) !== name)
@@ -191,10 +210,11 @@ export class Registry {
   }
 
   /** Source: OCI distribution specification 1.1, "Listing Referrers". Registries without it answer with many a status, or a page of their own. */
-  async #referrers(session: Session, digest: string, artifactType: string): Promise<Uint8Array | undefined> {
-    const path = `referrers/${digest}?artifactType=${encodeURIComponent(artifactType)}`;
+  async #referrers(session: Session, digest: string, artifactType?: string): Promise<Uint8Array | undefined> {
+    const query = artifactType === undefined ? "" : `?artifactType=${encodeURIComponent(artifactType)}`;
+    const path = `referrers/${digest}${query}`;
     const ask = { path, accept: ociIndex, maxBytes: maxManifestBytes };
-    const answer = await this.#send(session, { ...ask, method: "GET" });
+    const answer = await this.#requests.send(session, { ...ask, method: "GET" });
     if (answer.status < 300) return mediaTypeOf(answer) === ociIndex ? answer.body : undefined;
     if (answer.status === 401 || answer.status === 403) throw refusal(session, answer);
     return undefined;
@@ -226,40 +246,14 @@ export class Registry {
   /** The content of a descriptor, size and digest checked. */
   async #blob(session: Session, { path, accept, descriptor }: Blob): Promise<Uint8Array> {
     const { digest, sizeBytes } = descriptor;
-    const { body } = await this.#get(session, { path, accept, maxBytes: sizeBytes, resumable: true });
+    const { body } = await this.#requests.get(session, { path, accept, maxBytes: sizeBytes, resumable: true });
     if (body.length < sizeBytes)
       throw failed(session, "truncated", `${digest} ends before the ${sizeBytes} bytes that the manifest gives it`);
     const actual = sha256Digest(body);
     if (actual !== digest) throw failed(session, "digest-mismatch", `what came as ${digest} is ${actual}`);
     return body;
   }
-
-  async #get(session: Session, request: Ask): Promise<ExchangeAnswer> {
-    const answer = await this.#send(session, { ...request, method: "GET" });
-    if (answer.status < 300) return answer;
-    throw refusal(session, answer);
-  }
-
-  /** Answers one challenge, and only of the registry itself: a host to which it redirects must not get our credentials. */
-  async #send(
-    session: Session,
-    { path, accept, maxBytes, method, resumable = false }: Ask & { method: "GET" | "HEAD" },
-  ): Promise<ExchangeAnswer> {
-    const { target, action, limits } = session;
-    const url = new URL(`/v2/${target.repository}/${path}`, target.origin);
-    const request = { method, url, headers: { accept }, action, maxBytes, tls: target.tls, resumable };
-    const answer = await this.#exchange.send({ ...request, authorization: this.#authenticator.known(target) }, limits);
-    if (answer.status !== 401 || answer.url.origin !== target.origin) return answer;
-    const authorization = await this.#authenticator.answer(answer, target, limits);
-    return await this.#exchange.send({ ...request, authorization }, limits);
-  }
 }
-
-type RegistryRequest = {
-  readonly verb: "pull" | "resolve" | "verify";
-  readonly reference: string;
-  readonly access: RegistryAccess;
-};
 
 function tlsOf({ ca, cert, key }: RegistryAccess): RegistryTls {
   return {

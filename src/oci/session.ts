@@ -69,11 +69,15 @@ export function orFailed<T>(session: Session, read: () => T): T {
 
 /** The RegistryError for an answer with 4xx, with what to do. */
 export function refusal({ action, target }: Session, { status, url, body }: ExchangeAnswer): RegistryError {
-  const pullSecret = target.credentials.kind === "anonymous" ? "give a pull secret" : "check the pull secret";
-  const next = status === 404 ? "check repository and tag" : pullSecret;
-  const hint = status === 401 || status === 403 || status === 404 ? next : undefined;
+  const hint = status === 401 || status === 403 || status === 404 ? nextStep(target, status) : undefined;
   const said = [refusalText(body), hint].filter((part) => part !== undefined).join("; ");
   return statusFailure({ action, host: url.host, status, ...(said === "" ? {} : { said }) });
+}
+
+function nextStep({ credentials, pushes }: AuthTarget, status: number): string {
+  if (status === 404) return pushes ? "create the repository" : "check repository and tag";
+  if (pushes) return credentials.kind === "anonymous" ? "log in" : "check that this login may push";
+  return credentials.kind === "anonymous" ? "give a pull secret" : "check the pull secret";
 }
 
 /** A RegistryError that names the action. */

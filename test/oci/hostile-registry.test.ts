@@ -227,7 +227,10 @@ test("an identity token does not follow a redirect", async () => {
     server.host,
     JSON.stringify({ auths: { [server.host]: { identitytoken: "s3cret" } } }),
   );
-  assert.equal(outcome.replaceAll(server.host, "HOST"), "redirect: HOST redirects a request that carries credentials");
+  assert.equal(
+    outcome.replaceAll(server.host, "HOST"),
+    "redirect: HOST redirects a request that carries credentials or content",
+  );
   assert.deepEqual(server.seen, ["GET /v2/app/manifests/v1", "POST /token"]);
 });
 
