@@ -1,17 +1,15 @@
-import { readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { stat } from "node:fs/promises";
 import { artifactCatalogue, isReleaseFile, openArtifact } from "../distribution/from-artifact.ts";
 import { embeddedVersions } from "../distribution/load.ts";
-import type { Files } from "../oci/layer.ts";
+import { openBundle, type Bundle } from "../oci/copy/bundle.ts";
+import { untar, type Files } from "../oci/layer.ts";
+import { LayerError } from "../oci/layer-error.ts";
+import { isFluxContent, parseManifest } from "../oci/manifest.ts";
 import { readDirectory, readTarball } from "../oci/load-files.ts";
-import { proxySettingsOf } from "../oci/proxy.ts";
-import { Registry } from "../oci/registry.ts";
-import { RegistryError, type RegistryErrorKind } from "../oci/registry-error.ts";
 import type { Catalogue } from "../render/target.ts";
-import { systemClock } from "../std/clock.ts";
-import { errorCode, errorMessage, ReasonedError } from "../std/errors.ts";
-import { operatorVersion } from "../std/version.ts";
+import { ReasonedError } from "../std/errors.ts";
 import { InputError } from "./input.ts";
+import { openRegistry, readDockerConfig, registryRemedy } from "./registry-access.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Where an artifact is; `place` is the value of --distribution. */
@@ -37,14 +35,38 @@ export async function openArtifactCatalogue(
 
 async function readFromDisk(path: string, signal: AbortSignal): Promise<Files> {
   try {
-    const read = (await isFolder(path)) ? readDirectory : readTarball;
-    return await read(path, { keep: isReleaseFile }, signal);
+    if (await isFolder(path)) return await readDirectory(path, { keep: isReleaseFile }, signal);
+    await using bundle = await openBundle(path);
+    if (bundle !== undefined) return await readFromBundle(bundle, path, signal);
+    return await readTarball(path, { keep: isReleaseFile }, signal);
   } catch (error) {
     signal.throwIfAborted();
     const remedy =
       "; give the path of a folder or tarball in the layout of the official artifact, or an oci:// address";
     throw refusalOf(error, "--distribution", remedy);
   }
+}
+
+/** The files of the artifact among the images of a bundle. Throws LayerError where there is not just one. */
+async function readFromBundle({ images, source }: Bundle, path: string, signal: AbortSignal): Promise<Files> {
+  const found = await Promise.all(
+    images.map(async ({ repository, tag }) => {
+      const from = source(repository);
+      const body = await from.manifest(tag);
+      const manifest = body === undefined ? undefined : parseManifest(body, undefined);
+      const layer = manifest?.kind === "manifest" ? manifest.layers[0] : undefined;
+      return layer !== undefined && isFluxContent(layer) ? [{ layer, from, name: `${repository}:${tag}` }] : [];
+    }),
+  );
+  const [artifact, ...others] = found.flat();
+  if (artifact === undefined)
+    throw new LayerError({ source: path, why: "there is no artifact in it; make it with `distro bundle --artifact`" });
+  if (others.length > 0) {
+    const names = [artifact, ...others].map(({ name }) => name).join(", ");
+    throw new LayerError({ source: path, why: `it has several artifacts: ${names}` });
+  }
+  const tarball = await artifact.from.blob(artifact.layer);
+  return await untar(tarball, { source: path, keep: isReleaseFile }, signal);
 }
 
 /** A path that cannot be read is no folder here; the reader of the tarball explains why. */
@@ -58,10 +80,8 @@ async function pull(
   { env, stderr }: Surroundings,
   signal: AbortSignal,
 ): Promise<Files> {
-  const configPath = dockerConfigPath(env);
-  const dockerConfig = await readDockerConfig(configPath);
-  const userAgent = `flux-operator-cli/${operatorVersion}`;
-  const registry = new Registry({ clock: systemClock, random: Math.random, userAgent, proxy: proxySettingsOf(env) });
+  const dockerConfig = await readDockerConfig(env);
+  const registry = openRegistry(env);
   try {
     const access = { insecure, ...(dockerConfig === undefined ? {} : { dockerConfig }) };
     const { files, digest } = await registry.pull(place, { ...access, keep: isReleaseFile }, signal);
@@ -70,38 +90,10 @@ async function pull(
     return files;
   } catch (error) {
     signal.throwIfAborted();
-    const remedy = error instanceof RegistryError ? remedies(configPath)[error.kind] : undefined;
-    throw refusalOf(error, "--distribution", remedy);
+    throw refusalOf(error, "--distribution", registryRemedy(error, env, "--distribution-insecure allows plain HTTP"));
   } finally {
     await registry.close();
   }
-}
-
-type Env = Terminal["env"];
-
-/** Undefined when there is no home folder. */
-function dockerConfigPath({ DOCKER_CONFIG: folder = "", HOME: home = "" }: Env): string | undefined {
-  if (folder !== "") return join(folder, "config.json");
-  return home === "" ? undefined : join(home, ".docker", "config.json");
-}
-
-async function readDockerConfig(path: string | undefined): Promise<string | undefined> {
-  if (path === undefined) return undefined;
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return undefined;
-    throw new InputError(`Cannot read credentials from ${path}: ${errorMessage(error)}; correct DOCKER_CONFIG`, error);
-  }
-}
-
-function remedies(configPath = "~/.docker/config.json"): { readonly [kind in RegistryErrorKind]?: string } {
-  const login = `; credentials are those of auths in ${configPath}, credential helpers are not asked`;
-  return {
-    unauthorized: login,
-    credentials: login,
-    unreachable: "; check host, port and proxy; --distribution-insecure allows plain HTTP",
-  };
 }
 
 /** Errors without a reason are bugs, and are returned as they are. */

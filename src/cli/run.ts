@@ -1,9 +1,10 @@
-import { Command, type CommanderError, InvalidArgumentError, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { fluxInstance } from "../api/names.ts";
 import { parseDurationMs } from "../std/duration.ts";
 import { operatorVersion } from "../std/version.ts";
 import type { ClusterOptions } from "./cluster.ts";
-import { printError } from "./print.ts";
+import { addDistro } from "./distro-command.ts";
+import { collect, Exit, exitWith, finish, type Surroundings } from "./exit.ts";
 import { exitCodes, type Terminal } from "./terminal.ts";
 
 /** Runs the command that `args` name (without the program's own name), and resolves to the exit code. Throws only bugs. */
@@ -30,16 +31,6 @@ function respell(arg: string): string {
   return [goNames.get(name) ?? name, ...value].join("=");
 }
 
-/** Ends the run; everything has been printed already. */
-class Exit extends Error {
-  readonly code: number;
-
-  constructor(code: number) {
-    super(`Exit ${code}`);
-    this.code = code;
-  }
-}
-
 type InstanceOptions = {
   readonly file: readonly string[];
   readonly namespace: string;
@@ -49,14 +40,14 @@ type InstanceOptions = {
 type BuildOptions = InstanceOptions & { readonly output: "yaml" | "json" };
 type DiffOptions = InstanceOptions & ClusterOptions;
 type AwaitOptions = ClusterOptions & { readonly namespace: string; readonly timeout: number };
-type Surroundings = { readonly terminal: Terminal; readonly signal: AbortSignal };
-type Action = () => Promise<number>;
 
 function createProgram(surroundings: Surroundings): Command {
   const program = new Command("flux-operator")
     .description("Look at what the Flux operator would do before it does it, and wait for what it does.")
     .version(operatorVersion, "-v, --version", "print the version")
     .helpCommand(false)
+    // Else the program would take the --version of a command for its own.
+    .enablePositionalOptions()
     .configureHelp({ showGlobalOptions: false })
     .configureOutput({
       writeOut: (text) => void surroundings.terminal.stdout.write(text),
@@ -70,6 +61,7 @@ function createProgram(surroundings: Surroundings): Command {
   addWait(program, surroundings);
   addDelete(program, surroundings);
   addVersions(program, surroundings);
+  addDistro(program, surroundings);
   return program;
 }
 
@@ -78,6 +70,7 @@ Examples:
   flux-operator build instance -f flux.yaml    all objects of an instance, without a cluster
   flux-operator diff instance -f flux.yaml     what would change on the cluster
   flux-operator wait instance --timeout 5m     until the instance on the cluster is ready
+  flux-operator distro mirror --to HOST/PATH   images and artifact into a registry of your own
   flux-operator build instance --help          more about one command`;
 
 function addBuild(program: Command, surroundings: Surroundings): void {
@@ -226,24 +219,4 @@ function kubeconfigOption(): Option {
 
 function contextOption(): Option {
   return new Option("--context <name>", "context of the kubeconfig (default: its current context)");
-}
-
-function collect(file: string, files: readonly string[] = []): readonly string[] {
-  return [...files, file];
-}
-
-function exitWith(failure: number): (error: CommanderError) => never {
-  return ({ exitCode }) => {
-    throw new Exit(exitCode === 0 ? exitCodes.done : failure);
-  };
-}
-
-/** Exits with the code of `action`; with `failure`, and a message on stderr, when it throws. */
-async function finish(failure: number, { terminal, signal }: Surroundings, action: Action): Promise<never> {
-  throw new Exit(
-    await action().catch((error: unknown) => {
-      if (!signal.aborted) printError(error, terminal);
-      return failure;
-    }),
-  );
 }

@@ -46,6 +46,14 @@ export function variantOfRegistry(registry: string): ImageVariant | undefined {
   return variantsByRegistry.get(trimRegistry(registry));
 }
 
+/** The vendor's registry that publishes a variant. */
+export function registryOfVariant(variant: ImageVariant): string {
+  const [registry] =
+    [...variantsByRegistry].findLast(([name, one]) => one === variant && name.startsWith("ghcr.io/")) ?? [];
+  if (registry === undefined) throw new TypeError(`no registry publishes ${variant}`);
+  return registry;
+}
+
 /**
  * The image of every component of `release` in a registry: "<registry>/<component>" with the tag and digest of the variant. Without a digest,
  * the tag is that of the manifests and `why` gives the reason, which callers must report.
