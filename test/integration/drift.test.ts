@@ -256,8 +256,10 @@ describe("drift", { concurrency: 1 }, () => {
     const { generation = 0 } = (await get(helm)).metadata;
     await cluster.plane.rest.patch(path, { spec: { replicas: 0 } });
     await backWhen(helm, "scaled up again", (object) => isScaledUp(object, generation + 2));
-    const scale = await cluster.plane.rest.get(path);
-    await cluster.plane.rest.request("PUT", path, { body: { ...scale, spec: {} } });
+    // Without its resourceVersion, since the status of the Deployment may still change.
+    const { apiVersion, kind, metadata } = await cluster.plane.rest.get(path);
+    const body = { apiVersion, kind, metadata: { name: metadata.name, namespace }, spec: {} };
+    assert.equal((await cluster.plane.rest.request("PUT", path, { body })).status, 200);
     await backWhen(helm, "scaled up again", (object) => isScaledUp(object, generation + 4));
   });
 
