@@ -17,7 +17,7 @@ export type AuditEvent = {
     readonly name?: string;
     readonly subresource?: string;
   };
-  readonly responseStatus?: { readonly code?: number };
+  readonly responseStatus?: { readonly code?: number; readonly message?: string };
   readonly requestReceivedTimestamp: string;
 };
 

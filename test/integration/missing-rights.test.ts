@@ -31,7 +31,9 @@ let cluster: FluxCluster;
 let asOperator: OwnedApiClient;
 
 before(async () => {
-  cluster = await startFluxCluster({ kubeconfig: install, args: ["--min-retry-delay=100ms", "--max-retry-delay=1s"] });
+  const args = ["--min-retry-delay=100ms", "--max-retry-delay=1s"];
+  // Rights are taken away in nearly every test.
+  cluster = await startFluxCluster({ kubeconfig: install, args, isMeantToFail: () => true });
   const kubeconfig = await connectAsOperator(cluster.plane);
   const connection = await loadConnection({ kubeconfig, env: {}, clock: systemClock });
   asOperator = createApiClient({ connection, userAgent: "test", clock: systemClock });

@@ -1,8 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { kubeconfig } from "../../scripts/control-plane/kubeconfig.ts";
 import { startOperator, type OperatorProcess } from "../../scripts/quickstart/operator-process.ts";
 import { conditionFaults } from "../../src/api/reasons.ts";
 import { readStatus } from "../../src/controllers/flux-instance/status.ts";
@@ -13,6 +10,7 @@ import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { readinessOf } from "../../src/kube/readiness.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { condition, isReady, namespace, startFluxCluster, type FluxCluster } from "../support/flux-cluster.ts";
+import { connectAsOperator } from "../support/installation.ts";
 import { startWireProxy, type WireProxy } from "../support/wire-proxy.ts";
 
 const never = new AbortController().signal;
@@ -26,18 +24,8 @@ before(async () => {
   cluster = await startFluxCluster();
   await cluster.operator.stop();
   const { plane } = cluster;
-  await create({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "operator", namespace: "default" } });
-  await create({
-    apiVersion: "rbac.authorization.k8s.io/v1",
-    kind: "ClusterRoleBinding",
-    metadata: { name: "operator" },
-    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" },
-    subjects: [{ kind: "ServiceAccount", name: "operator", namespace: "default" }],
-  });
   proxy = await startWireProxy({ server: plane.server, caPem: plane.caPem });
-  const token = await plane.serviceAccountToken({ namespace: "default", name: "operator" });
-  const kubeconfigPath = join(plane.folder, "proxied.kubeconfig");
-  await writeFile(kubeconfigPath, kubeconfig(proxy.server, plane.caPem, { kind: "token", token }), { mode: 0o600 });
+  const kubeconfigPath = await connectAsOperator(plane, proxy.server);
   const args = ["--min-retry-delay=100ms", "--max-retry-delay=1s"];
   start = () => startOperator({ kubeconfigPath, folder: plane.folder, args });
   operator = start();

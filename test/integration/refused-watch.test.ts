@@ -1,14 +1,12 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { kubeconfig } from "../../scripts/control-plane/kubeconfig.ts";
 import { eventKind } from "../../src/kube/kinds.ts";
 import { textOf } from "../../src/kube/fields.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { condition, isReady, namespace, startFluxCluster, type FluxCluster } from "../support/flux-cluster.ts";
 import { freePort } from "../support/flux-process.ts";
+import { connectAsOperator, grantRights } from "../support/installation.ts";
 import { startWireProxy, type WireProxy } from "../support/wire-proxy.ts";
 
 const never = new AbortController().signal;
@@ -37,11 +35,8 @@ before(async () => {
     kubeconfig: async (plane) => {
       proxy = await startWireProxy(plane);
       refuse();
-      const path = join(plane.folder, "through-proxy.kubeconfig");
-      await writeFile(path, kubeconfig(proxy.server, plane.caPem, { kind: "token", token: plane.token }), {
-        mode: 0o600,
-      });
-      return path;
+      await grantRights(plane);
+      return await connectAsOperator(plane, proxy.server);
     },
   });
 });

@@ -7,10 +7,12 @@ import { fieldsOf, textOf } from "../../src/kube/fields.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { startControlPlane, type ControlPlane } from "../support/control-plane.ts";
 import { freePort } from "../support/flux-process.ts";
+import { connectAsOperator, forbiddenRequests, grantRights } from "../support/installation.ts";
 
 const leasePath = "/apis/coordination.k8s.io/v1/namespaces/flux-system/leases/flux-operator";
 
 let plane: ControlPlane;
+let kubeconfigPath: string;
 const operators: Operator[] = [];
 
 before(async () => {
@@ -21,10 +23,14 @@ before(async () => {
     kind: "Namespace",
     metadata: { name: "flux-system" },
   });
+  await grantRights(plane);
+  kubeconfigPath = await connectAsOperator(plane);
 });
 after(async () => {
   await Promise.all(operators.map((operator) => operator.stop("SIGKILL")));
+  const forbidden = forbiddenRequests(await plane.auditEvents());
   await plane.stop();
+  assert.deepEqual(forbidden, []);
 });
 
 type Operator = OperatorProcess & { readonly healthUrl: string };
@@ -32,8 +38,7 @@ type Operator = OperatorProcess & { readonly healthUrl: string };
 /** As the pod of a Deployment: with probes that somebody can ask. */
 async function start(...more: readonly string[]): Promise<Operator> {
   const address = `127.0.0.1:${await freePort()}`;
-  const { kubeconfigPath, folder } = plane;
-  const operator = startOperator({ kubeconfigPath, folder, args: [`--health-addr=${address}`, ...more] });
+  const operator = startOperator({ kubeconfigPath, folder: plane.folder, args: [`--health-addr=${address}`, ...more] });
   const started = { ...operator, healthUrl: `http://${address}` };
   operators.push(started);
   return started;

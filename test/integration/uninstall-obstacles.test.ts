@@ -3,13 +3,13 @@ import { after, afterEach, before, beforeEach, describe, test } from "node:test"
 import { conditionFaults } from "../../src/api/reasons.ts";
 import { readStatus } from "../../src/controllers/flux-instance/status.ts";
 import { fieldsOf, textOf } from "../../src/kube/fields.ts";
-import type { JsonObject } from "../../src/kube/object.ts";
+import type { JsonObject, JsonValue } from "../../src/kube/object.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import type { AuditEvent } from "../../scripts/control-plane/audit.ts";
 import type { ControlPlane } from "../support/control-plane.ts";
 import { condition, isReady, namespace, startFluxCluster, type FluxCluster } from "../support/flux-cluster.ts";
+import { grantRights, operatorUser } from "../support/installation.ts";
 
-const user = "the-operator";
 const rbac = "/apis/rbac.authorization.k8s.io/v1";
 const instanceName = `FluxInstance/${namespace}/flux`;
 const instancePath = `/apis/fluxcd.controlplane.io/v1/namespaces/${namespace}/fluxinstances/flux`;
@@ -23,11 +23,13 @@ const ownRules = [
   { apiGroups: ["fluxcd.controlplane.io"], resources: ["*"], verbs: ["*"] },
 ];
 
+/** When the operator lacked its rights. */
+const lacking = { since: "", until: "" };
 let cluster: FluxCluster;
 let empty: ReadonlyMap<string, string>;
 
 before(async () => {
-  cluster = await startFluxCluster({ kubeconfig: connectAsUser });
+  cluster = await startFluxCluster({ kubeconfig: connectWithOwn, isMeantToFail: wasLacking });
   await cluster.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: "other" } });
   await cluster.objectWhen(accountKind, "there", ({ metadata }) => metadata.namespace === "other");
   empty = await cluster.snapshot();
@@ -36,24 +38,30 @@ after(async () => {
   await cluster[Symbol.asyncDispose]();
 });
 
-async function connectAsUser(plane: ControlPlane): Promise<string> {
-  const subjects = [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: user }];
-  const role = {
-    apiVersion: "rbac.authorization.k8s.io/v1",
-    kind: "ClusterRole",
-    metadata: { name: "own" },
-    rules: ownRules,
-  };
-  await plane.rest.create(`${rbac}/clusterroles`, role);
-  for (const name of ["own", "cluster-admin"])
-    await plane.rest.create(`${rbac}/clusterrolebindings`, binding(name, subjects));
-  return await plane.kubeconfigFor({ user });
+/** With a certificate, as a token ends with the account's namespace. */
+async function connectWithOwn(plane: ControlPlane): Promise<string> {
+  await grantRights(plane);
+  await grantEverywhere(plane, "own", ownRules);
+  return await plane.kubeconfigFor({ user: operatorUser });
 }
 
-function binding(role: string, subjects: readonly JsonObject[]): JsonObject {
-  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: role };
-  const metadata = { name: `operator-${role}` };
-  return { apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRoleBinding", metadata, roleRef, subjects };
+function wasLacking({ requestReceivedTimestamp: at }: AuditEvent): boolean {
+  return at >= lacking.since && at <= lacking.until;
+}
+
+/** Gives the operator rights in the whole cluster, by a cluster role of that name. */
+async function grantEverywhere({ rest }: ControlPlane, name: string, rules: JsonValue): Promise<void> {
+  const apiVersion = "rbac.authorization.k8s.io/v1";
+  const subjects = [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: operatorUser }];
+  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name };
+  await rest.create(`${rbac}/clusterroles`, { apiVersion, kind: "ClusterRole", metadata: { name }, rules });
+  await rest.create(`${rbac}/clusterrolebindings`, {
+    apiVersion,
+    kind: "ClusterRoleBinding",
+    metadata: { name },
+    roleRef,
+    subjects,
+  });
 }
 
 async function install(spec: JsonObject = {}): Promise<void> {
@@ -111,7 +119,7 @@ function isLookAtController({ verb, objectRef, user: by }: AuditEvent): boolean 
     verb === "get" &&
     objectRef?.name === "helm-controller" &&
     objectRef.resource === "deployments" &&
-    by?.username === user
+    by?.username === operatorUser
   );
 }
 
@@ -249,16 +257,17 @@ describe("an uninstall that is held up says by what, and goes on when that is ov
 
   test("by permissions that are taken away half-way, and it names them", async () => {
     const deployment = `/apis/apps/v1/namespaces/${namespace}/deployments/helm-controller`;
-    const admin = `${rbac}/clusterrolebindings/operator-cluster-admin`;
+    const binding = `${rbac}/clusterrolebindings/flux-operator-manager`;
     await cluster.plane.rest.patch(deployment, { metadata: { finalizers: ["example.com/audit"] } });
     await uninstall();
     await heldUp(
       /^Unknown\/Uninstalling: Stopping Flux's controllers: Waiting for these objects to be deleted: Deployment\/flux-system\/helm-controller \(held by finalizer .*example\.com\/audit/,
     );
-    const granted = await cluster.plane.rest.get(admin);
-    await cluster.plane.rest.delete(admin);
+    const granted = await cluster.plane.rest.get(binding);
+    lacking.since = new Date().toISOString();
+    await cluster.plane.rest.delete(binding);
     await heldUp(
-      /^False\/UninstallFailed: .*User "the-operator" cannot (list|get|patch|delete) resource "\w+" in API group "[\w.]*"/,
+      /^False\/UninstallFailed: .*User "system:serviceaccount:flux-system:flux-operator" cannot (list|get|patch|delete) resource "\w+" in API group "[\w.]*"/,
     );
     await cluster.plane.rest.patch(deployment, { metadata: { finalizers: null } });
     const { metadata: _, ...back } = granted;
@@ -266,6 +275,8 @@ describe("an uninstall that is held up says by what, and goes on when that is ov
       ...back,
       metadata: { name: granted.metadata.name },
     });
+    await cluster.gone(instanceName);
+    lacking.until = new Date().toISOString();
   });
 
   test("not by an API service that is down", async () => {
@@ -293,6 +304,9 @@ describe("an uninstall that is held up says by what, and goes on when that is ov
 describe("an uninstall in a namespace that is being deleted", { concurrency: 1 }, () => {
   test("says what holds the namespace up, and ends although nothing can be created there any more", async () => {
     await install();
+    // Its Role ends with the namespace, as its pod would.
+    const { rules = [] } = await cluster.plane.rest.get(`${rbac}/namespaces/${namespace}/roles/flux-operator-manager`);
+    await grantEverywhere(cluster.plane, "within", rules);
     const deployment = `/apis/apps/v1/namespaces/${namespace}/deployments/helm-controller`;
     await cluster.plane.rest.patch(deployment, { metadata: { finalizers: ["example.com/audit"] } });
     await cluster.plane.rest.delete(`/api/v1/namespaces/${namespace}`);
@@ -300,6 +314,8 @@ describe("an uninstall in a namespace that is being deleted", { concurrency: 1 }
     await cluster.restartOperator("SIGKILL");
     await cluster.plane.rest.patch(deployment, { metadata: { finalizers: null } });
     await cluster.gone(`Namespace/${namespace}`);
+    for (const kind of ["clusterroles", "clusterrolebindings"])
+      await cluster.plane.rest.delete(`${rbac}/${kind}/within`);
     await assertAllGone();
     assert.deepEqual(fieldsOf((await cluster.plane.rest.request("GET", instancePath)).body)["code"], 404);
   });

@@ -13,6 +13,7 @@ import { systemClock } from "../../src/std/clock.ts";
 import { isJsonObject } from "../../src/std/json.ts";
 import { parseKubeYaml } from "../../src/std/yaml.ts";
 import { startControlPlane, type ControlPlane } from "./control-plane.ts";
+import { connectAsOperator, forbiddenRequests, grantRights } from "./installation.ts";
 import { recordObjects, untilObject } from "./record-objects.ts";
 import { recordSecrets } from "./secret-leaks.ts";
 import { snapshotOf, untilGone } from "./snapshot.ts";
@@ -58,8 +59,10 @@ export type FluxCluster = AsyncDisposable & {
 };
 
 export type FluxClusterOptions = {
-  /** The kubeconfig that the operator connects with; the admin's by default. */
+  /** Installs what the operator needs and gives the kubeconfig that it connects with; by default it has the rights of install.yaml. */
   readonly kubeconfig?: (plane: ControlPlane) => Promise<string>;
+  /** Whether the test had this refused on purpose. */
+  readonly isMeantToFail?: (event: AuditEvent) => boolean;
   /** The operator's program, where it is not src/operator/main.ts. */
   readonly main?: string;
   /** More arguments of the operator. */
@@ -73,7 +76,7 @@ export async function startFluxCluster(options: FluxClusterOptions = {}): Promis
   await plane.rest.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", fluxInstanceCrd());
   await plane.rest.create("/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
   await untilServed(client);
-  const kubeconfigPath = (await options.kubeconfig?.(plane)) ?? plane.kubeconfigPath;
+  const kubeconfigPath = await (options.kubeconfig ?? connectWithRights)(plane);
   const start = (): OperatorProcess =>
     startOperator({
       kubeconfigPath,
@@ -137,13 +140,20 @@ export async function startFluxCluster(options: FluxClusterOptions = {}): Promis
         ...operators.map((one) => ({ where: basename(one.logPath), text: one.log().join("\n") })),
         ...seen.map(({ status }) => ({ where: "status", text: JSON.stringify(status ?? {}) })),
       ]);
+      const asked = (await plane.auditEvents()).filter((event) => options.isMeantToFail?.(event) !== true);
       await client.close();
       await plane.stop();
+      assert.deepEqual(forbiddenRequests(asked), [], "the operator has asked for nothing that its rights do not allow");
       assert.deepEqual(statusFaults(seen), [], "every status that was seen is legal");
       assert.deepEqual(leaks, [], "no value of a Secret stands in the log, in an event or in a status");
     },
   };
   return cluster;
+}
+
+async function connectWithRights(plane: ControlPlane): Promise<string> {
+  await grantRights(plane);
+  return await connectAsOperator(plane);
 }
 
 /** Manifest of a file in the project, as `kubectl apply -f` would read it. */

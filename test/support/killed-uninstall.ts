@@ -1,8 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { kubeconfig } from "../../scripts/control-plane/kubeconfig.ts";
 import { startOperator, type OperatorProcess } from "../../scripts/quickstart/operator-process.ts";
 import { installer } from "../../src/api/installer.ts";
 import type { DeletionPolicy } from "../../src/api/spec.ts";
@@ -16,6 +13,7 @@ import { createLiveIndex } from "../../src/controllers/flux-instance/wake/live-i
 import { embeddedVersions, loadRelease } from "../../src/distribution/load.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { namespace } from "./flux-cluster.ts";
+import { connectAsOperator } from "./installation.ts";
 import { mortalClient } from "./mortal-client.ts";
 import { instancePath, startRemovalWorld, type RemovalWorld } from "./removal-world.ts";
 import { createTestLog } from "./test-log.ts";
@@ -167,8 +165,7 @@ async function killedAgainAndAgain(): Promise<number> {
       if (isWrite(request) && status < 300) operator?.process.kill("SIGKILL");
     },
   });
-  const kubeconfigPath = join(plane.folder, "through-proxy.kubeconfig");
-  await writeFile(kubeconfigPath, kubeconfig(proxy.server, plane.caPem, { kind: "token", token: plane.token }));
+  const kubeconfigPath = await connectAsOperator(plane, proxy.server);
   const deadline = AbortSignal.timeout(300_000);
   while (await exists()) {
     deadline.throwIfAborted();

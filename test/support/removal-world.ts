@@ -10,6 +10,7 @@ import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 import { namespace, recordStatuses, untilServed } from "./flux-cluster.ts";
+import { connectAsOperator, forbiddenRequests, grantRights } from "./installation.ts";
 import { snapshotOf } from "./snapshot.ts";
 
 export const instancePath = `/apis/fluxcd.controlplane.io/v1/namespaces/${namespace}/fluxinstances/flux`;
@@ -20,6 +21,7 @@ const never = new AbortController().signal;
 /** A cluster in which Flux is installed and removed again and again, among things of others that have to stay as they are. */
 export type RemovalWorld = AsyncDisposable & {
   readonly plane: ControlPlane;
+  /** With the rights of the operator. */
   readonly client: OwnedApiClient;
   /** Creates the instance; somebody has to reconcile it. */
   createInstance(policy: DeletionPolicy): Promise<void>;
@@ -106,18 +108,19 @@ function instanceWith(deletionPolicy: DeletionPolicy): JsonObject {
 
 export async function startRemovalWorld(): Promise<RemovalWorld> {
   const plane = await startControlPlane({ variant: "full" });
-  const connection = await loadConnection({ kubeconfig: plane.kubeconfigPath, env: {}, clock: systemClock });
-  const client = createApiClient({ connection, userAgent: "test", clock: systemClock });
+  const admin = await connect(plane.kubeconfigPath);
   const apply = async (object: JsonObject): Promise<KubeObject> =>
-    await client.apply(object as KubeObject, { fieldManager: "test" }, never);
+    await admin.apply(object as KubeObject, { fieldManager: "test" }, never);
   await plane.rest.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", fluxInstanceCrd());
-  await untilServed(client);
+  await untilServed(admin);
   await apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
+  await grantRights(plane);
+  const client = await connect(await connectAsOperator(plane));
   for (const object of others) await whenServed(() => apply(object));
   const before = await snapshotOf(plane);
   const stop = new AbortController();
   const auditor = audit(plane, stop.signal);
-  const statuses = recordStatuses(client);
+  const statuses = recordStatuses(admin);
   return {
     plane,
     client,
@@ -142,11 +145,18 @@ export async function startRemovalWorld(): Promise<RemovalWorld> {
       stop.abort();
       await auditor;
       const faults = await statuses.stop();
-      await client.close();
+      const forbidden = forbiddenRequests(await plane.auditEvents());
+      await Promise.all([client.close(), admin.close()]);
       await plane.stop();
+      assert.deepEqual(forbidden, [], "the operator has asked for nothing that its rights do not allow");
       assert.deepEqual(faults, [], "every status that was seen is legal");
     },
   };
+}
+
+async function connect(kubeconfig: string): Promise<OwnedApiClient> {
+  const connection = await loadConnection({ kubeconfig, env: {}, clock: systemClock });
+  return createApiClient({ connection, userAgent: "test", clock: systemClock });
 }
 
 /** Our namespace is labelled anew each time; the API server's own roles take in what Flux's roles grant. */
