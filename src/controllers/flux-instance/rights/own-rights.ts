@@ -25,7 +25,6 @@ export const ownRights: readonly Right[] = [
     verbs: ["list"],
     optional: ["list"],
     why: "warns of objects of the Go operator that it leaves alone",
-    unseen: { verbs: ["list"], because: "test/integration/preflight.test.ts has these kinds" },
   },
   {
     scope: "cluster",
