@@ -58,6 +58,8 @@ export type WriteOptions = {
   readonly fieldManager: string;
   readonly dryRun?: boolean;
   readonly subresource?: Subresource;
+  /** Whether a field that the server's schema lacks is dropped. By default the whole write is refused. */
+  readonly dropsUnknownFields?: boolean;
 };
 
 /** How an object is applied. */

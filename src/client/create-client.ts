@@ -285,8 +285,9 @@ function patchBody(patch: ObjectPatch): Pick<HttpRequest, "headers" | "body"> {
   }
 }
 
-function writeQuery({ fieldManager, dryRun }: WriteOptions): Query {
-  return { fieldManager, fieldValidation: "Strict", dryRun: dryRun === true ? "All" : undefined };
+function writeQuery({ fieldManager, dryRun, dropsUnknownFields }: WriteOptions): Query {
+  const fieldValidation = dropsUnknownFields === true ? "Ignore" : "Strict";
+  return { fieldManager, fieldValidation, dryRun: dryRun === true ? "All" : undefined };
 }
 
 function selectorQuery({ labelSelector, fieldSelector }: Selection): Query {

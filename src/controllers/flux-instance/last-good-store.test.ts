@@ -56,6 +56,14 @@ test("LastGoodStore.write() replaces what is damaged", async () => {
   assert.equal(writes(), 1);
 });
 
+test("LastGoodStore.write() leaves the same record as it is, though the status does not name it", async () => {
+  const { store, writes } = storeOf();
+  await store.write(instance, record, { kind: "absent" }, signal);
+  await store.read(instance, signal);
+  await store.write(instance, record, { kind: "damaged", message: "Not the record that the status names" }, signal);
+  assert.equal(writes(), 1);
+});
+
 test("LastGoodStore.read() gives the very same value while the ConfigMap is the same, in a new process too", async () => {
   const { store, kept } = storeOf();
   await store.write(instance, record, { kind: "absent" }, signal);

@@ -33,8 +33,8 @@ export class LastGoodStore {
   }
 
   /**
-   * Writes `record` to the ConfigMap, unless `current`, as it was read, equals it. Throws LastGoodError when the record is too large, and as
-   * ApiClient.
+   * Writes `record` to the ConfigMap, unless it says so already: `current`, or, where the status does not vouch for that, what was read. Throws
+   * LastGoodError when the record is too large, and as ApiClient.
    */
   async write(
     instance: KubeObject,
@@ -42,7 +42,8 @@ export class LastGoodStore {
     current: LastGoodState,
     signal: AbortSignal,
   ): Promise<void> {
-    if (current.kind === "known" && sameRecord(current, record)) return;
+    const read = current.kind === "damaged" ? this.#seen?.state : current;
+    if (read?.kind === "known" && sameRecord(read, record)) return;
     const configMap = encodeLastGood(instance, record);
     const answer = await this.#client.apply(configMap, { fieldManager: operatorName }, signal);
     this.#seen = { id: idOf(answer, instance), state: { kind: "known", ...record } };

@@ -32,7 +32,8 @@ export class StatusWriter {
     await this.#client.patch(
       { gvk: gvkOf(this.#instance), key },
       { kind: "merge", value: { metadata: { uid }, status: changes } },
-      { fieldManager: operatorName, subresource: "status" },
+      // The CRD may be of an older operator: what it lacks is then not told, and the rest is.
+      { fieldManager: operatorName, subresource: "status", dropsUnknownFields: true },
       signal,
     );
     this.#status = status;
