@@ -61,7 +61,9 @@ for (const { name, value, want } of [
   {
     name: "an unknown field",
     value: withSpec({ interval: "1m" }),
-    want: ["spec.interval is no field of FluxInstance: remove it"],
+    want: [
+      "spec.interval is no field of FluxInstance in this version of the operator: remove it, or use a version that has it",
+    ],
   },
   {
     name: "a map for a list",

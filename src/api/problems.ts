@@ -100,7 +100,7 @@ function boundOf(params: object): string {
 function unknownField(name: string, known: readonly string[]): string {
   const near = known.find((other) => distance(name.toLowerCase(), other.toLowerCase()) <= 2);
   return near === undefined
-    ? "is no field of FluxInstance: remove it"
+    ? "is no field of FluxInstance in this version of the operator: remove it, or use a version that has it"
     : `is no field of FluxInstance: did you mean ${near}?`;
 }
 
