@@ -31,13 +31,16 @@ export function operatorObjects(namespace: string, rights: readonly Right[]): re
   ];
 }
 
-/** The operator and all Flux controllers run as the strictest of the Pod Security Standards wants it. */
+/**
+ * The operator and all Flux controllers run as the strictest of the Pod Security Standards wants it. Labels that tell whose it is are the instance's: with
+ * them, an apply of a later installation would conflict.
+ */
 function namespaceObject(name: string): KubeObject {
   const standards = ["enforce", "warn"].flatMap((mode) => [
     [`pod-security.kubernetes.io/${mode}`, "restricted"],
     [`pod-security.kubernetes.io/${mode}-version`, "latest"],
   ]);
-  return object("v1", "Namespace", { name, labels: Object.fromEntries(standards) });
+  return { apiVersion: "v1", kind: "Namespace", metadata: { name, labels: Object.fromEntries(standards) } };
 }
 
 function rolesOf(rights: readonly Right[], namespace: string): readonly KubeObject[] {
