@@ -23,9 +23,7 @@ export async function openArtifactCatalogue(
   terminal: Surroundings,
   signal: AbortSignal,
 ): Promise<Catalogue> {
-  const files = place.startsWith("oci://")
-    ? await pull({ place, insecure }, terminal, signal)
-    : await readFromDisk(place, signal);
+  const files = await readArtifact({ place, insecure, keep: isReleaseFile }, terminal, signal);
   try {
     return artifactCatalogue(openArtifact(files), embeddedVersions);
   } catch (error) {
@@ -33,12 +31,25 @@ export async function openArtifactCatalogue(
   }
 }
 
-async function readFromDisk(path: string, signal: AbortSignal): Promise<Files> {
+/** Which of its files are kept. */
+type Kept = { readonly keep: (path: string) => boolean };
+
+/** The files of an artifact that `keep` takes. Throws InputError, or the signal's reason. */
+export async function readArtifact(
+  { place, insecure, keep }: ArtifactPlace & Kept,
+  terminal: Surroundings,
+  signal: AbortSignal,
+): Promise<Files> {
+  if (place.startsWith("oci://")) return await pull({ place, insecure, keep }, terminal, signal);
+  return await readFromDisk(place, { keep }, signal);
+}
+
+async function readFromDisk(path: string, { keep }: Kept, signal: AbortSignal): Promise<Files> {
   try {
-    if (await isFolder(path)) return await readDirectory(path, { keep: isReleaseFile }, signal);
+    if (await isFolder(path)) return await readDirectory(path, { keep }, signal);
     await using bundle = await openBundle(path);
-    if (bundle !== undefined) return await readFromBundle(bundle, path, signal);
-    return await readTarball(path, { keep: isReleaseFile }, signal);
+    if (bundle !== undefined) return await readFromBundle(bundle, { path, keep }, signal);
+    return await readTarball(path, { keep }, signal);
   } catch (error) {
     signal.throwIfAborted();
     const remedy =
@@ -48,7 +59,11 @@ async function readFromDisk(path: string, signal: AbortSignal): Promise<Files> {
 }
 
 /** The files of the artifact among the images of a bundle. Throws LayerError where there is not just one. */
-async function readFromBundle({ images, source }: Bundle, path: string, signal: AbortSignal): Promise<Files> {
+async function readFromBundle(
+  { images, source }: Bundle,
+  { path, keep }: Kept & { readonly path: string },
+  signal: AbortSignal,
+): Promise<Files> {
   const found = await Promise.all(
     images.map(async ({ repository, tag }) => {
       const from = source(repository);
@@ -66,7 +81,7 @@ async function readFromBundle({ images, source }: Bundle, path: string, signal: 
     throw new LayerError({ source: path, why: `it has several artifacts: ${names}` });
   }
   const tarball = await artifact.from.blob(artifact.layer);
-  return await untar(tarball, { source: path, keep: isReleaseFile }, signal);
+  return await untar(tarball, { source: path, keep }, signal);
 }
 
 /** A path that cannot be read is no folder here; the reader of the tarball explains why. */
@@ -76,7 +91,7 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 async function pull(
-  { place, insecure }: ArtifactPlace,
+  { place, insecure, keep }: ArtifactPlace & Kept,
   { env, stderr }: Surroundings,
   signal: AbortSignal,
 ): Promise<Files> {
@@ -84,7 +99,7 @@ async function pull(
   const registry = openRegistry(env);
   try {
     const access = { insecure, ...(dockerConfig === undefined ? {} : { dockerConfig }) };
-    const { files, digest } = await registry.pull(place, { ...access, keep: isReleaseFile }, signal);
+    const { files, digest } = await registry.pull(place, { ...access, keep }, signal);
     // A tag may move: with the digest, the user can get the same output again.
     stderr.write(`--distribution ${place}: pulled ${digest}\n`);
     return files;

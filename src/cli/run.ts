@@ -4,6 +4,8 @@ import { parseDurationMs } from "../std/duration.ts";
 import { operatorVersion } from "../std/version.ts";
 import type { ClusterOptions } from "./cluster.ts";
 import { addDistro } from "./distro-command.ts";
+import { addGet } from "./get-command.ts";
+import { contextOption, kubeconfigOption } from "./options.ts";
 import { collect, Exit, exitWith, finish, type Surroundings } from "./exit.ts";
 import { exitCodes, type Terminal } from "./terminal.ts";
 
@@ -62,6 +64,7 @@ function createProgram(surroundings: Surroundings): Command {
   addDelete(program, surroundings);
   addVersions(program, surroundings);
   addDistro(program, surroundings);
+  addGet(program, surroundings);
   return program;
 }
 
@@ -211,12 +214,4 @@ function parseTimeoutMs(text: string): number {
   const ms = parseDurationMs(text);
   if (ms === undefined || ms <= 0) throw new InvalidArgumentError("Write a duration such as 90s or 5m.");
   return ms;
-}
-
-function kubeconfigOption(): Option {
-  return new Option("--kubeconfig <path>", "kubeconfig of the cluster (default: KUBECONFIG, then ~/.kube/config)");
-}
-
-function contextOption(): Option {
-  return new Option("--context <name>", "context of the kubeconfig (default: its current context)");
 }

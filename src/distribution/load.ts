@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { buildRelease } from "./build-release.ts";
@@ -7,6 +7,7 @@ import versions from "./data/versions.json" with { type: "json" };
 import { readCrdIndex, readCrdSchema, readFacts } from "./read-data.ts";
 import { componentNames } from "./release.ts";
 import type { Release } from "./release.ts";
+import { minorOf, type VexDocument } from "./vex.ts";
 
 /** The embedded releases, oldest first, without a leading v. */
 export const embeddedVersions: readonly string[] = versions;
@@ -31,6 +32,12 @@ export function loadRelease(version: string, dataFolder: string = defaultDataFol
   const oldest = kept.keys().next();
   if (kept.size > keptReleases && oldest.done !== true) kept.delete(oldest.value);
   return release;
+}
+
+/** What the vendor said of the vulnerabilities of this minor when it was embedded; undefined for a minor that is not. */
+export function loadVex(version: string, dataFolder: string = defaultDataFolder): VexDocument | undefined {
+  const path = join(dataFolder, "vex", `v${minorOf(version)}.json`);
+  return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : undefined;
 }
 
 /** The version is not embedded. */

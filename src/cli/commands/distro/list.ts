@@ -1,6 +1,7 @@
 import { imageVariants } from "../../../distribution/release.ts";
 import type { Catalogue } from "../../../render/target.ts";
 import { openCatalogue, type CatalogueOptions } from "../../catalogue.ts";
+import { columns } from "../../print.ts";
 import { selectImages, type SelectedImage, type SelectionOptions } from "../../distro/selection.ts";
 import { exitCodes, type Terminal } from "../../terminal.ts";
 
@@ -26,7 +27,7 @@ function overview(images: readonly SelectedImage[], { versions }: Catalogue): st
       return [version, variant, String(those.length), registry];
     });
   });
-  return lines([["VERSION", "VARIANT", "IMAGES", "REGISTRY"], ...rows]);
+  return columns([["VERSION", "VARIANT", "IMAGES", "REGISTRY"], ...rows]);
 }
 
 function table(images: readonly SelectedImage[]): string {
@@ -36,19 +37,5 @@ function table(images: readonly SelectedImage[]): string {
     `${repository}:${tag}`,
     digest,
   ]);
-  return lines([["VERSION", "VARIANT", "IMAGE", "DIGEST"], ...rows]);
-}
-
-/** Columns as wide as their widest cell. */
-function lines(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)));
-  return rows
-    .map(
-      (row) =>
-        `${row
-          .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-          .join("  ")
-          .trimEnd()}\n`,
-    )
-    .join("");
+  return columns([["VERSION", "VARIANT", "IMAGE", "DIGEST"], ...rows]);
 }
