@@ -28,6 +28,8 @@ export async function generateManifestFiles(): Promise<ReadonlyMap<string, strin
     [`${externalFolder}/flux-roles.yaml`, documents(rolesForOthers())],
     [`${externalFolder}/instance.yaml`, documents([instanceWithoutRoles])],
     [`${rulesFolder}/rules.yaml`, `${mark}\n${formatYaml(rulesOf(rights, "cluster"))}`],
+    [`${rulesFolder}/external-rules.yaml`, `${mark}\n${formatYaml(rulesOf(externalRights, "cluster"))}`],
+    [`${rulesFolder}/flux-roles.yaml`, documents(rolesForOthers())],
     [`${rulesFolder}/namespace-rules.yaml`, `${mark}\n${formatYaml(rulesOf(rights, "namespace"))}`],
     [securityPath, withRights((await readIfPresent(securityPath)) ?? "", rights)],
   ]);

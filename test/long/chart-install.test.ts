@@ -3,6 +3,7 @@ import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { kubeconfig } from "../../scripts/control-plane/kubeconfig.ts";
+import { instanceWithoutRoles } from "../../scripts/manifests/instance.ts";
 import { startOperator, type OperatorProcess } from "../../scripts/quickstart/operator-process.ts";
 import { createApiClient } from "../../src/client/create-client.ts";
 import { loadConnection } from "../../src/client/load-connection.ts";
@@ -11,6 +12,7 @@ import { systemClock } from "../../src/std/clock.ts";
 import { startControlPlane, type ControlPlane } from "../support/control-plane.ts";
 import { isReady } from "../support/flux-cluster.ts";
 import { chartFolder, helm, helmDone, helmVersions, type HelmRun, type HelmVersion } from "../support/helm.ts";
+import { forbiddenRequests } from "../support/installation.ts";
 import { runJobPods, type JobPods } from "../support/job-pods.ts";
 
 const namespace = "flux-system";
@@ -186,3 +188,24 @@ for (const version of helmVersions)
       );
     });
   });
+
+test("helm-4 installs and uninstalls both charts where the release has the cluster roles of Flux", async () => {
+  await world("helm-4", async (cluster) => {
+    await cluster.done("install", "flux-operator", operatorChart, "--create-namespace", "--set", "rbac.external=true");
+    const { kustomize } = fieldsOf(instanceWithoutRoles["spec"]);
+    await using operator = await operatorOf(cluster);
+    const withoutRoles = ["--set-json", `instance.kustomize=${JSON.stringify(kustomize)}`];
+    await cluster.done("install", "flux", instanceChart, ...flux, ...withoutRoles);
+    assert.ok(isReady(await cluster.plane.rest.get(instancePath)));
+    await cluster.done("uninstall", "flux");
+    const events = await cluster.plane.auditEvents();
+    assert.deepEqual(forbiddenRequests(events), []);
+    assert.equal(operator.process.exitCode, null);
+    await cluster.done("uninstall", "flux-operator");
+    const roles = await namesAt(cluster, "/apis/rbac.authorization.k8s.io/v1/clusterroles");
+    assert.deepEqual(
+      roles.filter((name) => name.includes("flux")),
+      [],
+    );
+  });
+});

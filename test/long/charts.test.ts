@@ -4,6 +4,11 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { rolesForOthers } from "../../scripts/manifests/instance.ts";
+import { operatorObjects } from "../../scripts/manifests/operator.ts";
+import { rulesOf } from "../../scripts/rights/policy-rule.ts";
+import { renderedIn } from "../../scripts/rights/rendered.ts";
+import { rightsFor } from "../../scripts/rights/rights.ts";
 import { fluxInstanceCrd } from "../../src/api/crd.ts";
 import { createApiClient, type OwnedApiClient } from "../../src/client/create-client.ts";
 import { loadConnection } from "../../src/client/load-connection.ts";
@@ -96,6 +101,7 @@ test("flux-operator renders these objects by default", async () => {
     "ClusterRoleBinding/flux-operator-manager",
     "CustomResourceDefinition/fluxinstances.fluxcd.controlplane.io",
     "Deployment/flux-operator",
+    "NetworkPolicy/flux-operator",
     ...(isApart ? ["Role/flux-operator-manager", "RoleBinding/flux-operator-manager"] : []),
     "Service/flux-operator",
     "ServiceAccount/flux-operator",
@@ -120,6 +126,29 @@ test("flux-operator with a ServiceMonitor has Prometheus find the metrics port b
   assert.equal(monitor.metadata.labels?.["release"], "prometheus");
   const { labels } = find(objects, "Service").metadata;
   assert.deepEqual({ ...labels, ...selector }, labels);
+});
+
+test("flux-operator has the policy for the network that install.yaml has", async () => {
+  const { objects } = await rendered("flux-operator", {});
+  assert.deepEqual(
+    find(objects, "NetworkPolicy")["spec"],
+    find(operatorObjects("flux-system", []), "NetworkPolicy")["spec"],
+  );
+});
+
+test("flux-operator with external cluster roles has those of Flux, and an operator that writes none", async () => {
+  const namespace = "gitops";
+  const { objects } = await rendered("flux-operator", { "rbac.external": true }, { namespace });
+  const rights = rightsFor(renderedIn(namespace), "external");
+  assert.deepEqual(find(objects, "ClusterRole")["rules"], rulesOf(rights, "cluster"));
+  assert.deepEqual(find(objects, "Role")["rules"], rulesOf(rights, "namespace"));
+  const ofFlux = rolesForOthers().map((role) => JSON.stringify(role).replaceAll("flux-system", namespace));
+  const all = new Set(objects.map((object) => JSON.stringify(object)));
+  assert.ok(ofFlux.length > 0);
+  assert.deepEqual(
+    ofFlux.filter((role) => !all.has(role)),
+    [],
+  );
 });
 
 test("flux-operator has the generated CRD, kept on uninstall", async () => {

@@ -24,6 +24,13 @@ export const chartCases: readonly ChartCase[] = [
   },
   { name: "no CRD", chart: "flux-operator", values: { installCRDs: false } },
   { name: "rights of others", chart: "flux-operator", values: { "rbac.create": false } },
+  {
+    name: "cluster roles of Flux in the release",
+    chart: "flux-operator",
+    values: { "rbac.external": true },
+    options: { namespace: "gitops" },
+  },
+  { name: "no policy for the network", chart: "flux-operator", values: { "networkPolicy.create": false } },
   { name: "no aggregation", chart: "flux-operator", values: { "rbac.createAggregation": false } },
   {
     name: "a service account of others",
