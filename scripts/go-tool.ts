@@ -41,6 +41,11 @@ export const goTools = {
   },
   /** Of both majors, since they leave different managedFields. */
   helm: { module: "helm.sh/helm/v3", program: "helm.sh/helm/v3/cmd/helm", long: true },
+  "kube-score": {
+    module: "github.com/zegl/kube-score",
+    program: "github.com/zegl/kube-score/cmd/kube-score",
+    long: true,
+  },
   "helm-4": { module: "helm.sh/helm/v4", program: "helm.sh/helm/v4/cmd/helm", long: true },
 } as const satisfies { readonly [name: string]: GoTool };
 export type GoToolName = keyof typeof goTools;
