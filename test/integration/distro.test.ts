@@ -61,20 +61,24 @@ function releaseHere(): Release {
 }
 
 /** An image for two platforms, signed as cosign v2 does, with an SBOM that refers to it as OCI 1.1 says. */
-async function pushVendorImage(component: string, at: number): Promise<string> {
-  const repository = openRepository(vendor.host, `fluxcd/${component}`);
+async function pushVendorImage(component: string, at: number, path = "fluxcd", version = "v1.0.0"): Promise<string> {
+  const repository = openRepository(vendor.host, `${path}/${component}`);
   const platforms = [];
   for (const architecture of ["amd64", "arm64"]) {
     const config = await pushBlob(repository, configType, Buffer.from(JSON.stringify({ os: "linux", architecture })));
     // Bytes that do not compress, so that a copy takes its time.
-    const layer = await pushBlob(repository, layerType, Buffer.alloc(300_000 + at, `${component}${architecture}`));
+    const layer = await pushBlob(
+      repository,
+      layerType,
+      Buffer.alloc(300_000 + at, `${component}${architecture}${path}${version}`),
+    );
     const manifest = { schemaVersion: 2, mediaType: ociManifest, config, layers: [layer] };
     platforms.push({ ...(await pushManifest(repository, manifest)), platform: { os: "linux", architecture } });
   }
   const index = await pushManifest(
     repository,
     { schemaVersion: 2, mediaType: ociIndex, manifests: platforms },
-    "v1.0.0",
+    version,
   );
   const tag = index.digest.replace(":", "-");
   const empty = await pushBlob(repository, "application/vnd.oci.empty.v1+json", Buffer.from("{}"));
@@ -230,6 +234,60 @@ describe("distro mirror", { concurrency: 1 }, () => {
   });
 });
 
+/** Two versions in two variants, in a folder for each variant as a mirror has them; components "source-controller" only. */
+async function pushVersions(): Promise<{ readonly folder: string; readonly images: readonly string[] }> {
+  const images: string[] = [];
+  const releases: Release[] = [];
+  for (const [version, tag] of [
+    ["2.9.3", "v1.9.3"],
+    ["2.9.4", "v1.9.4"],
+  ] as const) {
+    const digestOf = async (variant: string) => {
+      const digest = await pushVendorImage("source-controller", 0, `mirror/${variant}`, tag);
+      images.push(`${variant}/source-controller:${tag} ${digest}`);
+      return { "source-controller": { tag, digest } };
+    };
+    const variants = {
+      "upstream-alpine": await digestOf("upstream-alpine"),
+      "enterprise-distroless": await digestOf("enterprise-distroless"),
+    };
+    releases.push({ ...loadRelease(version), images: variants });
+  }
+  const path = join(folder, "versions");
+  for (const [name, content] of artifactFiles(...releases)) {
+    await mkdir(dirname(join(path, name)), { recursive: true });
+    await writeFile(join(path, name), content);
+  }
+  return { folder: path, images };
+}
+
+test("distro mirror and distro bundle keep two versions of two variants apart, and what is signed with them", async () => {
+  const pushed = await pushVersions();
+  const which = ["--version", "2.9.3", "--version", "2.9.4", "--component", "source-controller"];
+  const variants = ["--variant", "upstream-alpine", "--variant", "enterprise-distroless"];
+  const from = ["--distribution", pushed.folder, "--from", `${vendor.host}/mirror`, "--from-insecure"];
+  const file = join(folder, "versions.tar");
+  const bundled = await distro(["bundle", ...from, ...which, ...variants, "-f", file]);
+  assert.equal(bundled.exitCode, 0, bundled.stderr);
+  for (const source of [
+    [...from, ...which, ...variants],
+    ["--bundle", file],
+  ]) {
+    await using mine = await startRegistry({ kind: "open" }, signal);
+    const done = await distro(["mirror", ...source, "--to", `${mine.host}/flux`, "--to-insecure"]);
+    assert.equal(done.exitCode, 0, done.stderr);
+    const found = await Promise.all(
+      ["upstream-alpine", "enterprise-distroless"].map(async (variant) => {
+        const there = await contents(mine.host, `flux/${variant}/`);
+        const signatures = [...there.keys()].filter((name) => name.endsWith(".sig"));
+        assert.equal(signatures.length, 2, "each version has its signature");
+        return [...there].flatMap(([name, digest]) => (/:v/.test(name) ? [`${variant}/${name} ${digest}`] : []));
+      }),
+    );
+    assert.deepEqual(found.flat().toSorted(), [...pushed.images].toSorted());
+  }
+});
+
 describe("distro bundle", { concurrency: 1 }, () => {
   let bundle: string;
   before(() => (bundle = join(folder, "flux.tar")));
@@ -268,7 +326,7 @@ describe("distro bundle", { concurrency: 1 }, () => {
       name: "in which a byte was changed",
       damage: async (path: string) => {
         const bytes = await readFile(path);
-        bytes[bytes.indexOf("source-controlleramd64source-controlleramd64")] = 0;
+        bytes[bytes.indexOf("source-controlleramd64fluxcdv1.0.0source-controller")] = 0;
         await writeFile(path, bytes);
       },
       want: /entry "blobs\/sha256\/[0-9a-f]{64}" is not what its name says: it was changed/,
