@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { apiHost, formatReference, parseReference } from "./reference.ts";
+import { apiHost, formatReference, parseReference, referenceOfImage } from "./reference.ts";
 import type { Reference } from "./reference.ts";
 import { RegistryError } from "./registry-error.ts";
 
@@ -106,6 +106,17 @@ for (const { host, want } of [
   { host: "ghcr.io", want: "ghcr.io" },
 ]) {
   test(`apiHost() of ${host} is ${want}`, () => assert.equal(apiHost(host), want));
+}
+
+for (const { image, want } of [
+  { image: "ghcr.io/fluxcd/app:v1", want: "oci://ghcr.io/fluxcd/app:v1" },
+  { image: "fluxcd/app:v1", want: "oci://docker.io/fluxcd/app:v1" },
+  { image: "app:v1", want: "oci://docker.io/app:v1" },
+  { image: "localhost/app:v1", want: "oci://localhost/app:v1" },
+  { image: "registry:5000/app", want: "oci://registry:5000/app" },
+  { image: "[::1]:5000/app:v1", want: "oci://[::1]:5000/app:v1" },
+]) {
+  test(`referenceOfImage() of ${image} is ${want}`, () => assert.equal(referenceOfImage(image), want));
 }
 
 function refusal(text: string): Pick<RegistryError, "kind" | "retry" | "reason" | "message"> {

@@ -47,6 +47,16 @@ export function parseReference(text: string): Reference {
   return { host, repository, target: { kind: "digest", digest } };
 }
 
+/**
+ * The reference of an image as container runtimes read its name: what stands before the first slash is a host only if it has a dot or a port, or
+ * is localhost; else the image is of Docker Hub. "oci://docker.io/fluxcd/source-controller:v1.9.4" for "fluxcd/source-controller:v1.9.4".
+ */
+export function referenceOfImage(image: string): string {
+  const [first = ""] = image.split("/");
+  const hasHost = image.includes("/") && (/[.:]/.test(first) || first === "localhost");
+  return `${scheme}${hasHost ? "" : "docker.io/"}${image}`;
+}
+
 /** The text that parses to the same reference. */
 export function formatReference({ host, repository, target }: Reference): string {
   const suffix = target.kind === "tag" ? `:${target.tag}` : `@${target.digest}`;

@@ -45,7 +45,7 @@ let basic: RegistryProcess;
 let tokens: TokenServer;
 let bearer: RegistryProcess;
 /** Digests of what was pushed to the open registry. */
-let pushed: { readonly image: string; readonly docker: string; readonly index: string; readonly flux: string };
+let pushed: { readonly [content in "image" | "docker" | "index" | "list" | "flux"]: string };
 let layerDigest: string;
 
 before(async () => {
@@ -71,7 +71,7 @@ before(async () => {
   const layer = manifest.kind === "manifest" ? manifest.layers[0] : undefined;
   if (layer === undefined) throw new Error("crane pushed no layer");
   layerDigest = layer.digest;
-  pushed = { image, docker, index, flux: await putFluxManifest(layer) };
+  pushed = { image, docker, index, list: await putDockerList(docker), flux: await putFluxManifest(layer) };
 });
 
 after(async () => {
@@ -85,6 +85,7 @@ for (const { name, target, digest } of [
   { name: "a tag with a digest, which decides", target: () => `:gone@${pushed.image}`, digest: () => pushed.image },
   { name: "an image of Docker's media types", target: () => ":docker", digest: () => pushed.docker },
   { name: "an index, whose digest it gives", target: () => ":index", digest: () => pushed.index },
+  { name: "a manifest list of Docker, whose digest it gives", target: () => ":list", digest: () => pushed.list },
   { name: "an artifact of Flux's media types", target: () => ":flux", digest: () => pushed.flux },
 ]) {
   test(`pull() and resolve() of ${name}`, async () => {
@@ -224,13 +225,19 @@ test("resolve() takes one request", async () => {
   );
 });
 
-test("resolve() falls back to GET where HEAD is not known", async () => {
-  await using proxy = await proxyTo(open.host);
-  proxy.inject({ method: "HEAD", fault: { kind: "answer", status: 405 } });
-  await using registry = registryOf();
-  const resolved = await registry.resolve(`oci://${hostOf(proxy)}/org/app:v1`, { insecure: true }, signal);
-  assert.equal(resolved.digest, pushed.image);
-});
+for (const { name, status } of [
+  { name: "HEAD is not known", status: 405 },
+  { name: "HEAD is answered without a digest", status: 200 },
+]) {
+  test(`resolve() falls back to GET where ${name}`, async () => {
+    await using proxy = await proxyTo(open.host);
+    const headers = { "content-type": "application/vnd.oci.image.index.v1+json" };
+    proxy.inject({ method: "HEAD", fault: { kind: "answer", status, headers } });
+    await using registry = registryOf();
+    const resolved = await registry.resolve(`oci://${hostOf(proxy)}/org/app:index`, { insecure: true }, signal);
+    assert.equal(resolved.digest, pushed.index);
+  });
+}
 
 for (const { name, fault, want } of [
   {
@@ -615,8 +622,21 @@ async function putFluxManifest({ digest, sizeBytes }: Descriptor): Promise<strin
   const content = { digest, size: sizeBytes };
   const config = { mediaType: "application/vnd.cncf.flux.config.v1+json", ...content };
   const body = JSON.stringify({ schemaVersion: 2, mediaType, config, layers: [{ mediaType: fluxLayer, ...content }] });
+  return await putManifest("flux", mediaType, body);
+}
+
+/** crane makes indexes of OCI only. */
+async function putDockerList(digest: string): Promise<string> {
+  const mediaType = "application/vnd.docker.distribution.manifest.list.v2+json";
+  const { length: size } = await getManifest("docker");
+  const platform = { architecture: "amd64", os: "linux" };
+  const manifests = [{ mediaType: "application/vnd.docker.distribution.manifest.v2+json", digest, size, platform }];
+  return await putManifest("list", mediaType, JSON.stringify({ schemaVersion: 2, mediaType, manifests }));
+}
+
+async function putManifest(tag: string, mediaType: string, body: string): Promise<string> {
   const headers = { "content-type": mediaType };
-  const answer = await fetch(`http://${open.host}/v2/org/app/manifests/flux`, { method: "PUT", headers, body });
+  const answer = await fetch(`http://${open.host}/v2/org/app/manifests/${tag}`, { method: "PUT", headers, body });
   assert.equal(answer.status, 201, await answer.text());
   return answer.headers.get("docker-content-digest") ?? "";
 }
