@@ -45,9 +45,27 @@ const cases: readonly { name: string; spec: FluxInstanceSpec; want: CanonicalSpe
     spec: { distribution: { version: "2.2.x", registry: "host:5000/flux//", pullSecret: "auth" } },
     want: {
       ...minimal,
-      distribution: { ...minimal.distribution, version: "2.2.x", registry: "host:5000/flux", imagePullSecret: "auth" },
+      distribution: {
+        ...minimal.distribution,
+        version: "2.2.x",
+        registry: "host:5000/flux",
+        imagePullSecret: "auth",
+        digests: "RegistryIfReachable",
+      },
     },
   },
+  ...[
+    { written: { registry: "host/flux" }, digests: "RegistryIfReachable" },
+    { written: { registry: "host/flux", digests: "Catalog" }, digests: "Catalog" },
+    { written: { registry: "host/flux", digests: "Registry" }, digests: "Registry" },
+    { written: { registry: "host/flux", variant: "upstream-alpine" }, digests: "Catalog" },
+    { written: { registry: "host/flux", source: "Embedded" }, digests: "Catalog" },
+    { written: { registry: "ghcr.io/fluxcd" }, digests: "Catalog" },
+  ].map(({ written, digests }) => ({
+    name: `takes digests from ${digests} with ${JSON.stringify(written)}`,
+    spec: { distribution: { ...distribution, ...written } } as FluxInstanceSpec,
+    want: { ...minimal, distribution: { ...minimal.distribution, ...written, digests } } as CanonicalSpec,
+  })),
   {
     name: "takes the same value under both names once",
     spec: { distribution: { ...distribution, pullSecret: "auth", imagePullSecret: "auth" } },

@@ -1,3 +1,4 @@
+import { variantOfRegistry, type DigestSource } from "../distribution/images.ts";
 import type { ObjectKey } from "../kube/object.ts";
 import type { FluxInstance } from "./schema/instance.ts";
 import type { FluxInstanceSpec } from "./schema/spec.ts";
@@ -82,9 +83,15 @@ function distributionOf(written: Written["distribution"]): DistributionSpec {
     ...(artifact !== undefined && { artifact }),
     ...(artifactPullSecret !== undefined && { artifactPullSecret }),
     artifactInsecure: written.artifactInsecure ?? false,
-    digests: written.digests ?? "Catalog",
+    digests: written.digests ?? digestSourceOf(written),
     requireDigests: written.requireDigests ?? false,
   };
+}
+
+/** The release has the digests of a variant; a mirror whose variant is not known can only be asked, and Embedded asks nothing. */
+function digestSourceOf({ registry, variant, source }: Written["distribution"]): DigestSource {
+  const isKnown = variant !== undefined || variantOfRegistry(registry) !== undefined;
+  return isKnown || source === "Embedded" ? "Catalog" : "RegistryIfReachable";
 }
 
 function componentsOf(written: Written["components"]): readonly Component[] {

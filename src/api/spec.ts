@@ -1,3 +1,4 @@
+import type { DigestSource } from "../distribution/images.ts";
 import type { ComponentName, ImageVariant } from "../distribution/release.ts";
 import type { SyncRef } from "./schema/sync.ts";
 
@@ -47,7 +48,7 @@ export type DistributionSpec = {
   readonly artifactPullSecret?: string;
   readonly artifactCertSecretRef?: { readonly name: string };
   readonly artifactInsecure: boolean;
-  readonly digests: "Catalog" | "Registry";
+  readonly digests: DigestSource;
   readonly requireDigests: boolean;
   readonly verify?: VerifySpec;
 };

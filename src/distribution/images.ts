@@ -14,12 +14,32 @@ const variantsByRegistry: ReadonlyMap<string, ImageVariant> = new Map([
   ["ghcr.io/controlplaneio-fluxcd/distroless-fips", "enterprise-distroless-fips"],
 ]);
 
-/** Where images are pulled from, and of which variant; without it that of the registry. */
-export type ImageSource = { readonly registry: string; readonly variant?: ImageVariant | undefined };
+/**
+ * Where digests come from: the release's data, the registry of the images, or (of a mirror whose variant is not known) the registry if it can be
+ * reached.
+ */
+export type DigestSource = "Catalog" | "Registry" | "RegistryIfReachable";
+
+/** Where images are pulled from, and of which variant; without it that of the registry. Digests are those of the release by default. */
+export type ImageSource = {
+  readonly registry: string;
+  readonly variant?: ImageVariant | undefined;
+  readonly digests?: DigestSource;
+};
+
+/** Digests by the image whose tag was resolved, such as "ghcr.io/fluxcd/source-controller:v1.9.4". */
+export type ResolvedDigests = { readonly [image: string]: string };
+
+/** What is known of the registry's digests; `trouble`: why it could not be asked, as a sentence without a period. */
+export type LiveDigests = { readonly resolved: ResolvedDigests; readonly trouble?: string };
+
+/** No image was resolved. */
+export const noLiveDigests: LiveDigests = { resolved: {} };
 
 /** Why an image has no digest. */
 export type NoDigest =
-  | { readonly kind: "unknown-registry"; readonly registry: string }
+  | { readonly kind: "unknown-registry"; readonly registry: string; readonly trouble?: string }
+  | { readonly kind: "unresolved"; readonly image: string; readonly trouble?: string }
   | { readonly kind: "variant-not-in-release"; readonly variant: ImageVariant; readonly version: string }
   | {
       readonly kind: "component-not-in-variant";
@@ -55,22 +75,45 @@ export function registryOfVariant(variant: ImageVariant): string {
 }
 
 /**
- * The image of every component of `release` in a registry: "<registry>/<component>" with the tag and digest of the variant. Without a digest,
- * the tag is that of the manifests and `why` gives the reason, which callers must report.
+ * The image of every component of `release` in a registry: "<registry>/<component>" with the tag of the variant or else of the manifests, and
+ * the digest of the variant or, where digests come from the registry, that of `live`. Without a digest, `why` gives the reason, which callers
+ * must report.
  */
-export function imagesFor(release: Release, source: ImageSource): ComponentImages {
+export function imagesFor(release: Release, source: ImageSource, live: LiveDigests = noLiveDigests): ComponentImages {
   const images = componentNames.flatMap((component) => {
     const tag = officialTag(release, component);
-    return tag === undefined ? [] : [[component, imageOf(release, source, { component, tag })] as const];
+    if (tag === undefined) return [];
+    return [[component, withLiveDigest(imageOf(release, source, { component, tag }), source, live)] as const];
   });
   return Object.fromEntries(images);
+}
+
+/** The images of `components` whose tags the registry is to be asked for; none where digests come from the release. */
+export function imagesToResolve(
+  release: Release,
+  source: ImageSource,
+  components: readonly ComponentName[],
+): readonly string[] {
+  if ((source.digests ?? "Catalog") === "Catalog") return [];
+  const images = imagesFor(release, source);
+  return components.flatMap((component) => {
+    const image = images[component];
+    return image === undefined ? [] : [imageName(image)];
+  });
+}
+
+/** "ghcr.io/fluxcd/source-controller:v1.9.4" */
+export function imageName({ repository, tag }: { readonly repository: string; readonly tag: string }): string {
+  return `${repository}:${tag}`;
 }
 
 /** "registry mirror.example.com is not a known one: set spec.distribution.variant", for conditions and events. */
 export function explainNoDigest(why: NoDigest): string {
   switch (why.kind) {
     case "unknown-registry":
-      return `registry ${why.registry} is not a known one: set spec.distribution.variant to what it mirrors`;
+      return `registry ${why.registry} is not a known one: set spec.distribution.variant to what it mirrors${because(why)}`;
+    case "unresolved":
+      return why.trouble ?? `the registry was not asked for ${why.image}`;
     case "variant-not-in-release":
       return `Flux ${why.version} has no ${why.variant} images: choose another variant or version`;
     case "component-not-in-variant":
@@ -78,6 +121,27 @@ export function explainNoDigest(why: NoDigest): string {
     default:
       throw new UnreachableError(why);
   }
+}
+
+function because({ trouble }: { readonly trouble?: string }): string {
+  return trouble === undefined ? "" : ` (${trouble})`;
+}
+
+function withLiveDigest(
+  image: ComponentImage,
+  source: ImageSource,
+  { resolved, trouble }: LiveDigests,
+): ComponentImage {
+  const { digests = "Catalog", registry } = source;
+  if (digests === "Catalog") return image;
+  const { repository, tag } = image;
+  const name = imageName(image);
+  const digest = resolved[name];
+  if (digest !== undefined) return { kind: "pinned", repository, tag, digest };
+  const why = trouble === undefined ? {} : { trouble };
+  if (digests === "Registry")
+    return { kind: "unpinned", repository, tag, why: { kind: "unresolved", image: name, ...why } };
+  return image.kind === "pinned" ? image : { ...image, why: { kind: "unknown-registry", registry, ...why } };
 }
 
 function imageOf(

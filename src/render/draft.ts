@@ -1,4 +1,5 @@
 import type { CanonicalSpec, Component } from "../api/spec.ts";
+import type { LiveDigests } from "../distribution/images.ts";
 import type { Release } from "../distribution/release.ts";
 import type { KubeObject } from "../kube/object.ts";
 import type { InstanceRef } from "./rendering.ts";
@@ -23,6 +24,7 @@ export type RenderContext = {
   readonly spec: CanonicalSpec;
   readonly release: Release;
   readonly instance: InstanceRef;
+  readonly live: LiveDigests;
 };
 
 /** One stage of the rendering: drafts in, drafts out. Pure. Throws RenderError. */

@@ -1,4 +1,5 @@
 import type { CanonicalSpec } from "../api/spec.ts";
+import { noLiveDigests, type LiveDigests } from "../distribution/images.ts";
 import type { Release } from "../distribution/release.ts";
 import { checkShapes } from "./check-shapes.ts";
 import type { RenderContext, Stage } from "./draft.ts";
@@ -44,11 +45,17 @@ const stages: readonly Stage[] = [
 ];
 
 /**
- * All objects of an instance with `release`. Pure: the same input gives the same bytes, and unchanged parts are shared with the input. Throws
- * RenderError (BuildFailed, NeedsNewerOperator) and, for the user's patches, PatchError.
+ * All objects of an instance with `release`, and with the digests of `live` where those come from the registry. Pure: the same input gives the
+ * same bytes, and unchanged parts are shared with the input. Throws RenderError (BuildFailed, NeedsNewerOperator) and, for the user's patches,
+ * PatchError.
  */
-export function renderInstance(spec: CanonicalSpec, release: Release, instance: InstanceRef): Rendering {
-  const context: RenderContext = { spec, release, instance };
+export function renderInstance(
+  spec: CanonicalSpec,
+  release: Release,
+  instance: InstanceRef,
+  live: LiveDigests = noLiveDigests,
+): Rendering {
+  const context: RenderContext = { spec, release, instance, live };
   const selected = selectObjects(context);
   checkShapes(context);
   const plan = planImages(context);
@@ -65,6 +72,7 @@ export function renderInstance(spec: CanonicalSpec, release: Release, instance: 
     images: renderedImages(spec.components, finished),
     patches: reports,
     ...(ignoredPaths.size === 0 ? {} : { ignoredPaths }),
+    ...(plan.digests === undefined ? {} : { digests: plan.digests }),
     ...(plan.unpinned === undefined ? {} : { unpinned: plan.unpinned }),
   };
 }

@@ -1,4 +1,5 @@
 import type { Component } from "../api/spec.ts";
+import type { ResolvedDigests } from "../distribution/images.ts";
 import type { KubeObject } from "../kube/object.ts";
 import type { ObjectId } from "../kube/object-id.ts";
 
@@ -22,7 +23,7 @@ export type IgnoredPaths = ReadonlyMap<string, readonly string[]>;
 /** Images that are not pinned by a digest, and why: a client that can move their tag decides what runs. */
 export type Unpinned = { readonly reason: string; readonly components: readonly Component[] };
 
-/** Everything that an instance renders to. Same spec and release, same bytes. */
+/** Everything that an instance renders to. Same spec, release and digests, same bytes. */
 export type Rendering = {
   /** "2.9.4", without a leading v. */
   readonly version: string;
@@ -33,6 +34,8 @@ export type Rendering = {
   readonly patches: readonly PatchReport[];
   /** Absent when `spec.driftIgnore` matches nothing. */
   readonly ignoredPaths?: IgnoredPaths;
+  /** The digests of the registry with which images are pinned; absent when there are none. */
+  readonly digests?: ResolvedDigests;
   /** Absent when every image of the release is pinned by a digest. */
   readonly unpinned?: Unpinned;
 };

@@ -2,6 +2,7 @@ import type { CanonicalInstance } from "../api/canonical.ts";
 import type { CanonicalSpec } from "../api/spec.ts";
 import { checkUpgradePolicy } from "../api/upgrade-policy.ts";
 import { type FoundRelease, findRelease, latestRelease, type NoReleaseReason } from "../distribution/catalog.ts";
+import type { LiveDigests } from "../distribution/images.ts";
 import type { Release } from "../distribution/release.ts";
 import { ReasonedError, type Retry } from "../std/errors.ts";
 import { renderInstance } from "./render-instance.ts";
@@ -16,6 +17,8 @@ export type Catalogue = {
   readonly known?: readonly string[];
   /** Digest of the artifact that they come from ("sha256:..."); absent for the embedded ones. */
   readonly artifactRevision?: string;
+  /** What the registry of the images said; absent when it was not asked. */
+  readonly live?: LiveDigests;
   /** The release `version` of `versions`. Throws when it cannot be read. */
   load(version: string): Release;
 };
@@ -30,6 +33,8 @@ export type Target = {
   readonly latestVersion: string;
   /** Digest of the artifact that the release comes from; absent for an embedded one. */
   readonly artifactRevision?: string;
+  /** What `rendering` was rendered with, as in `Catalogue`. */
+  readonly live?: LiveDigests;
 };
 
 /** The version range finds no release. */
@@ -45,9 +50,9 @@ export function targetOf({ key, spec }: CanonicalInstance, catalogue: Catalogue)
   checkUpgradePolicy(spec.upgrade);
   const found = findRelease(spec.distribution.version, catalogue.versions, { known: catalogue.known ?? [] });
   if (found.kind !== "found") throw noRelease(found);
-  const { versions, artifactRevision } = catalogue;
+  const { versions, artifactRevision, live } = catalogue;
   const latestVersion = latestRelease(versions) ?? found.version;
-  return targetFrom(key, spec, catalogue.load(found.version), { latestVersion, artifactRevision });
+  return targetFrom(key, spec, catalogue.load(found.version), { latestVersion, artifactRevision, live });
 }
 
 /**
@@ -59,16 +64,27 @@ export function targetOfRelease({ key, spec }: CanonicalInstance, release: Relea
   return targetFrom(key, spec, release, origin);
 }
 
-type Origin = { readonly latestVersion: string; readonly artifactRevision: string | undefined };
+type Origin = {
+  readonly latestVersion: string;
+  readonly artifactRevision: string | undefined;
+  readonly live?: LiveDigests | undefined;
+};
 
 function targetFrom(
   instance: InstanceRef,
   spec: CanonicalSpec,
   release: Release,
-  { latestVersion, artifactRevision }: Origin,
+  { latestVersion, artifactRevision, live }: Origin,
 ): Target {
-  const rendering = renderInstance(spec, release, instance);
-  return { spec, release, rendering, latestVersion, ...(artifactRevision === undefined ? {} : { artifactRevision }) };
+  const rendering = renderInstance(spec, release, instance, live);
+  return {
+    spec,
+    release,
+    rendering,
+    latestVersion,
+    ...(artifactRevision === undefined ? {} : { artifactRevision }),
+    ...(live === undefined ? {} : { live }),
+  };
 }
 
 /** An artifact may have the release at the next look; a range that no known release matches has to be changed. */

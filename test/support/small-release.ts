@@ -1,4 +1,5 @@
 import type { CanonicalSpec, ClusterSpec, Component } from "../../src/api/spec.ts";
+import { noLiveDigests, type LiveDigests } from "../../src/distribution/images.ts";
 import type { Release } from "../../src/distribution/release.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 import type { RenderContext } from "../../src/render/draft.ts";
@@ -55,8 +56,8 @@ export function releaseOf(version: string, components: readonly Component[] = ["
   };
 }
 
-export function contextOf(spec: CanonicalSpec, release: Release): RenderContext {
-  return { spec, release, instance: { name: "flux", namespace: "flux-system" } };
+export function contextOf(spec: CanonicalSpec, release: Release, live: LiveDigests = noLiveDigests): RenderContext {
+  return { spec, release, instance: { name: "flux", namespace: "flux-system" }, live };
 }
 
 function controllerObjects(component: Component): readonly KubeObject[] {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { releaseOf, specOf } from "../../../test/support/small-release.ts";
+import { contextOf, releaseOf, specOf } from "../../../test/support/small-release.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
 import { nameRoles } from "./name-roles.ts";
 
@@ -21,8 +21,7 @@ const rbac = [
   object("Role", "leader"),
 ];
 const context = {
-  spec: specOf(),
-  release: { ...releaseOf("2.9.4"), rbac },
+  ...contextOf(specOf(), { ...releaseOf("2.9.4"), rbac }),
   instance: { name: "flux", namespace: "gitops" },
 };
 

@@ -1,5 +1,11 @@
 import type { Component } from "../../api/spec.ts";
-import { type ComponentImage, explainNoDigest, imagesFor } from "../../distribution/images.ts";
+import {
+  type ComponentImage,
+  explainNoDigest,
+  imageName,
+  imagesFor,
+  type ResolvedDigests,
+} from "../../distribution/images.ts";
 import { textOf } from "../../kube/fields.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { managerOf } from "../deployment.ts";
@@ -12,22 +18,28 @@ import type { Unpinned } from "../rendering.ts";
 export type ImageChoice = {
   /** By the repository that the official manifests name, such as "fluxcd/source-controller". */
   readonly images: ReadonlyMap<string, ImageReference>;
+  /** The digests of the registry that are used; absent when there are none. */
+  readonly digests?: ResolvedDigests;
   readonly unpinned?: Unpinned;
 };
 
 /** Chooses the images of the installed components. Throws RenderError (BuildFailed) for an image without a digest when the spec requires digests. */
 export function planImages(context: RenderContext): ImageChoice {
-  const { registry, variant, requireDigests } = context.spec.distribution;
-  const known = imagesFor(context.release, { registry, variant });
+  const { registry, variant, digests: source, requireDigests } = context.spec.distribution;
+  const known = imagesFor(context.release, { registry, variant, digests: source }, context.live);
   const planned = context.spec.components.map((component) => {
     const official = officialRepository(context, component);
     return { component, official, image: known[component] ?? missingImage(context, component) };
   });
   const images = new Map(planned.map(({ official, image }) => [official, referenceOf(image)]));
+  const digests = resolvedOf(planned, context);
   const unpinned = unpinnedOf(planned);
-  if (unpinned === undefined) return { images };
-  if (requireDigests) throw digestsRequired(unpinned);
-  return { images, unpinned };
+  if (unpinned !== undefined && requireDigests) throw digestsRequired(unpinned);
+  return {
+    images,
+    ...(digests === undefined ? {} : { digests }),
+    ...(unpinned === undefined ? {} : { unpinned }),
+  };
 }
 
 /** Replaces the official images in `objects` by the chosen ones. */
@@ -40,9 +52,17 @@ function referenceOf(image: ComponentImage): ImageReference {
   return image.kind === "pinned" ? { repository, tag, digest: image.digest } : { repository, tag };
 }
 
-function unpinnedOf(
-  planned: readonly { readonly component: Component; readonly image: ComponentImage }[],
-): Unpinned | undefined {
+type PlannedImage = { readonly component: Component; readonly image: ComponentImage };
+
+function resolvedOf(planned: readonly PlannedImage[], { live }: RenderContext): ResolvedDigests | undefined {
+  const used = planned.flatMap(({ image }) => {
+    const name = imageName(image);
+    return image.kind === "pinned" && live.resolved[name] === image.digest ? [[name, image.digest] as const] : [];
+  });
+  return used.length === 0 ? undefined : Object.fromEntries(used);
+}
+
+function unpinnedOf(planned: readonly PlannedImage[]): Unpinned | undefined {
   const missing = planned.flatMap(({ component, image }) =>
     image.kind === "unpinned" ? [{ component, reason: explainNoDigest(image.why) }] : [],
   );
