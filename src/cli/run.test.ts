@@ -301,8 +301,12 @@ for (const { name, input, want } of [
   },
   {
     name: "what is not supported yet",
-    input: JSON.stringify(instance({ distribution: { ...distribution, digests: "Registry" } })),
-    want: /does not support spec.distribution.digests: Registry; remove it or use a newer operator\n$/,
+    input: JSON.stringify(
+      instance({
+        distribution: { ...distribution, verify: { provider: "cosign", images: true, secretRef: { name: "k" } } },
+      }),
+    ),
+    want: /does not support spec.distribution.verify; remove it or use a newer operator\n$/,
   },
   {
     name: "a patch whose path does not exist",

@@ -80,7 +80,7 @@ for (const { text, why } of [
       kind: "reference",
       retry: "on-change",
       reason: "ArtifactFailed",
-      message: `Cannot read the artifact address ${JSON.stringify(text)}: ${why}`,
+      message: `Cannot read the OCI address ${JSON.stringify(text)}: ${why}`,
     });
   });
 }
@@ -88,7 +88,7 @@ for (const { text, why } of [
 test("parseReference() refuses credentials in the address without repeating them", () => {
   assert.equal(
     refusal("oci://user:secret@ghcr.io/app").message,
-    'Cannot read the artifact address "oci://...": credentials belong in a pull secret, not in the address',
+    'Cannot read the OCI address "oci://...": credentials belong in a pull secret, not in the address',
   );
 });
 

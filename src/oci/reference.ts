@@ -111,6 +111,6 @@ function invalid(text: string, why: string): RegistryError {
   return new RegistryError({
     kind: "reference",
     retry: "on-change",
-    message: `Cannot read the artifact address ${quote(text)}: ${why}`,
+    message: `Cannot read the OCI address ${quote(text)}: ${why}`,
   });
 }

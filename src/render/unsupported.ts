@@ -11,7 +11,6 @@ type Unsupported = {
 
 const unsupported: readonly Unsupported[] = [
   { field: "spec.distribution.verify", used: ({ distribution }) => distribution.verify !== undefined },
-  { field: "spec.distribution.digests: Registry", used: ({ distribution }) => distribution.digests === "Registry" },
 ];
 
 /** Throws UnsupportedFieldError naming every such field that `spec` uses. */

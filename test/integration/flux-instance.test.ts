@@ -85,7 +85,11 @@ const syncPaths = {
 async function restore(): Promise<void> {
   const { kustomize } = fieldsOf((await manifest("examples/flux-instance-rfc.yaml"))["spec"]);
   await cluster.patchInstance({
-    spec: { distribution: { version: "2.2.x", digests: null }, kustomize: kustomize ?? null, upgrade: null },
+    spec: {
+      distribution: { version: "2.2.x", source: null, verify: null },
+      kustomize: kustomize ?? null,
+      upgrade: null,
+    },
   });
 }
 
@@ -361,9 +365,16 @@ describe("FluxInstance, from the RFC's example to its deletion", { concurrency: 
     },
     {
       name: "a field that this version cannot carry out",
-      patch: { spec: { distribution: { digests: "Registry" } } },
+      patch: {
+        spec: {
+          distribution: {
+            source: "Embedded",
+            verify: { provider: "cosign", images: true, secretRef: { name: "keys" } },
+          },
+        },
+      },
       reason: "BuildFailed",
-      says: ["spec.distribution.digests: Registry"],
+      says: ["spec.distribution.verify"],
     },
     {
       name: "an upgrade window that never opens",

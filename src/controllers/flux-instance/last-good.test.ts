@@ -32,6 +32,7 @@ const good: LastGood = {
   revision: "v2.9.0@sha256:0",
   generation: 3,
 };
+const digests = { "mirror.example/source-controller:v1.0.0": `sha256:${"0".repeat(64)}` };
 const failed: FailedAttempt = {
   generation: 4,
   operatorVersion: "0.1.0",
@@ -46,6 +47,7 @@ const failed: FailedAttempt = {
 for (const [name, record] of [
   ["a success", { good }],
   ["a success from an artifact", { good: { ...good, artifactRevision: "latest@sha256:a" } }],
+  ["a success with digests of the registry", { good: { ...good, digests } }],
   ["a failure after a success", { good, failed }],
   ["a failure from an artifact", { good, failed: { ...failed, artifactRevision: "latest@sha256:b" } }],
   ["a whole release", { good: { ...good, release: loadRelease("2.9.4") } }],
@@ -103,6 +105,11 @@ for (const { name, configMap, says } of [
     says: "lastGood.json has no generation",
   },
   {
+    name: "with a digest that is none",
+    configMap: withData({ "lastGood.json": kept.replace('"generation"', '"digests":{"a:v1":1},"generation"') }),
+    says: "lastGood.json has no a:v1",
+  },
+  {
     name: "with half a failure",
     configMap: withData({ "failedAttempt.json": "{}" }),
     says: "failedAttempt.json has no generation",
@@ -143,6 +150,7 @@ for (const { name, other, want } of [
   { name: "is false of another release", other: { good: { ...good, release: releaseOf("2.9.1") } }, want: false },
   { name: "is true of the same at a later generation", other: { good: { ...good, generation: 4 } }, want: true },
   { name: "is false of another spec", other: { good: { ...good, spec: { ...spec, wait: false } } }, want: false },
+  { name: "is false of other digests", other: { good: { ...good, digests } }, want: false },
   { name: "is false after a failure", other: { good, failed }, want: false },
 ] satisfies readonly { name: string; other: LastGoodRecord; want: boolean }[]) {
   test(`sameRecord() ${name}`, () => assert.equal(sameRecord({ good }, other), want));

@@ -1,5 +1,6 @@
 import { gunzipSync, gzipSync } from "node:zlib";
 import { labels, lastGoodName, operatorName, ownerLabels } from "../../api/names.ts";
+import type { ResolvedDigests } from "../../distribution/images.ts";
 import type { Release } from "../../distribution/release.ts";
 import { fieldsOf, listOf, textOf } from "../../kube/fields.ts";
 import type { JsonObject, JsonValue, KubeObject, ObjectMeta } from "../../kube/object.ts";
@@ -17,6 +18,8 @@ export type LastGood = {
   readonly release: Release;
   /** Absent when the release is embedded. */
   readonly artifactRevision?: string;
+  /** Digests that the registry gave for its images; absent when they are the release's. */
+  readonly digests?: ResolvedDigests;
   /** "2.9.4" */
   readonly version: string;
   /** "v2.9.4@sha256:<64 hex>" */
@@ -195,7 +198,7 @@ function parseText(data: JsonObject, key: string): JsonObject {
 }
 
 function readGood(fields: JsonObject): Omit<LastGood, "release"> & { readonly releaseDigest: string } {
-  const { spec, artifactRevision } = fields;
+  const { spec, artifactRevision, digests } = fields;
   if (!isJsonObject(spec)) throw new DamagedError(`${keys.good} has no spec`);
   return {
     spec,
@@ -204,7 +207,12 @@ function readGood(fields: JsonObject): Omit<LastGood, "release"> & { readonly re
     releaseDigest: textIn(fields, keys.good, "releaseDigest"),
     generation: numberIn(fields, keys.good, "generation"),
     ...(artifactRevision === undefined ? {} : { artifactRevision: textIn(fields, keys.good, "artifactRevision") }),
+    ...(digests === undefined ? {} : { digests: readDigests(fieldsOf(digests)) }),
   };
+}
+
+function readDigests(fields: JsonObject): ResolvedDigests {
+  return Object.fromEntries(Object.keys(fields).map((image) => [image, textIn(fields, keys.good, image)]));
 }
 
 function readFailed(fields: JsonObject): FailedAttempt {

@@ -167,6 +167,38 @@ for (const { name, parts, target, nowMs, want } of [
   });
 }
 
+const [first, rebuilt, third] = ["1", "2", "3"].map((digit) => `sha256:${digit.repeat(64)}`);
+const sourceImage = "mirror.example/source-controller:v1.0.0";
+const mirrored = {
+  distribution: { version: "2.8.x", registry: "mirror.example", digests: "Registry" },
+  components: ["source-controller"],
+};
+const withDigest = (digest = "") => ({ ...catalogueOf(), live: { resolved: { [sourceImage]: digest } } });
+const mirroredTarget = (digest = "") =>
+  targetOf(
+    canonicalInstance(parseStoredFluxInstance({ ...worldWith({ spec: mirrored }).instance })),
+    withDigest(digest),
+  );
+
+test("decide() goes back from a rebuilt image that failed, until the tag has a third digest", async () => {
+  const world = worldWith({ spec: mirrored, status: { lastAppliedRevision: "v2.8.0@sha256:0" } });
+  const kept: LastGood[] = [];
+  const store = { write: async (_: unknown, record: { readonly good: LastGood }) => void kept.push(record.good) };
+  await keepGood(world, mirroredTarget(first), store, signal);
+  const [good] = kept;
+  assert.ok(good !== undefined);
+  assert.deepEqual(good.digests, { [sourceImage]: first });
+  const { version, revision } = mirroredTarget(rebuilt).rendering;
+  const lastGood: LastGoodState = { kind: "known", good, failed: { ...failed, version, revision } };
+  const after = worldWith({ spec: mirrored, lastGood });
+  const digestAfter = (digest = ""): readonly unknown[] => {
+    const decision = decide(after, { kind: "found", catalogue: withDigest(digest) }, failedMs);
+    return [decision.kind, "rendering" in decision ? decision.rendering.images[0]?.digest : undefined];
+  };
+  assert.deepEqual(digestAfter(rebuilt), ["rollback", first]);
+  assert.deepEqual(digestAfter(third), ["upgrade", third]);
+});
+
 test("rollbackOf() stays back while nothing can be built", () => {
   const to = rollbackOf(worldWith({ lastGood: afterFailure, status: returned }), undefined, retryMs(failed));
   assert.equal(to?.rendering.version, "2.8.0");

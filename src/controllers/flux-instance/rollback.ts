@@ -98,7 +98,10 @@ export async function keepGood(
 }
 
 function lastGoodOf({ instance, generation }: World, { release, rendering, artifactRevision }: Target): LastGood {
-  const { version, revision } = rendering;
-  const origin = artifactRevision === undefined ? {} : { artifactRevision };
+  const { version, revision, digests } = rendering;
+  const origin = {
+    ...(artifactRevision === undefined ? {} : { artifactRevision }),
+    ...(digests === undefined ? {} : { digests }),
+  };
   return { spec: fieldsOf(instance["spec"]), release, version, revision, generation, ...origin };
 }

@@ -227,6 +227,16 @@ for (const { from, want } of [
   });
 }
 
+test("progressMessage() names the images that were rebuilt under the same tag", () => {
+  const image = { name: "source-controller", repository: "ghcr.io/fluxcd/source-controller", tag: "v1.9.4" } as const;
+  const recorded = { conditions: [], lastAppliedVersion: "2.9.0", components: [{ ...image, digest: "sha256:before" }] };
+  const digests = { "ghcr.io/fluxcd/source-controller:v1.9.4": digest };
+  assert.equal(
+    progressMessage(worldWith(recorded), targetOf("upgrade", { digests })),
+    "Applying rebuilt images of Flux 2.9.0: source-controller",
+  );
+});
+
 const applied = { inventory: entries, changed: true, sync: undefined, unattended: [] };
 const synced = says("Synced", "True", "SyncSucceeded", "all is ready") as Said & {
   type: "Synced";

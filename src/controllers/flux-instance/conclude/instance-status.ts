@@ -4,6 +4,7 @@ import { findCondition } from "../../../kube/conditions.ts";
 import type { Target } from "../../../render/target.ts";
 import type { WaitingPlan } from "../act/waiting-plan.ts";
 import type { Obstacle, TargetWithNews, Hold } from "../decision.ts";
+import { rebuiltImages } from "../applied-digests.ts";
 import { plannedImages } from "../plan.ts";
 import { goodDigest } from "../last-good.ts";
 import type { FluxInstanceStatus } from "../status.ts";
@@ -59,7 +60,8 @@ function isRetry({ recorded, generation }: World, { rendering }: Target): boolea
 }
 
 /** The message while `target` is applied, such as "Changing Flux from 2.8.3 to 2.9.4". */
-export function progressMessage({ recorded }: World, { rendering, artifactRevision }: Target): string {
+export function progressMessage(world: World, { rendering, artifactRevision }: Target): string {
+  const { recorded } = world;
   const from = recorded.lastAppliedVersion;
   if (from === undefined) return `Installing Flux ${rendering.version}`;
   if (
@@ -68,6 +70,9 @@ export function progressMessage({ recorded }: World, { rendering, artifactRevisi
     artifactRevision !== recorded.lastArtifactRevision
   )
     return `Applying Flux ${rendering.version} as artifact ${artifactRevision} has it`;
+  const rebuilt = rebuiltImages(rendering, world);
+  if (from === rendering.version && rebuilt.length > 0)
+    return `Applying rebuilt images of Flux ${rendering.version}: ${rebuilt.join(", ")}`;
   if (from === rendering.version) return `Applying a new configuration of Flux ${rendering.version}`;
   return `Changing Flux from ${from} to ${rendering.version}`;
 }

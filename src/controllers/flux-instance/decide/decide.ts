@@ -110,8 +110,13 @@ function candidateOf({ world, releases, wanted }: Question): TargetWithNews | Re
 function lastGoodCatalogue({ instance, lastGood }: World, releases: Releases): Catalogue | undefined {
   if (releases.good !== undefined) return releases.good;
   if (lastGood.kind !== "known" || !deepEqual(lastGood.good.spec, fieldsOf(instance["spec"]))) return undefined;
-  const { release, version, artifactRevision } = lastGood.good;
-  return { versions: [version], load: () => release, ...(artifactRevision === undefined ? {} : { artifactRevision }) };
+  const { release, version, artifactRevision, digests } = lastGood.good;
+  return {
+    versions: [version],
+    load: () => release,
+    ...(artifactRevision === undefined ? {} : { artifactRevision }),
+    ...(digests === undefined ? {} : { live: { resolved: digests } }),
+  };
 }
 
 /** The newest release is reported even when it cannot be used; while it is unknown, the one in status counts. */

@@ -53,7 +53,9 @@ function isRollingBack({ recorded }: World, failed: FailedAttempt): boolean {
 export function goodTarget(world: World, good: LastGood, latestVersion = good.version): Target | ReasonedError {
   return attempt(() => {
     const instance = canonicalInstance(parseStoredFluxInstance({ ...world.instance, spec: good.spec }));
-    return targetOfRelease(instance, good.release, { latestVersion, artifactRevision: good.artifactRevision });
+    const { release, artifactRevision, digests } = good;
+    const live = digests === undefined ? {} : { live: { resolved: digests } };
+    return targetOfRelease(instance, release, { latestVersion, artifactRevision, ...live });
   });
 }
 

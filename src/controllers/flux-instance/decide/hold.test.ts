@@ -65,8 +65,8 @@ function shortOf(decision: Decision): string {
 
 const plan = { from: "2.8.0", to: "2.8.1", revision: "v2.8.1@sha256:0", images: [], startedAt: "2026-05-01T11:00:00Z" };
 const { startedAt: _, ...waits } = plan;
-const image = { tag: "v1.0.0", digest: `sha256:${"0".repeat(64)}` };
-const older: Release = { ...both("2.8.1"), images: { "upstream-alpine": { "source-controller": image } } };
+const pinned = { tag: "v1.0.0", digest: `sha256:${"0".repeat(64)}` };
+const older: Release = { ...both("2.8.1"), images: { "upstream-alpine": { "source-controller": pinned } } };
 
 for (const { name, world, at = noon, known = running, want } of [
   { name: "lets an upgrade through without a policy", world: worldWith({}), want: "upgrade 2.8.1" },
@@ -146,6 +146,58 @@ for (const { name, world, at = noon, known = running, want } of [
   },
 ]) {
   test(`holdBack() ${name}`, () => assert.equal(shortOf(heldBack(world, at, known)), want));
+}
+
+const image = "ghcr.io/fluxcd/source-controller:v1.0.0";
+const [old, rebuilt] = [`sha256:${"0".repeat(64)}`, `sha256:${"1".repeat(64)}`];
+const component = { name: "source-controller", repository: "ghcr.io/fluxcd/source-controller", tag: "v1.0.0" };
+const live: Catalogue = { ...catalogue, live: { resolved: { [image]: rebuilt } } };
+const registry = { distribution: { ...spec.distribution, digests: "Registry" } };
+const runsAs = (parts: JsonObject): JsonObject => ({
+  ...applied,
+  lastAppliedVersion: "2.8.1",
+  components: [{ ...component, ...parts }],
+});
+
+for (const { name, parts, status, want } of [
+  {
+    name: "keeps a rebuilt image waiting while paused",
+    parts: { ...registry, upgrade: paused },
+    status: runsAs({ digest: old }),
+    want: [`upgrade 2.8.1, then 2.8.1`, old],
+  },
+  {
+    name: "lets a rebuilt image through without a policy",
+    parts: registry,
+    status: runsAs({ digest: old }),
+    want: ["upgrade 2.8.1", rebuilt],
+  },
+  {
+    name: "keeps nothing waiting where the image is the same",
+    parts: { ...registry, upgrade: paused },
+    status: runsAs({ digest: rebuilt }),
+    want: ["upgrade 2.8.1", rebuilt],
+  },
+  {
+    name: "takes another registry for a change of the spec",
+    parts: { ...registry, upgrade: paused },
+    status: runsAs({ digest: old, repository: "mirror.example/source-controller" }),
+    want: ["upgrade 2.8.1", rebuilt],
+  },
+  {
+    name: "takes the digests of the registry for another version waiting",
+    parts: { ...registry, upgrade: paused },
+    status: { ...runsAs({ digest: old }), lastAppliedVersion: "2.8.0" },
+    want: ["upgrade 2.8.0, then 2.8.1", old],
+  },
+]) {
+  test(`holdBack() ${name}`, () => {
+    const world = worldWith(parts, status);
+    const target = targetIn(world, live);
+    const held = holdBack(target, world, noon, running) ?? { kind: modeOf(world, target), ...target };
+    assert.ok("rendering" in held);
+    assert.deepEqual([shortOf(held), held.rendering.images[0]?.digest], want);
+  });
 }
 
 test("holdBack() settles when what runs is what the spec says for it", () => {

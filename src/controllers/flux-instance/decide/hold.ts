@@ -1,4 +1,5 @@
 import { upgradeGate } from "../../../api/upgrade-policy.ts";
+import type { LiveDigests } from "../../../distribution/images.ts";
 import type { Release } from "../../../distribution/release.ts";
 import { isSameRelease } from "../../../distribution/same-release.ts";
 import { renderInstance } from "../../../render/render-instance.ts";
@@ -6,6 +7,7 @@ import type { Target } from "../../../render/target.ts";
 import { attempt } from "../../../std/attempt.ts";
 import { ReasonedError } from "../../../std/errors.ts";
 import { type Hold, modeOf, type Decision, type Rollback, type TargetWithNews } from "../decision.ts";
+import { appliedDigests, rebuiltImages } from "../applied-digests.ts";
 import { hasBegun } from "../plan.ts";
 import type { Releases } from "../releases/releases.ts";
 import { runningVersion } from "../status.ts";
@@ -31,10 +33,9 @@ export function holdBack(
   const from = runningVersion(world.recorded);
   if (gate.kind === "open" || from === undefined || hasBegun(world.recorded.plan, candidate.rendering))
     return undefined;
-  const release = running(from);
-  if (release === undefined ? from === candidate.rendering.version : isSameRelease(release, candidate.release)) {
-    return undefined;
-  }
+  const release = running(from) ?? (from === candidate.rendering.version ? candidate.release : undefined);
+  const isSame = release !== undefined && isSameRelease(release, candidate.release);
+  if (isSame && rebuiltImages(candidate.rendering, world).length === 0) return undefined;
   const { problem: _, ...waiting } = candidate;
   const hold: Hold = { gate, waiting, from };
   if (release !== undefined) return stayWith(release, hold, world, nowMs);
@@ -42,7 +43,8 @@ export function holdBack(
 }
 
 function stayWith(release: Release, hold: Hold, world: World, nowMs: number): Decision {
-  const rendering = attempt(() => renderInstance(hold.waiting.spec, release, world.key));
+  const live = digestsThatRun(hold.waiting, world);
+  const rendering = attempt(() => renderInstance(hold.waiting.spec, release, world.key, live));
   if (rendering instanceof ReasonedError) {
     return { kind: "wait", hold, obstacle: { kind: "unbuildable", message: rendering.message } };
   }
@@ -65,10 +67,16 @@ export function stayDespite(
   const release = from === undefined ? undefined : running(from);
   if (release === undefined) return undefined;
   // Why the release that runs cannot be rendered is not reported: `problem` is.
-  const rendering = attempt(() => renderInstance(wanted.spec, release, world.key));
+  const live = digestsThatRun(wanted, world);
+  const rendering = attempt(() => renderInstance(wanted.spec, release, world.key, live));
   if (rendering instanceof ReasonedError || rendering.revision !== world.recorded.lastAppliedRevision) return undefined;
   const { artifactRevision: _, ...others } = wanted;
   return { ...others, ...artifactOf(world), release, rendering, problem };
+}
+
+/** What the registry says, but for images that run: those keep the digest with which they were applied. */
+function digestsThatRun({ live }: Target, world: World): LiveDigests | undefined {
+  return live && { ...live, resolved: { ...live.resolved, ...appliedDigests(world) } };
 }
 
 function artifactOf({ recorded: { lastArtifactRevision } }: World): { readonly artifactRevision?: string } {

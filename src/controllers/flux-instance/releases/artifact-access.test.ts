@@ -5,7 +5,7 @@ import type { CanonicalSpec } from "../../../api/spec.ts";
 import type { JsonObject, KubeObject } from "../../../kube/object.ts";
 import type { RegistryAccess } from "../../../oci/registry.ts";
 import { ReasonedError } from "../../../std/errors.ts";
-import { readArtifactAccess } from "./artifact-access.ts";
+import { readArtifactAccess, readImageAccess } from "./artifact-access.ts";
 
 const never = new AbortController().signal;
 const dockerConfig = '{"auths":{"example.com":{"auth":"dTpw"}}}';
@@ -19,13 +19,14 @@ function secret(type: string, data: { readonly [entry: string]: string }): JsonO
 async function accessWith(
   secrets: { readonly [name: string]: JsonObject },
   distribution: Partial<CanonicalSpec["distribution"]>,
+  read = readArtifactAccess,
 ): Promise<RegistryAccess> {
   const getOrUndefined = async (_: unknown, key: { readonly name: string }): Promise<KubeObject | undefined> => {
     const found = secrets[key.name];
     return found && { apiVersion: "v1", kind: "Secret", metadata: { name: key.name }, ...found };
   };
   const spec = specOf({ distribution });
-  return await readArtifactAccess(spec.distribution, "flux-system", { client: { getOrUndefined } }, never);
+  return await read(spec.distribution, "flux-system", { client: { getOrUndefined } }, never);
 }
 
 for (const { name, secrets = {}, distribution, want } of [
@@ -112,8 +113,74 @@ for (const { name, secrets = {}, distribution, want } of [
       assert.ok(error instanceof ReasonedError);
       assert.deepEqual(
         { reason: error.reason, retry: error.retry, message: error.message },
-        { reason: "ArtifactFailed", retry: "backoff", message: `Cannot reach the artifact: ${want}` },
+        { reason: "ArtifactFailed", retry: "backoff", message: `Cannot reach the registry: ${want}` },
       );
       return true;
     }));
+}
+
+const tls = { tls: secret("Opaque", { "ca.crt": "CA" }) };
+const pull = {
+  images: secret(dockerType, { ".dockerconfigjson": dockerConfig }),
+  artifact: secret(dockerType, { ".dockerconfigjson": "{}" }),
+};
+const ca = { artifactCertSecretRef: { name: "tls" } };
+
+for (const { name, secrets = tls, distribution, want } of [
+  { name: "is anonymous without Secrets", distribution: {}, want: { insecure: false } },
+  {
+    name: "shows the images' pull secret, and never the artifact's",
+    secrets: pull,
+    distribution: { imagePullSecret: "images", artifactPullSecret: "artifact" },
+    want: { insecure: false, dockerConfig },
+  },
+  {
+    name: "shows nothing where only the artifact has a pull secret",
+    secrets: pull,
+    distribution: { artifactPullSecret: "artifact" },
+    want: { insecure: false },
+  },
+  {
+    name: "trusts the artifact's CA at the artifact's host",
+    distribution: { ...ca, registry: "mirror.example/flux", artifact: "oci://mirror.example/manifests:v1" },
+    want: { insecure: false, ca: "CA" },
+  },
+  {
+    name: "does not trust the artifact's CA at another host",
+    distribution: { ...ca, registry: "mirror.example/flux", artifact: "oci://other.example/manifests:v1" },
+    want: { insecure: false },
+  },
+  {
+    name: "does not trust the artifact's CA at another port",
+    distribution: { ...ca, registry: "mirror.example/flux", artifact: "oci://mirror.example:5000/manifests:v1" },
+    want: { insecure: false },
+  },
+  {
+    name: "is plain HTTP only at the host where the artifact may be",
+    distribution: { artifactInsecure: true, registry: "fluxcd", artifact: "oci://mirror.example/manifests:v1" },
+    want: { insecure: false },
+  },
+  {
+    name: "knows Docker Hub by its names",
+    distribution: { artifactInsecure: true, registry: "fluxcd", artifact: "oci://index.docker.io/org/manifests:v1" },
+    want: { insecure: true },
+  },
+  {
+    name: "trusts the CA without an artifact where the spec asks for the registry's digests",
+    distribution: { ...ca, digests: "Registry" },
+    want: { insecure: false, ca: "CA" },
+  },
+  {
+    name: "uses neither CA nor plain HTTP where the registry is asked by itself",
+    distribution: { ...ca, artifactInsecure: true, digests: "RegistryIfReachable" },
+    want: { insecure: false },
+  },
+] satisfies readonly {
+  name: string;
+  secrets?: { [name: string]: JsonObject };
+  distribution: Partial<CanonicalSpec["distribution"]>;
+  want: RegistryAccess;
+}[]) {
+  test(`readImageAccess() ${name}`, async () =>
+    assert.deepEqual(await accessWith(secrets, distribution, readImageAccess), want));
 }

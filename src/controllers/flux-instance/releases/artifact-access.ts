@@ -3,13 +3,15 @@ import type { ApiClient } from "../../../client/api-client.ts";
 import { fieldsOf, textOf } from "../../../kube/fields.ts";
 import { secretKind } from "../../../kube/kinds.ts";
 import type { KubeObject } from "../../../kube/object.ts";
+import { apiHost, parseReference, referenceOfImage } from "../../../oci/reference.ts";
 import type { RegistryAccess } from "../../../oci/registry.ts";
+import { attempt } from "../../../std/attempt.ts";
 import { errorMessage, ReasonedError } from "../../../std/errors.ts";
 
-/** A Secret that the artifact's registry needs cannot be used. */
+/** A Secret that a registry of the spec needs cannot be used. */
 export class ArtifactAccessError extends ReasonedError {
   constructor(message: string, cause?: unknown) {
-    super({ reason: "ArtifactFailed", retry: "backoff", message: `Cannot reach the artifact: ${message}`, cause });
+    super({ reason: "ArtifactFailed", retry: "backoff", message: `Cannot reach the registry: ${message}`, cause });
   }
 }
 
@@ -30,6 +32,36 @@ export async function readArtifactAccess(
   const { artifactCertSecretRef: certificates, artifactInsecure: insecure } = distribution;
   const tls = certificates === undefined ? {} : await readTls({ namespace, name: certificates.name }, deps, signal);
   return { insecure, ...tls, ...(dockerConfig === undefined ? {} : { dockerConfig }) };
+}
+
+/**
+ * How the registry of the images is reached: with the pull secret that kubelets use. The certificates and `artifactInsecure` were given for the
+ * artifact's host: they are used for the same host or, without an artifact, where the spec asks for the registry's digests. Throws as
+ * `readArtifactAccess`.
+ */
+export async function readImageAccess(
+  distribution: Distribution,
+  namespace: string,
+  deps: Deps,
+  signal: AbortSignal,
+): Promise<RegistryAccess> {
+  const { artifactPullSecret: _, artifactCertSecretRef, artifactInsecure, ...others } = distribution;
+  const transport = sharesTransport(distribution)
+    ? { artifactInsecure, ...(artifactCertSecretRef === undefined ? {} : { artifactCertSecretRef }) }
+    : { artifactInsecure: false };
+  return await readArtifactAccess({ ...others, ...transport }, namespace, deps, signal);
+}
+
+function sharesTransport({ artifact, registry, digests }: Distribution): boolean {
+  if (artifact === undefined) return digests === "Registry";
+  const host = hostOf(artifact);
+  return host !== undefined && host === hostOf(referenceOfImage(`${registry}/image`));
+}
+
+/** Undefined for a reference that cannot be read, which the look reports. */
+function hostOf(reference: string): string | undefined {
+  const parsed = attempt(() => parseReference(reference));
+  return parsed instanceof Error ? undefined : apiHost(parsed.host);
 }
 
 type Place = { readonly namespace: string; readonly name: string };

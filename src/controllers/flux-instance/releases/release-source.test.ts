@@ -2,14 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { artifactFiles } from "../../../../test/support/artifact-of.ts";
 import { base as nextMinor } from "../../../../test/support/next-minor.ts";
+import { releaseOf } from "../../../../test/support/small-release.ts";
 import { tarGzOf } from "../../../../test/support/tarball.ts";
 import { createTestLog } from "../../../../test/support/test-log.ts";
 import { canonicalInstance } from "../../../api/canonical.ts";
 import { parseStoredFluxInstance } from "../../../api/flux-instance.ts";
 import { fluxInstance, instanceAnnotations } from "../../../api/names.ts";
 import type { JsonObject } from "../../../kube/object.ts";
+import { parseReference } from "../../../oci/reference.ts";
 import { RegistryError } from "../../../oci/registry-error.ts";
-import { targetOf } from "../../../render/target.ts";
+import { targetOf, type Catalogue } from "../../../render/target.ts";
 import { ReasonedError } from "../../../std/errors.ts";
 import { worldOf, type World } from "../world.ts";
 import { ReleaseSource } from "./release-source.ts";
@@ -304,4 +306,190 @@ test("find() says which release could not be read when somebody loads another on
   const releases = await source.find(worldWith({ distribution: { version: "2.10.0" } }), never);
   assert.ok(releases.kind === "found");
   assert.throws(() => releases.catalogue.load("2.10.1"), ReasonedError);
+});
+
+const mirror = "mirror.example/flux/source-controller:v1.0.0";
+const small: Catalogue = { versions: ["2.10.0"], load: releaseOf };
+const [digestA, digestB] = ["a", "b"].map((digit) => `sha256:${digit.repeat(64)}`);
+const fromRegistry = { artifact: "", registry: "mirror.example/flux", digests: "Registry" };
+
+/** A registry of images by digest or failure, and a source of embedded releases with images in it. */
+function imagesOf(answer: string | ReasonedError | undefined, embeddedReleases = small) {
+  const registry = { answer };
+  const said: string[] = [];
+  const source = new ReleaseSource({
+    embedded: embeddedReleases,
+    jitter: 0.05,
+    registry: {
+      resolve: async (asked, { timeoutMs }) => {
+        parseReference(asked);
+        said.push(`${asked.replace("oci://", "")} within ${timeoutMs} ms`);
+        if (registry.answer instanceof ReasonedError) throw registry.answer;
+        return { digest: registry.answer ?? "", mediaType: "application/vnd.oci.image.index.v1+json" };
+      },
+      fetch: () => Promise.reject(new Error("there is no artifact")),
+    },
+    client: { getOrUndefined: async () => undefined },
+    polls: {
+      addAfter: (_, ms) => void said.push(`poll in ${ms} ms`),
+      retry: (_, atLeastMs) => {
+        said.push(`try again after ${atLeastMs} ms`);
+        return 0;
+      },
+      forget: () => undefined,
+    },
+    random: () => 0.5,
+    onChange: (_, moved) => void said.push(moved ? "moved" : "changed"),
+  });
+  return { registry, source, heard: () => said.splice(0) };
+}
+
+/** What is known of the images, and what is not. */
+function digestsIn(releases: Releases): JsonObject {
+  const problem = releases.problem === undefined ? {} : { problem: releases.problem.reason };
+  if (releases.kind === "none") return { kind: "none", ...problem };
+  const { resolved = {}, trouble } = releases.catalogue.live ?? {};
+  return { resolved: { ...resolved }, ...problem, ...(trouble === undefined ? {} : { trouble }) };
+}
+
+const running = (world: World): World => {
+  const [repository = "", tag = ""] = mirror.split(":");
+  const components = [{ name: "source-controller", repository, tag, digest: digestA ?? "" }];
+  return { ...world, recorded: { ...world.recorded, lastAppliedVersion: "2.10.0", components } };
+};
+
+for (const { name, distribution, want } of [
+  {
+    name: "of every image where the user asks for it",
+    distribution: fromRegistry,
+    want: { found: { resolved: { [mirror]: digestA } }, heard: [`${mirror} within 30000 ms`, "poll in 600000 ms"] },
+  },
+  {
+    name: "of a mirror whose variant is not known, and waits less for it",
+    distribution: { ...fromRegistry, digests: null },
+    want: { found: { resolved: { [mirror]: digestA } }, heard: [`${mirror} within 5000 ms`, "poll in 600000 ms"] },
+  },
+  {
+    name: "of nothing where the release's digests are wanted",
+    distribution: { ...fromRegistry, digests: "Catalog" },
+    want: { found: { resolved: {} }, heard: [] },
+  },
+  {
+    name: "of nothing where nothing may be downloaded",
+    distribution: { registry: fromRegistry.registry, artifact: "", source: "Embedded" },
+    want: { found: { resolved: {} }, heard: [] },
+  },
+  {
+    name: "of nothing where the variant is known",
+    distribution: { ...fromRegistry, digests: null, variant: "upstream-alpine" },
+    want: { found: { resolved: {} }, heard: [] },
+  },
+]) {
+  test(`find() asks for the digest ${name}`, async () => {
+    const { source, heard } = imagesOf(digestA);
+    const { digests, ...others } = { digests: null, ...distribution };
+    const world = worldWith({ distribution: digests === null ? others : { ...others, digests } });
+    assert.deepEqual(digestsIn(await source.find(world, never)), want.found);
+    assert.deepEqual(heard(), want.heard);
+    assert.deepEqual(digestsIn(await source.find(world, never)), want.found);
+    assert.deepEqual(heard(), []);
+  });
+}
+
+for (const { name, world, want } of [
+  {
+    name: "has no releases where the user asks for it and nothing is known",
+    world: worldWith({ distribution: fromRegistry }),
+    want: { kind: "none", problem: "ArtifactFailed" },
+  },
+  {
+    name: "has the digests that run where the user asks for it",
+    world: running(worldWith({ distribution: fromRegistry })),
+    want: {
+      resolved: { [mirror]: digestA },
+      problem: "ArtifactFailed",
+      trouble: "Cannot resolve: nobody listens; see spec.distribution.registry",
+    },
+  },
+  {
+    name: "goes on without digests where nobody asks for it",
+    world: worldWith({ distribution: { artifact: "", registry: fromRegistry.registry } }),
+    want: { resolved: {}, trouble: "Cannot resolve: nobody listens; see spec.distribution.registry" },
+  },
+]) {
+  test(`find() ${name} while the registry is away, and tries again`, async () => {
+    const { source, heard } = imagesOf(unreachable);
+    assert.deepEqual(digestsIn(await source.find(world, never)), want);
+    assert.deepEqual(heard().slice(1), ["try again after 0 ms"]);
+  });
+}
+
+test("poll() asks once while nothing is new, and wakes the instance when a tag has another digest", async () => {
+  const { source, registry, heard } = imagesOf(digestA);
+  const world = worldWith({ distribution: fromRegistry });
+  await source.find(world, never);
+  heard();
+  assert.deepEqual(await source.poll(key, log, never), { kind: "settled", recheckMs: 600_000 });
+  assert.deepEqual(heard(), [`${mirror} within 30000 ms`]);
+  registry.answer = digestB;
+  assert.deepEqual(await source.poll(key, log, never), { kind: "settled", recheckMs: 600_000 });
+  assert.deepEqual(heard(), [`${mirror} within 30000 ms`, "moved"]);
+  assert.deepEqual(digestsIn(await source.find(world, never)), { resolved: { [mirror]: digestB } });
+});
+
+test("poll() keeps the digests while the registry is away, and tells once that it is and once that it is back", async () => {
+  const { source, registry, heard } = imagesOf(digestA);
+  const world = worldWith({ distribution: fromRegistry });
+  await source.find(world, never);
+  registry.answer = limited;
+  const failed = { kind: "failed", retry: { kind: "backoff", atLeastMs: 90_000, atMostMs: 600_000 } } as const;
+  heard();
+  assert.deepEqual([await source.poll(key, log, never), await source.poll(key, log, never)], [failed, failed]);
+  assert.deepEqual(
+    heard().filter((said) => !said.includes("within")),
+    ["changed"],
+  );
+  const trouble = "Cannot resolve: limits";
+  const kept = { resolved: { [mirror]: digestA }, problem: "ArtifactFailed", trouble };
+  assert.deepEqual(digestsIn(await source.find(world, never)), kept);
+  registry.answer = digestA;
+  await source.poll(key, log, never);
+  assert.deepEqual(heard().at(-1), "changed");
+  assert.deepEqual(digestsIn(await source.find(world, never)), { resolved: { [mirror]: digestA } });
+});
+
+const imageOf = (tag: string) => `mirror.example/flux/source-controller:${tag}`;
+
+/** Releases whose images have the version as tag. */
+const tagged: Catalogue = {
+  versions: ["2.10.0", "2.10.1"],
+  load: (version) => JSON.parse(JSON.stringify(releaseOf(version)).replace(":v1.0.0", `:${version}`)),
+};
+
+test("find() asks also for the images of the version that runs, so that the upgrade policy can stay with it", async () => {
+  const { source } = imagesOf(digestA, tagged);
+  const world = worldWith({ distribution: fromRegistry });
+  const recorded = { ...world.recorded, lastAppliedVersion: "2.10.0" };
+  const releases = await source.find({ ...world, recorded }, never);
+  assert.deepEqual(digestsIn(releases), { resolved: { [imageOf("2.10.1")]: digestA, [imageOf("2.10.0")]: digestA } });
+});
+
+test("find() has no releases while the registry lacks an image of the version that is wanted", async () => {
+  const { source, registry } = imagesOf(digestA, tagged);
+  registry.answer = new RegistryError({ kind: "not-found", message: "Cannot resolve: not there" });
+  const world = worldWith({ distribution: fromRegistry });
+  const components = [{ repository: imageOf("").slice(0, -1), tag: "2.10.0", digest: digestA ?? "" }];
+  const recorded = { ...world.recorded, lastAppliedVersion: "2.10.0", components };
+  assert.deepEqual(digestsIn(await source.find({ ...world, recorded }, never)), {
+    kind: "none",
+    problem: "ArtifactFailed",
+  });
+});
+
+test("find() says that an image name which is none cannot work, and names the field", async () => {
+  const { source, heard } = imagesOf(digestA);
+  const releases = await source.find(worldWith({ distribution: { ...fromRegistry, registry: "MIRROR/Flux" } }), never);
+  assert.deepEqual(digestsIn(releases), { kind: "none", problem: "BuildFailed" });
+  assert.match(releases.problem?.message ?? "", /MIRROR\/Flux.*; correct spec\.distribution\.registry$/);
+  assert.deepEqual(heard(), []);
 });

@@ -1,4 +1,4 @@
-import type { CanonicalSpec } from "../../../api/spec.ts";
+import type { ResolvedDigests } from "../../../distribution/images.ts";
 import type { ObjectKey } from "../../../kube/object.ts";
 import { RegistryError } from "../../../oci/registry-error.ts";
 import type { Catalogue, Target } from "../../../render/target.ts";
@@ -8,37 +8,32 @@ import type { WorkQueue } from "../../../runtime/work-queue.ts";
 import { withSpread, type Random } from "../../../std/backoff.ts";
 import { ReasonedError } from "../../../std/errors.ts";
 import { canonicalJson } from "../../../std/json.ts";
+import { appliedDigests } from "../applied-digests.ts";
 import type { World } from "../world.ts";
-import { lookAtArtifact, type ArtifactLook, type LookDeps } from "./artifact-look.ts";
+import type { LookDeps } from "./artifact-look.ts";
 import type { CachedArtifact } from "./cached-artifact.ts";
+import { isComplete } from "./image-look.ts";
+import { logLook } from "./look-log.ts";
+import { lookAt, newsOf, problemsOf, type Look, type LookRequest } from "./look.ts";
 import type { Releases } from "./releases.ts";
 
-/** `embedded` are the releases of an instance without an artifact; the registry is asked only for the others. */
+/** `embedded` are the releases of an instance without an artifact. */
 export type ReleaseSourceDeps = LookDeps & {
   readonly embedded: Catalogue;
-  /** The queue of instances whose artifact is to be polled; its worker calls `poll`. */
+  /** The queue of instances for which a registry is polled; its worker calls `poll`. */
   readonly polls: Pick<WorkQueue, "addAfter" | "retry" | "forget">;
   readonly random: Random;
   /** The time between two looks varies by this fraction of itself. */
   readonly jitter: number;
-  /** Called when a poll has another result than the look before; `moved` when the digest is another one. */
+  /** Called when a poll has another result than the look before; `moved` when a digest is another one. */
   readonly onChange: (key: ObjectKey, moved: boolean) => void;
 };
 
-type ArtifactSpec = CanonicalSpec["distribution"] & { readonly artifact: string };
-
-/** What is asked of the source. An equal request is answered from what the last look found. */
-type ArtifactRequest = {
-  readonly key: ObjectKey;
-  readonly distribution: ArtifactSpec;
-  /** Undefined: the artifact is not polled. */
-  readonly everyMs: number | undefined;
-  readonly requestedAt: string | undefined;
-};
-
 type State = {
-  readonly request: ArtifactRequest;
-  readonly look: ArtifactLook;
+  readonly request: LookRequest;
+  readonly look: Look;
+  /** The digests with which the images ran when the request was made. */
+  readonly applied: ResolvedDigests;
   /** What the last successful reconcile chose from, and the version. */
   readonly good?: CachedArtifact;
   readonly appliedVersion: string | undefined;
@@ -48,8 +43,9 @@ type State = {
 
 /**
  * Where the releases for an instance come from: embedded, or an artifact whose digest is asked for every now and then, and which is pulled when
- * that is new. What was pulled stays in memory, so that an unavailable registry delays nothing: a reconcile waits only for the first look of a
- * request, all others are made by `poll`. Bounded by the number of instances.
+ * that is new; and where the digests of its images come from, if that is the registry. What was found stays in memory, so that an unavailable
+ * registry delays nothing: a reconcile waits only for the first look of a request, all others are made by `poll`. Bounded by the number of
+ * instances.
  */
 export class ReleaseSource {
   readonly #deps: ReleaseSourceDeps;
@@ -61,7 +57,7 @@ export class ReleaseSource {
 
   /** The releases for the instance as it is now. Throws only the signal's reason, and errors that are bugs. */
   async find(world: World, signal: AbortSignal): Promise<Releases> {
-    const { embedded, polls, random, jitter } = this.#deps;
+    const { embedded } = this.#deps;
     const request = requestOf(world);
     if (request === undefined) {
       this.rest(world.key);
@@ -72,24 +68,34 @@ export class ReleaseSource {
     if (before?.active === true && sameRequest(before.request, request)) return releasesOf(before, embedded);
     const appliedVersion = world.recorded.lastAppliedVersion;
     const cached = before === undefined ? [] : cachedOf(before);
-    const look = await lookAtArtifact({ ...request, appliedVersion, cached }, this.#deps, signal);
-    const state = { ...before, request, look, appliedVersion, active: true };
+    const applied = appliedDigests(world);
+    const wanted = { request, appliedVersion, cached, applied, before: before?.look, isAwaited: true };
+    const look = await lookAt(wanted, this.#deps, signal);
+    const state = { ...before, request, look, applied, appliedVersion, active: true };
     this.#states.set(id, state);
-    if (look.kind === "found") {
-      polls.forget(world.key);
-      if (request.everyMs !== undefined) polls.addAfter(world.key, withSpread(request.everyMs, jitter, random));
-    } else if (look.problem.retry === "backoff") polls.retry(world.key, retryAfterMs(look.problem));
+    this.#schedule(request, look);
     return releasesOf(state, embedded);
+  }
+
+  #schedule({ key, everyMs }: LookRequest, look: Look): void {
+    const { polls, random, jitter } = this.#deps;
+    const problems = problemsOf(look);
+    if (problems.length === 0) {
+      polls.forget(key);
+      if (everyMs !== undefined) polls.addAfter(key, withSpread(everyMs, jitter, random));
+    } else if (problems.some(({ retry }) => retry === "backoff")) polls.retry(key, retryAfterMs(problems));
   }
 
   /** Records that a reconcile with `target` was successful. */
   applied(key: ObjectKey, { rendering, artifactRevision }: Target): void {
     const state = this.#states.get(idOf(key));
     if (state === undefined) return;
-    if (artifactRevision === undefined) return this.forget(key);
-    const good = cachedOf(state).find(({ digest }) => digest === artifactRevision);
+    if (!state.active) return this.forget(key);
+    const { good: before, ...others } = state;
+    const cached = cachedOf(state).find(({ digest }) => digest === artifactRevision);
+    const good = artifactRevision === undefined ? undefined : (cached ?? before);
     const appliedVersion = rendering.version;
-    this.#states.set(idOf(key), { ...state, appliedVersion, ...(good === undefined ? {} : { good }) });
+    this.#states.set(idOf(key), { ...others, appliedVersion, ...(good === undefined ? {} : { good }) });
   }
 
   /** Stops polling for `key` until its releases are asked for again. */
@@ -103,93 +109,96 @@ export class ReleaseSource {
     this.#states.delete(idOf(key));
   }
 
-  /** Asks for the artifact's digest, and pulls a new one. Resolves to when the next poll is due. */
+  /** Asks for the digests of the artifact and the images, and pulls a new artifact. Resolves to when the next poll is due. */
   async poll(key: ObjectKey, log: Logger, signal: AbortSignal): Promise<Outcome> {
     const before = this.#states.get(idOf(key));
     if (before?.active !== true) return { kind: "settled" };
-    const { request, appliedVersion } = before;
-    const rejected = before.look.kind === "failed" ? before.look.rejected : undefined;
+    const { request, appliedVersion, applied } = before;
     const wanted = {
-      ...request,
+      request,
       appliedVersion,
+      applied,
       cached: cachedOf(before),
-      ...(rejected === undefined ? {} : { rejected }),
+      before: before.look,
+      isAwaited: false,
     };
-    const look = await lookAtArtifact(wanted, this.#deps, signal);
+    const look = await lookAt(wanted, this.#deps, signal);
     const now = this.#states.get(idOf(key));
     // A reconcile has made another request meanwhile, and its own look.
     if (now?.active !== true || now.request !== request) return { kind: "settled" };
     this.#states.set(idOf(key), { ...now, look });
-    const moved = look.artifact?.digest !== before.look.artifact?.digest;
-    const isNews = moved || messageOf(look) !== messageOf(before.look);
-    if (isNews) this.#deps.onChange(key, moved);
-    logLook(look, request, isNews, log);
+    const news = newsOf(before.look, look);
+    if (news.artifact || news.images) this.#deps.onChange(key, news.moved);
+    logLook(look, request, news, log);
     return outcomeOf(look, request.everyMs);
   }
 }
 
-function logLook(look: ArtifactLook, { distribution }: ArtifactRequest, isNews: boolean, log: Logger): void {
-  const { artifact } = distribution;
-  if (look.kind === "found") {
-    const fields = { artifact, digest: look.artifact.digest };
-    if (isNews) log.info("Artifact changed", fields);
-    else log.debug("Artifact unchanged", fields);
-    return;
-  }
-  const fields = { artifact, reason: look.problem.reason, next: "retry", error: look.problem.message };
-  if (isNews) log.error("Artifact cannot be used", fields);
-  else log.debug("Artifact cannot be used", fields);
-}
-
-function outcomeOf(look: ArtifactLook, everyMs: number | undefined): Outcome {
-  if (look.kind === "found") return { kind: "settled", ...(everyMs === undefined ? {} : { recheckMs: everyMs }) };
-  if (look.problem.retry === "on-change") {
+function outcomeOf(look: Look, everyMs: number | undefined): Outcome {
+  const problems = problemsOf(look);
+  if (problems.length === 0) return { kind: "settled", ...(everyMs === undefined ? {} : { recheckMs: everyMs }) };
+  if (problems.every(({ retry }) => retry === "on-change")) {
     return { kind: "failed", retry: everyMs === undefined ? { kind: "on-change" } : { kind: "after", ms: everyMs } };
   }
   const atMost = everyMs === undefined ? {} : { atMostMs: everyMs };
-  return { kind: "failed", retry: { kind: "backoff", atLeastMs: retryAfterMs(look.problem), ...atMost } };
+  return { kind: "failed", retry: { kind: "backoff", atLeastMs: retryAfterMs(problems), ...atMost } };
 }
 
 /** The newest first. */
 function cachedOf({ look, good }: State): readonly CachedArtifact[] {
-  return [look?.artifact, good].filter((artifact) => artifact !== undefined);
+  return [look.artifact?.artifact, good].filter((artifact) => artifact !== undefined);
 }
 
-function releasesOf({ look, good }: State, { versions: known }: Catalogue): Releases {
-  const fallback = good === undefined || good === look.artifact ? {} : { good: good.catalogue(known) };
-  if (look.kind === "found") return { kind: "found", catalogue: look.artifact.catalogue(known), ...fallback };
-  const { artifact, problem } = look;
+function releasesOf(state: State, embedded: Catalogue): Releases {
+  const { images } = state.look;
+  const releases = withoutDigests(state, embedded);
+  if (images === undefined) return releases;
+  const { live, problem } = images;
+  const good = releases.good === undefined ? {} : { good: { ...releases.good, live } };
+  if (releases.kind === "none") return { ...releases, ...good };
+  const found = { ...releases, ...good, catalogue: { ...releases.catalogue, live } };
+  if (problem === undefined) return found;
+  if (isComplete(images)) return { problem, ...found };
+  // The render room says of an image that it is not pinned, and why. Where the user asks for the registry's digests, nothing else will do.
+  return state.request.distribution.digests === "Registry" ? { kind: "none", problem, ...good } : found;
+}
+
+function withoutDigests({ look, good }: State, embedded: Catalogue): Releases {
+  if (look.artifact === undefined) return { kind: "found", catalogue: embedded };
+  const { versions: known } = embedded;
+  const fallback = good === undefined || good === look.artifact.artifact ? {} : { good: good.catalogue(known) };
+  if (look.artifact.kind === "found") {
+    return { kind: "found", catalogue: look.artifact.artifact.catalogue(known), ...fallback };
+  }
+  const { artifact, problem } = look.artifact;
   if (artifact === undefined) return { kind: "none", problem, ...fallback };
   return { kind: "found", catalogue: artifact.catalogue(known), problem, ...fallback };
 }
 
-/** Undefined for an instance that uses no artifact, or that is not reconciled. */
-function requestOf({ key, instance, settings, desired, ownNamespace }: World): ArtifactRequest | undefined {
+/** Undefined for an instance for which no registry is asked, or that is not reconciled. */
+function requestOf({ key, instance, settings, desired, ownNamespace }: World): LookRequest | undefined {
   if (key.namespace !== ownNamespace || settings.reconcile === "disabled") return undefined;
   if (instance.metadata.deletionTimestamp !== undefined) return undefined;
   // `decide` reports what is wrong with the spec.
   if (desired instanceof ReasonedError) return undefined;
-  const { distribution } = desired.spec;
-  const { artifact } = distribution;
-  if (artifact === undefined) return undefined;
+  const { distribution, components } = desired.spec;
+  if (distribution.artifact === undefined && distribution.digests === "Catalog") return undefined;
   const everyMs = settings.reconcileArtifactEveryMs ?? settings.reconcileEveryMs;
-  return { key, distribution: { ...distribution, artifact }, everyMs, requestedAt: settings.requestedAt };
+  return { key, distribution, components, everyMs, requestedAt: settings.requestedAt };
 }
 
-function sameRequest(left: ArtifactRequest, right: ArtifactRequest): boolean {
+function sameRequest(left: LookRequest, right: LookRequest): boolean {
   return textOf(left) === textOf(right);
 }
 
-function textOf({ distribution, everyMs = 0, requestedAt = "" }: ArtifactRequest): string {
-  return canonicalJson({ distribution: JSON.stringify(distribution), everyMs, requestedAt });
+/** Components count only where their images are asked for. */
+function textOf({ distribution, components, everyMs = 0, requestedAt = "" }: LookRequest): string {
+  const images = distribution.digests === "Catalog" ? [] : components;
+  return canonicalJson({ distribution: JSON.stringify(distribution), images: [...images], everyMs, requestedAt });
 }
 
-function messageOf(look: ArtifactLook): string | undefined {
-  return look.kind === "found" ? undefined : look.problem.message;
-}
-
-function retryAfterMs(problem: ReasonedError): number {
-  return problem instanceof RegistryError ? (problem.retryAfterMs ?? 0) : 0;
+function retryAfterMs(problems: readonly ReasonedError[]): number {
+  return Math.max(...problems.map((problem) => (problem instanceof RegistryError ? (problem.retryAfterMs ?? 0) : 0)));
 }
 
 function idOf({ namespace, name }: ObjectKey): string {
