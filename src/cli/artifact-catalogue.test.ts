@@ -98,7 +98,7 @@ for (const { name, args, env = {}, want } of [
   {
     name: "an address with credentials, which it does not repeat",
     args: ["--distribution", secret],
-    want: /^error: --distribution: Cannot read the artifact address "oci:\/\/\.\.\.": credentials belong in a pull secret/,
+    want: /^error: --distribution: Cannot read the OCI address "oci:\/\/\.\.\.": credentials belong in a pull secret/,
   },
   {
     name: "a Docker configuration that is no JSON",

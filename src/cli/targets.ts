@@ -5,6 +5,8 @@ import type { ObjectKey } from "../kube/object.ts";
 import { targetOf, type Catalogue, type Target } from "../render/target.ts";
 import { ReasonedError } from "../std/errors.ts";
 import { InputError, type WrittenInstance } from "./input.ts";
+import { withLiveDigests } from "./live-digests.ts";
+import type { Terminal } from "./terminal.ts";
 
 /** The target of one FluxInstance. */
 export type InstanceTarget = Target & {
@@ -16,14 +18,23 @@ export type InstanceTarget = Target & {
   readonly suspended: boolean;
 };
 
-/** Builds all instances, as the controller does. Throws an InputError for each that cannot be built, and an AggregateError of several. */
-export function buildTargets(instances: readonly WrittenInstance[], catalogue: Catalogue): readonly InstanceTarget[] {
+/**
+ * Builds all instances, as the controller does; the registry of the images is asked where a spec wants its digests. Throws an InputError for
+ * each that cannot be built, and an AggregateError of several.
+ */
+export async function buildTargets(
+  instances: readonly WrittenInstance[],
+  catalogue: Catalogue,
+  terminal: Pick<Terminal, "env">,
+  signal: AbortSignal,
+): Promise<readonly InstanceTarget[]> {
   const targets: InstanceTarget[] = [];
   const refusals: InputError[] = [];
   for (const instance of instances) {
     try {
-      targets.push(buildTarget(instance, catalogue));
+      targets.push(await buildTarget(instance, catalogue, terminal, signal));
     } catch (error) {
+      signal.throwIfAborted();
       if (!(error instanceof ReasonedError)) throw error;
       refusals.push(refusalOf(instance, error));
     }
@@ -33,11 +44,17 @@ export function buildTargets(instances: readonly WrittenInstance[], catalogue: C
   return targets;
 }
 
-function buildTarget({ source, document }: WrittenInstance, catalogue: Catalogue): InstanceTarget {
+async function buildTarget(
+  { source, document }: WrittenInstance,
+  catalogue: Catalogue,
+  terminal: Pick<Terminal, "env">,
+  signal: AbortSignal,
+): Promise<InstanceTarget> {
   const instance = parseFluxInstance(document);
+  const canonical = canonicalInstance(instance);
   const { metadata } = instance;
   const { reconcile, warnings } = readAnnotations(metadata.annotations);
-  const target = targetOf(canonicalInstance(instance), catalogue);
+  const target = targetOf(canonical, await withLiveDigests(canonical, catalogue, terminal, signal));
   const { artifact } = target.spec.distribution;
   const isRead = artifact === undefined || catalogue.known !== undefined;
   const unread = `spec.distribution.artifact is not read here, the embedded releases are: for those of the artifact add --distribution ${artifact}`;

@@ -15,7 +15,7 @@ export async function buildInstances(
   signal: AbortSignal,
 ): Promise<number> {
   const instances = await readInstances(options, terminal, signal);
-  const targets = buildTargets(instances, await openCatalogue(options, terminal, signal));
+  const targets = await buildTargets(instances, await openCatalogue(options, terminal, signal), terminal, signal);
   for (const { source, warnings, rendering } of targets) {
     printWarnings(source, warnings, terminal);
     printReport(source, rendering, terminal);
