@@ -24,6 +24,9 @@ const unknown = {
   suspended: "False",
   registry: "",
   revision: "",
+  version: "",
+  latest_version: "",
+  up_to_date: "Unknown",
 };
 
 for (const { name, instance, want } of [
@@ -36,6 +39,8 @@ for (const { name, instance, want } of [
         spec: { distribution: { registry: "ghcr.io/fluxcd" } },
         status: {
           lastAppliedRevision: "v2.9.0@sha256:1",
+          lastAppliedVersion: "2.9.0",
+          latestVersion: "2.9.4",
           conditions: [
             { type: "UpToDate", status: "False", reason: "NewVersionAvailable" },
             { type: "Ready", status: "True", reason: "ReconciliationSucceeded" },
@@ -48,6 +53,9 @@ for (const { name, instance, want } of [
       reason: "ReconciliationSucceeded",
       registry: "ghcr.io/fluxcd",
       revision: "v2.9.0@sha256:1",
+      version: "2.9.0",
+      latest_version: "2.9.4",
+      up_to_date: "False",
     },
   },
   ...[

@@ -1,4 +1,5 @@
 import { instanceAnnotations } from "../api/names.ts";
+import { conditionTypes } from "../api/reasons.ts";
 import { fieldsOf, listOf, textOf } from "../kube/fields.ts";
 import type { KubeObject } from "../kube/object.ts";
 import type { Informer } from "../runtime/informer.ts";
@@ -13,14 +14,30 @@ type Label =
   | "reason"
   | "suspended"
   | "registry"
-  | "revision";
+  | "revision"
+  | "version"
+  | "latest_version"
+  | "up_to_date";
 
-/** `flux_instance_info` in the Go operator's labels, made from what the watch knows at each scrape. */
+/** `flux_instance_info` in the Go operator's labels and three of ours, made from what the watch knows at each scrape. */
 export function instanceMetric(instances: Pick<Informer, "list">): StateMetric<Label> {
   return {
     name: "flux_instance_info",
     help: "The current status of a FluxInstance.",
-    labels: ["uid", "kind", "name", "exported_namespace", "ready", "reason", "suspended", "registry", "revision"],
+    labels: [
+      "uid",
+      "kind",
+      "name",
+      "exported_namespace",
+      "ready",
+      "reason",
+      "suspended",
+      "registry",
+      "revision",
+      "version",
+      "latest_version",
+      "up_to_date",
+    ],
     rows: () => instances.list().map(rowOf),
   };
 }
@@ -43,9 +60,9 @@ export function watchMetric(
 function rowOf(instance: KubeObject): { readonly [label in Label]: string } {
   const { uid = "", name, namespace = "", annotations = {} } = instance.metadata;
   const status = fieldsOf(instance["status"]);
-  const ready = listOf(status["conditions"])
-    .map(fieldsOf)
-    .find((condition) => condition["type"] === "Ready");
+  const conditions = listOf(status["conditions"]).map(fieldsOf);
+  const ready = conditions.find((condition) => condition["type"] === conditionTypes.ready);
+  const upToDate = conditions.find((condition) => condition["type"] === conditionTypes.upToDate);
   const suspended = annotations[instanceAnnotations.reconcile]?.trim().toLowerCase() === "disabled";
   return {
     uid,
@@ -57,5 +74,8 @@ function rowOf(instance: KubeObject): { readonly [label in Label]: string } {
     suspended: suspended ? "True" : "False",
     registry: textOf(fieldsOf(fieldsOf(instance["spec"])["distribution"])["registry"]),
     revision: textOf(status["lastAppliedRevision"]),
+    version: textOf(status["lastAppliedVersion"]),
+    latest_version: textOf(status["latestVersion"]),
+    up_to_date: upToDate === undefined ? "Unknown" : textOf(upToDate["status"]),
   };
 }
