@@ -360,7 +360,10 @@ describe("a FluxInstance with a mirror whose variant is not known", () => {
     const told = condition(instance, "UpToDate") ?? "";
     const beginning = `True/UpToDate: Version ${version} is the latest; images are not pinned by digest: registry 127.0.0.1:1/flux is not a known one: set spec.distribution.variant to what it mirrors (Cannot resolve oci://127.0.0.1:1/flux/source-controller:`;
     assert.equal(told.slice(0, beginning.length), beginning);
-    assert.match(told, /: no server listens at 127\.0\.0\.1:1; see spec\.distribution\.registry; likewise /);
+    assert.match(
+      told,
+      /: no server listens at 127\.0\.0\.1:1; see spec\.distribution\.registry, and artifactCertSecretRef for a CA; likewise /,
+    );
     assert.ok(told.endsWith(` (${components.join(", ")})`), told);
   });
 

@@ -70,14 +70,21 @@ export const distributionSchema = fields("Which Flux to install and where its im
   ),
   artifactPullSecret: optional(secretName("Secret of type dockerconfigjson with which the artifact is pulled.")),
   artifactCertSecretRef: optional(
-    secretRef("Secret with the registry's CA (ca.crt) and a client certificate (tls.crt, tls.key)."),
+    secretRef(
+      "Secret with the CA (ca.crt) and a client certificate (tls.crt, tls.key) for the artifact's host; without an artifact, for the registry of digests: Registry.",
+    ),
   ),
-  artifactInsecure: optional(flag("Pull the artifact over plain HTTP.", { absent: "false" })),
+  artifactInsecure: optional(
+    flag(
+      "Reach the artifact's host over plain HTTP; without an artifact, the registry of digests: Registry. Kubelets have settings of their own.",
+      { absent: "false" },
+    ),
+  ),
   digests: optional(
     choice(
-      "Where image digests come from. Catalog: from the release's data. Registry: from the live registry, which is polled.",
+      "Where image digests come from. Catalog: from the release's data. Registry: from the registry of the images, which is polled, so that a rebuilt image under the same tag is rolled out.",
       ["Catalog", "Registry"],
-      { absent: "Catalog" },
+      { absent: "Catalog; of a mirror without variant, the registry's if it can be reached" },
     ),
   ),
   requireDigests: optional(

@@ -96,7 +96,7 @@ const remedies: { readonly [kind in RegistryErrorKind]?: string } = {
   unauthorized: "; it is the Secret of spec.distribution.imagePullSecret",
   credentials: "; correct the Secrets that spec.distribution names",
   "not-found": " of spec.distribution.registry",
-  unreachable: "; see spec.distribution.registry",
+  unreachable: "; see spec.distribution.registry, and artifactCertSecretRef for a CA",
 };
 
 function problemOf(error: RegistryError, others: string): ReasonedError {

@@ -408,13 +408,16 @@ for (const { name, world, want } of [
     want: {
       resolved: { [mirror]: digestA },
       problem: "ArtifactFailed",
-      trouble: "Cannot resolve: nobody listens; see spec.distribution.registry",
+      trouble: "Cannot resolve: nobody listens; see spec.distribution.registry, and artifactCertSecretRef for a CA",
     },
   },
   {
     name: "goes on without digests where nobody asks for it",
     world: worldWith({ distribution: { artifact: "", registry: fromRegistry.registry } }),
-    want: { resolved: {}, trouble: "Cannot resolve: nobody listens; see spec.distribution.registry" },
+    want: {
+      resolved: {},
+      trouble: "Cannot resolve: nobody listens; see spec.distribution.registry, and artifactCertSecretRef for a CA",
+    },
   },
 ]) {
   test(`find() ${name} while the registry is away, and tries again`, async () => {
