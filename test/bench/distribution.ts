@@ -85,7 +85,8 @@ async function measureRegistry(signal: AbortSignal): Promise<Outcome> {
   }
 }
 
-async function toolsAbsent(signal: AbortSignal): Promise<string | undefined> {
+/** Why there is no registry to measure with. */
+export async function toolsAbsent(signal: AbortSignal): Promise<string | undefined> {
   try {
     await goTool("registry", signal);
     await goTool("crane", signal);

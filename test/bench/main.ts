@@ -9,13 +9,14 @@ import { applyOnce } from "./kubectl-apply.ts";
 import { measureKustomize } from "./kustomize.ts";
 import { liveOnce, stepNames, unmeasurable, type StepName } from "./life.ts";
 import { describeMachine, formatMachine } from "./machine.ts";
+import { measurePoll } from "./poll.ts";
 import { jsonOf, tableOf } from "./print.ts";
 import { measureMirror } from "./mirror.ts";
 import { measureRender } from "./render.ts";
 import { resultsOf, type Outcome, type Sample } from "./row.ts";
 import { createWorld } from "./world.ts";
 
-const names = ["render", "build", "kustomize", "distribution", "mirror", "kubectl", ...stepNames] as const;
+const names = ["render", "build", "kustomize", "distribution", "poll", "mirror", "kubectl", ...stepNames] as const;
 type Name = (typeof names)[number];
 
 const interrupt = new AbortController();
@@ -96,6 +97,7 @@ async function measure(options: Options, signal: AbortSignal): Promise<readonly 
   if (only.has("build")) outcomes.push(...(await measureBuild(options.main !== undefined, signal)));
   if (only.has("kustomize")) outcomes.push(await measureKustomize(signal));
   if (only.has("distribution")) outcomes.push(...(await measureDistribution(signal)));
+  if (only.has("poll")) outcomes.push(await measurePoll(signal));
   if (only.has("mirror")) outcomes.push(await measureMirror(signal));
   const samples = await measureOnCluster(options, signal);
   return [...outcomes, { kind: "measured", samples }, ...unmeasurable()];
