@@ -6,7 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { loadRelease } from "../../src/distribution/load.ts";
+import type { JsonObject } from "../../src/kube/object.ts";
 import { artifactFiles } from "../support/artifact-of.ts";
+import { startImageMirror } from "../support/rebuilt-images.ts";
 import { pushImage, startRegistry, type RegistryProcess } from "../support/registry.ts";
 import { runInProcess, type CliRun } from "../support/run-cli.ts";
 import { tarGzOf } from "../support/tarball.ts";
@@ -15,12 +17,12 @@ const signal = AbortSignal.timeout(280_000);
 const login = { username: "reader", password: "correct horse" };
 // bcrypt of the password above, at the lowest cost.
 const htpasswd = "reader:$2a$04$UEnJ349GMbsgd47aJvCiPuBFm6lDUUII02djShJCKaGUO.IeZyhIa\n";
-const input = JSON.stringify({
+const instance = {
   apiVersion: "fluxcd.controlplane.io/v1",
   kind: "FluxInstance",
   metadata: { name: "flux", namespace: "flux-system" },
   spec: { distribution: { version: "2.9.4", registry: "ghcr.io/fluxcd" } },
-});
+};
 
 let folder: string;
 let registry: RegistryProcess;
@@ -112,8 +114,27 @@ test("build instance --distribution goes through the proxies of the environment"
   assert.deepEqual(asked, [want, want]);
 });
 
-async function build(args: readonly string[], env: { readonly [name: string]: string } = {}): Promise<CliRun> {
-  return await runInProcess(["build", "instance", "-f", "-", ...args], { input, env });
+test("build instance prints the digests of the registry where the spec asks for them, and says which it has not got", async () => {
+  await using open = await startRegistry({ kind: "open" }, signal);
+  const place = { host: open.host, registry: `${open.host}/flux`, version: "2.9.4" };
+  await using mirror = await startImageMirror({ ...place, components: ["source-controller"] }, signal);
+  const digest = await mirror.rebuild("source-controller");
+  const distribution = { version: "2.9.4", registry: `${open.host}/flux`, digests: "Registry", artifactInsecure: true };
+  const specOf = (...components: readonly string[]) => ({ spec: { distribution, components } });
+  const built = await build([], {}, { ...instance, ...specOf("source-controller") });
+  assert.equal(built.stderr, "");
+  assert.ok(built.stdout.includes(`${mirror.imageOf("source-controller")}@${digest}`));
+  const half = await build([], {}, { ...instance, ...specOf("source-controller", "helm-controller") });
+  assert.match(half.stderr, /not pinned by digest.*Cannot resolve oci:\S+\/flux\/helm-controller:v\S+ .*404/);
+  assert.ok(half.stdout.includes(`${mirror.imageOf("source-controller")}@${digest}`));
+});
+
+async function build(
+  args: readonly string[],
+  env: { readonly [name: string]: string } = {},
+  document: JsonObject = instance,
+): Promise<CliRun> {
+  return await runInProcess(["build", "instance", "-f", "-", ...args], { input: JSON.stringify(document), env });
 }
 
 /** The folder, with a configuration that logs in to the registry if there is a password. */
