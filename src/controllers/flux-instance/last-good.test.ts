@@ -49,6 +49,7 @@ for (const [name, record] of [
   ["a success from an artifact", { good: { ...good, artifactRevision: "latest@sha256:a" } }],
   ["a success with digests of the registry", { good: { ...good, digests } }],
   ["a failure after a success", { good, failed }],
+  ["a failure of rebuilt images", { good, failed: { ...failed, rebuilt: ["source-controller"] } }],
   ["a failure from an artifact", { good, failed: { ...failed, artifactRevision: "latest@sha256:b" } }],
   ["a whole release", { good: { ...good, release: loadRelease("2.9.4") } }],
 ] satisfies readonly (readonly [string, LastGoodRecord])[]) {

@@ -40,6 +40,8 @@ export type FailedAttempt = {
   readonly revision: string;
   readonly reason: string;
   readonly message: string;
+  /** The components whose images were rebuilt under the same tag; absent when there were none. */
+  readonly rebuilt?: readonly string[];
   /** How often it has failed, from 1. */
   readonly attempts: number;
   /** RFC 3339. */
@@ -216,10 +218,11 @@ function readDigests(fields: JsonObject): ResolvedDigests {
 }
 
 function readFailed(fields: JsonObject): FailedAttempt {
-  const { artifactRevision } = fields;
+  const { artifactRevision, rebuilt } = fields;
   return {
     generation: numberIn(fields, keys.failed, "generation"),
     ...(artifactRevision === undefined ? {} : { artifactRevision: textIn(fields, keys.failed, "artifactRevision") }),
+    ...(rebuilt === undefined ? {} : { rebuilt: listOf(rebuilt).map(textOf) }),
     operatorVersion: textIn(fields, keys.failed, "operatorVersion"),
     version: textIn(fields, keys.failed, "version"),
     revision: textIn(fields, keys.failed, "revision"),

@@ -190,13 +190,34 @@ test("decide() goes back from a rebuilt image that failed, until the tag has a t
   assert.deepEqual(good.digests, { [sourceImage]: first });
   const { version, revision } = mirroredTarget(rebuilt).rendering;
   const lastGood: LastGoodState = { kind: "known", good, failed: { ...failed, version, revision } };
-  const after = worldWith({ spec: mirrored, lastGood });
+  const after = worldWith({ spec: mirrored, lastGood, status: { lastAppliedRevision: good.revision } });
   const digestAfter = (digest = ""): readonly unknown[] => {
     const decision = decide(after, { kind: "found", catalogue: withDigest(digest) }, failedMs);
     return [decision.kind, "rendering" in decision ? decision.rendering.images[0]?.digest : undefined];
   };
   assert.deepEqual(digestAfter(rebuilt), ["rollback", first]);
   assert.deepEqual(digestAfter(third), ["upgrade", third]);
+  // After a restart while the registry is away, only what runs is known of it.
+  const problem = new ReasonedError({ reason: "ArtifactFailed", retry: "backoff", message: "away" });
+  const unsure = decide(after, { kind: "found", catalogue: withDigest(first), problem }, failedMs);
+  assert.deepEqual([unsure.kind, "problem" in unsure && unsure.problem], ["rollback", problem]);
+  const known = decide(after, { kind: "found", catalogue: withDigest(first) }, failedMs);
+  assert.equal(known.kind, "settle");
+});
+
+test("rollbackAfter() records which images were rebuilt when their pods fail", () => {
+  const { version, revision, digests = {} } = mirroredTarget(first).rendering;
+  const [release, status] = [releaseOf(version), { lastAppliedRevision: revision }];
+  const lastGood: LastGoodState = {
+    kind: "known",
+    good: { spec: mirrored, release, version, revision, digests, generation: 1 },
+  };
+  const world = worldWith({ spec: mirrored, status, lastGood });
+  const ill = new HealthError({ reason: "HealthCheckFailed", retry: "backoff", message: "ill" });
+  const way = rollbackAfter(ill, ill, { world, target: mirroredTarget(rebuilt), nowMs: failedMs });
+  assert.ok(way.kind === "rollback");
+  assert.deepEqual(way.to.failed.rebuilt, ["source-controller"]);
+  assert.equal(way.to.rendering.images[0]?.digest, first);
 });
 
 test("rollbackOf() stays back while nothing can be built", () => {

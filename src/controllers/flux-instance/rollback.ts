@@ -9,6 +9,7 @@ import { formatTime } from "../../std/clock.ts";
 import { ReasonedError } from "../../std/errors.ts";
 import { operatorVersion } from "../../std/version.ts";
 import { HealthError } from "./act/act-error.ts";
+import { rebuiltImages } from "./applied-digests.ts";
 import { goodTarget, isSame } from "./decide/failed-before.ts";
 import type { Rollback } from "./decision.ts";
 import type { LastGoodStore } from "./last-good-store.ts";
@@ -60,7 +61,11 @@ const retryLimits: BackoffLimits = { baseMs: 15 * 60_000, maxMs: 24 * 3_600_000 
 function attemptOf(error: ReasonedError, world: World, target: Target, nowMs: number): FailedAttempt {
   const { version, revision } = target.rendering;
   const { artifactRevision } = target;
-  const origin = artifactRevision === undefined ? {} : { artifactRevision };
+  const rebuilt = rebuiltImages(target.rendering, world);
+  const origin = {
+    ...(artifactRevision === undefined ? {} : { artifactRevision }),
+    ...(rebuilt.length === 0 ? {} : { rebuilt }),
+  };
   const { reason, message } = error;
   const { generation, lastGood } = world;
   const before = lastGood.kind === "known" ? lastGood.failed : undefined;

@@ -180,3 +180,13 @@ for (const { name, recorded, says } of [
     assert.deepEqual(rollbackFailure(retry, to, "no space"), failure);
   });
 }
+
+test("rolledBackStatus() names the images that were rebuilt", () => {
+  const version = to.rendering.version;
+  const rebuilt = { ...to, failed: { ...to.failed, version, rebuilt: ["source-controller"] } };
+  const status = rolledBackStatus(worldWith(oldSpec, tried), rebuilt, applied, moment);
+  assert.deepEqual(told(status), [
+    `Ready True/RolledBack: Applied version 2.8.0 revision 1111111; A rebuilt Flux 2.8.0 (images of source-controller) failed and was rolled back: ${cause}`,
+    `UpToDate False/UpgradeFailed: A rebuilt Flux 2.8.0 (images of source-controller) failed: ${cause}; it is retried at 2026-01-02T00:15:00Z, or before when the spec, the tag or the operator changes, or when it is forced`,
+  ]);
+});

@@ -137,11 +137,13 @@ export function unattendedCondition(unattended: readonly string[]): ConditionCha
 /** How messages name the upgrade that failed: by its version or, when the last good revision has the same version, by its revision. */
 export function failedName({ failed, rendering }: Rollback): string {
   if (failed.version !== rendering.version) return `Flux ${failed.version}`;
+  if (failed.rebuilt !== undefined) return `A rebuilt Flux ${failed.version} (images of ${failed.rebuilt.join(", ")})`;
   return `A new configuration of Flux ${failed.version} (revision ${shortRevision(failed.revision)})`;
 }
 
 /** How messages name the last good revision, as `failedName` does. */
 export function goodName({ failed, rendering }: Rollback): string {
   if (failed.version !== rendering.version) return `Flux ${rendering.version}`;
+  if (failed.rebuilt !== undefined) return `the images before (revision ${shortRevision(rendering.revision)})`;
   return `the configuration before (revision ${shortRevision(rendering.revision)})`;
 }

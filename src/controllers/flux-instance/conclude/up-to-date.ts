@@ -39,9 +39,10 @@ export function holdCondition(
 /** The UpToDate condition after a rollback. */
 export function failedUpgradeCondition(to: Rollback): ConditionChange {
   const trouble = to.problem === undefined ? "" : `; no newer release can be used: ${to.problem.message}`;
-  const { message: cause, attempts, retryAt } = to.failed;
+  const { message: cause, attempts, retryAt, rebuilt } = to.failed;
+  const source = rebuilt === undefined ? "artifact" : "tag";
   const times = attempts === 1 ? "" : ` ${attempts} times`;
-  const message = `${failedName(to)} failed${times}: ${cause}; it is retried at ${retryAt}, or before when the spec, the artifact or the operator changes, or when it is forced${trouble}${unpinnedText(to.rendering)}`;
+  const message = `${failedName(to)} failed${times}: ${cause}; it is retried at ${retryAt}, or before when the spec, the ${source} or the operator changes, or when it is forced${trouble}${unpinnedText(to.rendering)}`;
   return { type: conditionTypes.upToDate, status: "False", reason: reasons.upgradeFailed, message };
 }
 

@@ -72,8 +72,14 @@ function mayHaveFailedBefore({ world }: Question): Decision | undefined {
 /** The last good revision is applied in place of the one that failed. */
 function hasFailedBefore({ world, releases, nowMs, wanted }: Question): Decision | undefined {
   const target = wanted();
-  const back = rollbackOf(world, target instanceof ReasonedError ? undefined : target, nowMs);
+  const isKnown = !(target instanceof ReasonedError) && !isUnsure(target, world, releases);
+  const back = rollbackOf(world, isKnown ? target : undefined, nowMs);
   return back === undefined ? undefined : { ...back, ...newsOf(target, releases) };
+}
+
+/** While a registry cannot be asked after a restart, what runs is all that is known of it: what has failed may still be what it has. */
+function isUnsure({ rendering }: Target, { lastGood }: World, { problem }: Releases): boolean {
+  return problem !== undefined && lastGood.kind === "known" && rendering.revision === lastGood.good.revision;
 }
 
 function cannotBeBuilt(question: Question): Decision | undefined {
