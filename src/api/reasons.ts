@@ -53,6 +53,7 @@ export const reasons = {
   lastGoodFailed: "LastGoodFailed",
   watchRefused: "WatchRefused",
   contested: "Contested",
+  imageDiffers: "ImageDiffers",
 } as const;
 
 /** One of `reasons`. */
@@ -122,6 +123,7 @@ export const legalReasons = {
       reasons.lastGoodFailed,
       reasons.watchRefused,
       reasons.contested,
+      reasons.imageDiffers,
     ],
   },
 } as const satisfies { readonly [type in ConditionType]: Legal };

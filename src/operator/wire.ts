@@ -8,6 +8,7 @@ import { createApiClient, type OwnedApiClient } from "../client/create-client.ts
 import { loadConnection } from "../client/load-connection.ts";
 import { LastGoodStore } from "../controllers/flux-instance/last-good-store.ts";
 import { fluxInstanceKind, reconcileFluxInstance } from "../controllers/flux-instance/reconcile.ts";
+import { IndexContents } from "../controllers/flux-instance/releases/index-contents.ts";
 import { ReleaseSource } from "../controllers/flux-instance/releases/release-source.ts";
 import { createFollowedKinds, type FollowedKinds } from "../controllers/flux-instance/wake/followed-kinds.ts";
 import { Interrupts, desiredTextOf } from "../controllers/flux-instance/wake/interrupts.ts";
@@ -76,7 +77,7 @@ function wire(parts: Parts): readonly StartStep[] {
   const interrupts = new Interrupts();
   const { instances, managed, whenPresent, followed } = watchAll(parts, { queue, ledger, interrupts });
   const events = createEventRecorder({ ...base, client, component: operatorName, log });
-  const artifacts = watchArtifacts({ ...parts, client }, queue, interrupts);
+  const { poller, ...artifacts } = watchArtifacts({ ...parts, client }, queue, interrupts);
   const deps = {
     ...base,
     client,
@@ -86,7 +87,7 @@ function wire(parts: Parts): readonly StartStep[] {
     events,
     liveIndex: createLiveIndex(managed, followed),
     followed,
-    releases: artifacts.releases,
+    ...artifacts,
     lastGood: new LastGoodStore(client),
     ownNamespace: config.namespace,
     overrideManagers: config.overrideManagers,
@@ -113,7 +114,7 @@ function wire(parts: Parts): readonly StartStep[] {
     },
     {
       because: "it may write now, and sees the world",
-      runnables: [runnable("events", events), whenPresent, controller, artifacts.poller],
+      runnables: [runnable("events", events), whenPresent, controller, poller],
     },
   ];
 }
@@ -176,7 +177,11 @@ function watchManaged(
   });
 }
 
-type ArtifactWatch = { readonly releases: ReleaseSource; readonly poller: Runnable };
+type ArtifactWatch = {
+  readonly releases: ReleaseSource;
+  readonly indexContents: IndexContents;
+  readonly poller: Runnable;
+};
 
 /** Artifacts are polled by a queue of their own, so that an unavailable registry delays no reconcile. */
 function watchArtifacts(
@@ -201,7 +206,7 @@ function watchArtifacts(
   const poller = controllerOf({ name: artifactControllerName, queue: polls, workers: 1 }, parts, (key, log, signal) =>
     releases.poll(key, log, signal),
   );
-  return { releases, poller };
+  return { releases, indexContents: new IndexContents({ client, registry }), poller };
 }
 
 function queueOf(name: string, { config, metrics }: Pick<Parts, "config" | "metrics">): WorkQueue {

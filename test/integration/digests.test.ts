@@ -9,7 +9,7 @@ import { readStatus } from "../../src/controllers/flux-instance/status.ts";
 import { loadRelease } from "../../src/distribution/load.ts";
 import type { ComponentName, Release } from "../../src/distribution/release.ts";
 import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
-import { deploymentKind } from "../../src/kube/kinds.ts";
+import { deploymentKind, podKind } from "../../src/kube/kinds.ts";
 import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { artifactFiles } from "../support/artifact-of.ts";
@@ -131,44 +131,91 @@ function spec(parts: JsonObject = {}): JsonObject {
 
 const admission = "/apis/admissionregistration.k8s.io/v1";
 
-/** Lets every pod with that image crash. */
-async function letCrash(digest: string): Promise<void> {
+type PodChange = {
+  readonly name: string;
+  /** Which pods, in CEL. */
+  readonly condition: string;
+  /** What is laid over them, in CEL. */
+  readonly expression: string;
+  /** The image of a pod that is changed, and what the change shows by. */
+  readonly probe: { readonly app?: string; readonly image: string; readonly shows: string };
+};
+
+/** Has the API server change new pods, as an admission webhook may; resolves when it does. */
+async function changePods({ name, condition: expression, ...change }: PodChange): Promise<AsyncDisposable> {
   const { rest } = cluster.plane;
-  const metadata = { name: "crash" };
-  const expression = `Object{metadata: Object.metadata{annotations: {"${outcomeAnnotation}": "crash-loop"}}}`;
   const resourceRules = [{ apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE"], resources: ["pods"] }];
   await rest.create(`${admission}/mutatingadmissionpolicies`, {
     apiVersion: "admissionregistration.k8s.io/v1",
     kind: "MutatingAdmissionPolicy",
-    metadata,
+    metadata: { name },
     spec: {
       failurePolicy: "Fail",
       reinvocationPolicy: "Never",
       matchConstraints: { resourceRules },
-      matchConditions: [
-        { name: "image", expression: `object.spec.containers.exists(c, c.image.endsWith("${digest}"))` },
-      ],
-      mutations: [{ patchType: "ApplyConfiguration", applyConfiguration: { expression } }],
+      matchConditions: [{ name: "these", expression }],
+      mutations: [{ patchType: "ApplyConfiguration", applyConfiguration: { expression: change.expression } }],
     },
   });
   await rest.create(`${admission}/mutatingadmissionpolicybindings`, {
     apiVersion: "admissionregistration.k8s.io/v1",
     kind: "MutatingAdmissionPolicyBinding",
-    metadata,
-    spec: { policyName: "crash" },
+    metadata: { name },
+    spec: { policyName: name },
   });
+  const { app = "", image, shows } = change.probe;
   const probe = {
     apiVersion: "v1",
     kind: "Pod",
-    metadata: { name: "probe" },
-    spec: { containers: [{ name: "one", image: `probe@${digest}` }] },
+    metadata: { name: "probe", labels: { app } },
+    spec: { containers: [{ name: "manager", image }] },
   };
-  const path = "/api/v1/namespaces/default/pods?dryRun=All";
-  const isMutated = async (): Promise<boolean> => {
-    const { body } = await rest.request("POST", path, { body: probe });
-    return JSON.stringify(body).includes("crash-loop");
+  const isChanged = async (): Promise<boolean> => {
+    const { body } = await rest.request("POST", "/api/v1/namespaces/default/pods?dryRun=All", { body: probe });
+    return JSON.stringify(body).includes(shows);
   };
-  while (!(await isMutated())) await systemClock.sleep(50, signal);
+  while (!(await isChanged())) await systemClock.sleep(50, signal);
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await rest.delete(`${admission}/mutatingadmissionpolicybindings/${name}`);
+      await rest.delete(`${admission}/mutatingadmissionpolicies/${name}`);
+      while (await isChanged()) await systemClock.sleep(50, signal);
+    },
+  };
+}
+
+/** Lets every pod with that image crash. */
+async function letCrash(digest: string): Promise<AsyncDisposable> {
+  return await changePods({
+    name: "crash",
+    condition: `object.spec.containers.exists(c, c.image.endsWith("${digest}"))`,
+    expression: `Object{metadata: Object.metadata{annotations: {"${outcomeAnnotation}": "crash-loop"}}}`,
+    probe: { image: `probe@${digest}`, shows: "crash-loop" },
+  });
+}
+
+/** Has the pods of a controller run another image than its Deployment says. */
+async function replaceImage(component: ComponentName, image: string): Promise<AsyncDisposable> {
+  return await changePods({
+    name: "replace-image",
+    condition: `has(object.metadata.labels) && "app" in object.metadata.labels && object.metadata.labels["app"] == "${component}"`,
+    expression: `Object{spec: Object.spec{containers: [Object.spec.containers{name: "manager", image: "${image}"}]}}`,
+    probe: { app: component, image: "probe:v1", shows: image },
+  });
+}
+
+/** Deletes the pods of a controller, and waits for one that runs `image`. */
+async function restartPods(component: ComponentName, image: string): Promise<void> {
+  const selection = { namespace, labelSelector: `app=${component}` };
+  const { items } = await cluster.client.list(podKind, selection, signal);
+  for (const { metadata } of items)
+    await cluster.client.delete({ gvk: podKind, key: { namespace, name: metadata.name } }, {}, signal);
+  const old = new Set(items.map(({ metadata }) => metadata.uid));
+  await cluster.objectWhen(podKind, `a pod with ${image}`, ({ metadata, status }) => {
+    const statuses = listOf(fieldsOf(status)["containerStatuses"]).map(fieldsOf);
+    const isNew = metadata.labels?.["app"] === component && !old.has(metadata.uid);
+    return isNew && statuses.some(({ imageID, ready }) => textOf(imageID).endsWith(image) && ready === true);
+  });
 }
 
 describe("a FluxInstance with the digests of the registry", () => {
@@ -264,25 +311,61 @@ describe("a FluxInstance with the digests of the registry", () => {
   test("rolls a rebuilt image back that crashes, does not retry it, and takes the next one", async () => {
     const before = await when("current", isCurrent);
     const good = appliedDigest(before, "notification-controller");
-    const { rest } = cluster.plane;
     // The digest is known only when it has been pushed, and must not be seen before its pods crash.
     wire.inject({ fault: { kind: "answer", status: 503 }, times: Number.POSITIVE_INFINITY });
     const bad = await mirror.rebuild("notification-controller");
-    await letCrash(bad);
+    const crash = await letCrash(bad);
     wire.heal();
     const instance = await when("rolled back", says("Ready", "True/RolledBack: "));
     assert.equal(appliedDigest(instance, "notification-controller"), good);
     assert.equal(statusOf(instance)["lastAppliedRevision"], statusOf(before)["lastAppliedRevision"]);
-    assert.match(condition(instance, "UpToDate") ?? "", /^False\/UpgradeFailed: .*notification-controller/);
+    assert.match(
+      condition(instance, "UpToDate") ?? "",
+      /^False\/UpgradeFailed: A rebuilt Flux 2\.9\.4 \(images of notification-controller\) failed: .*crash/,
+    );
     assert.match(historyOf(instance).join("\n"), /^RolledBack .*\nUpgradeFailed /);
     const writes = (await cluster.writes()).length;
     await polled();
     assert.equal((await cluster.writes()).length, writes);
+    // What failed is known also to an operator that starts while the registry is away.
+    wire.inject({ fault: { kind: "reset" }, times: Number.POSITIVE_INFINITY });
+    await cluster.restartOperator();
+    const told = condition(instance, "UpToDate");
+    await when("without registry", (object) => condition(object, "UpToDate") !== told);
+    wire.heal();
+    const back = await when("back", (object) => condition(object, "UpToDate") === told);
+    assert.equal(condition(back, "Ready"), condition(instance, "Ready"));
+    assert.equal(appliedDigest(back, "notification-controller"), good);
     const next = await mirror.rebuild("notification-controller");
     await when("the next one", runs("notification-controller", next));
     await when("current", isCurrent);
-    await rest.delete(`${admission}/mutatingadmissionpolicybindings/crash`);
-    await rest.delete(`${admission}/mutatingadmissionpolicies/crash`);
+    await crash[Symbol.asyncDispose]();
+  });
+
+  test("tells that pods run another image than was applied, and takes the manifest of a platform for the same", async () => {
+    const component = "source-controller";
+    const first = appliedDigest(await when("current", isCurrent), component);
+    const applied = await mirror.rebuild(component);
+    await when("rebuilt", runs(component, applied));
+    const repository = mirror.imageOf(component).replace(/:[^:]+$/, "");
+    for (const { digest, warning } of [
+      { digest: mirror.manifestOf(component), warning: undefined },
+      {
+        digest: first,
+        warning:
+          `True/ImageDiffers: pods run other images than were applied: ${component} runs ${first.slice(0, 19)} instead of ${applied.slice(0, 19)}; ` +
+          "look for an admission webhook that changes images, or for a mirror in the configuration of the nodes",
+      },
+      { digest: `sha256:${"0".repeat(64)}`, warning: undefined },
+    ]) {
+      const webhook = await replaceImage(component, `${repository}@${digest}`);
+      await restartPods(component, digest);
+      assert.equal(condition(await cluster.reconcile(), "Warning"), warning);
+      await webhook[Symbol.asyncDispose]();
+    }
+    await restartPods(component, applied);
+    assert.equal(condition(await cluster.reconcile(), "Warning"), undefined);
+    assert.equal((await eventsAbout("pods run other images")).length, 1);
   });
 
   test("stays Ready while the registry is away, then answers garbage, and is current when it is back", async () => {

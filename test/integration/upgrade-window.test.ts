@@ -91,6 +91,7 @@ async function reconcile(): Promise<Outcome> {
     events: { record: () => undefined, run: async () => undefined },
     liveIndex: await liveIndex(),
     releases: { find: async () => found, applied: () => undefined, forget: () => undefined },
+    indexContents: { platformsOf: async () => undefined },
     followed: { isTrusted: false, follow: async () => undefined },
     lastGood: new LastGoodStore(client),
     ownNamespace: namespace,

@@ -49,6 +49,7 @@ function newLife(client: ApiClient): ReconcileDeps {
       jitter: 0,
       onChange: () => undefined,
     }),
+    indexContents: { platformsOf: unasked },
     lastGood: new LastGoodStore(client),
     ownNamespace: namespace,
   };

@@ -11,6 +11,8 @@ import { tarGzOf } from "./tarball.ts";
 export type ImageMirror = AsyncDisposable & {
   /** "<registry>/<component>:<tag>" of the release. */
   imageOf(component: ComponentName): string;
+  /** Digest of the only manifest in the index that was pushed last. */
+  manifestOf(component: ComponentName): string;
   /** Pushes another image under the tag of the component, as an index of one; gives back the digest of the index. */
   rebuild(component: ComponentName): Promise<string>;
 };
@@ -23,6 +25,7 @@ export async function startImageMirror(
   const folder = await mkdtemp(join(tmpdir(), "mirror-"));
   const names = imagesToResolve(loadRelease(version), { registry, digests: "Registry" }, components);
   const images = new Map(components.map((component, index) => [component, names[index] ?? ""]));
+  const manifests = new Map<ComponentName, string>();
   let builds = 0;
   const imageOf = (component: ComponentName): string => images.get(component) ?? "";
   const rebuild = async (component: ComponentName): Promise<string> => {
@@ -32,10 +35,16 @@ export async function startImageMirror(
     await writeFile(tarball, await tarGzOf({ [component]: `build ${builds}` }));
     const repository = to.slice(0, to.lastIndexOf(":"));
     const manifest = await pushImage({ tarball, to: `${repository}:build-${builds}` }, signal);
+    manifests.set(component, manifest);
     return await pushIndex([`${repository}@${manifest}`], to, signal);
   };
   for (const component of components) await rebuild(component);
-  return { imageOf, rebuild, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) };
+  return {
+    imageOf,
+    manifestOf: (component) => manifests.get(component) ?? "",
+    rebuild,
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  };
 }
 
 type MirrorOptions = {

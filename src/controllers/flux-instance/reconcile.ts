@@ -13,6 +13,7 @@ import { act, type ActDeps, type ActResult } from "./act/act.ts";
 import { planWaiting } from "./act/waiting-plan.ts";
 import { Conclusion, type ConcludeDeps } from "./conclude/conclude.ts";
 import { rollbackFailure } from "./conclude/rollback-status.ts";
+import { readOtherImages } from "./conclude/running-images.ts";
 import { StatusWriter } from "./conclude/status-writer.ts";
 import { readSyncHealth, syncRecheckMs, type SyncHealth } from "./conclude/sync-health.ts";
 import { suspendedStatus, type Failure } from "./conclude/instance-status.ts";
@@ -22,6 +23,7 @@ import type { Converging, Decision } from "./decision.ts";
 import type { LastGoodStore } from "./last-good-store.ts";
 import { leaveElsewhere } from "./leave-elsewhere.ts";
 import { PreflightError } from "./preflight/preflight.ts";
+import type { IndexContents } from "./releases/index-contents.ts";
 import type { ReleaseSource } from "./releases/release-source.ts";
 import type { Releases } from "./releases/releases.ts";
 import { removeInstance } from "./remove-instance.ts";
@@ -46,6 +48,7 @@ export type ReconcileDeps = ActDeps &
     readonly client: ApiClient;
     readonly liveIndex: LiveIndex;
     readonly releases: Pick<ReleaseSource, "find" | "applied" | "forget">;
+    readonly indexContents: Pick<IndexContents, "platformsOf">;
     readonly followed: Pick<FollowedKinds, "follow" | "isTrusted">;
     readonly interrupts: Interrupts;
     readonly lastGood: Pick<LastGoodStore, "read" | "write" | "remove">;
@@ -220,6 +223,7 @@ async function concludeSuccess(
 ): Promise<SyncHealth | undefined> {
   const { version, revision } = decision.rendering;
   conclusion.contested(deps.ledger.contested().texts);
+  conclusion.otherImages(await readOtherImages(decision, world.key.namespace, deps, signal));
   const ending = { kind: "reconciled", version, revision } as const;
   if (decision.kind === "rollback") {
     const sync = await readSyncHealth(decision.rendering.objects, deps, signal);

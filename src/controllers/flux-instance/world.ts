@@ -27,6 +27,8 @@ export type World = {
   readonly unwatched: readonly string[];
   /** Who undoes our repairs of which objects, as sentences. */
   readonly contested: readonly string[];
+  /** Which pods run other images than were applied, as a sentence; absent when none does, as far as is known. */
+  readonly otherImages?: string;
   /** The last good revision, and the upgrade that has failed since. */
   readonly lastGood: LastGoodState;
   /** The operator's namespace, the only one in which an instance is reconciled. */

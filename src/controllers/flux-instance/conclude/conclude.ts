@@ -41,7 +41,12 @@ export type ConcludeDeps = {
 };
 
 /** Warnings that are news for an event. The others stand in what the user has just written. */
-const eventful: ReadonlySet<string> = new Set([reasons.preflightWarning, reasons.watchRefused, reasons.contested]);
+const eventful: ReadonlySet<string> = new Set([
+  reasons.preflightWarning,
+  reasons.watchRefused,
+  reasons.contested,
+  reasons.imageDiffers,
+]);
 
 /**
  * The only writer of status and events, and of this reconcile's lines in the log. Events follow the status, and are sent only when it has
@@ -172,6 +177,11 @@ export class Conclusion {
   /** Sets who undoes our repairs as it is from now on. */
   contested(texts: readonly string[]): void {
     this.#current = { ...this.#current, contested: texts };
+  }
+
+  /** Sets which pods run other images than were applied, as a sentence, from now on. */
+  otherImages(text: string | undefined): void {
+    this.#current = { ...this.#current, ...(text === undefined ? {} : { otherImages: text }) };
   }
 
   /** `target` is applied, healthy and pruned: writes the status, then its events. */

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { fluxInstance } from "../../../api/names.ts";
 import { conditionFaults } from "../../../api/reasons.ts";
 import { worldOf } from "../world.ts";
-import { unattendedCondition, withConditions } from "./status-parts.ts";
+import { unattendedCondition, warnings, withConditions } from "./status-parts.ts";
 
 const { storageApiVersion: apiVersion, kind } = fluxInstance;
 const metadata = { namespace: "flux-system", name: "flux", generation: 1 };
@@ -23,6 +23,31 @@ test("unattendedCondition() joins the sentences, and is legal", () => {
 
 test("unattendedCondition() is none when all are attended to", () =>
   assert.deepEqual(unattendedCondition([]), { type: "Unattended" }));
+
+for (const { name, parts, want } of [
+  { name: "is none without a warning", parts: {}, want: { type: "Warning" } },
+  {
+    name: "tells that pods run other images",
+    parts: { otherImages: "pods run other images" },
+    want: { type: "Warning", status: "True", reason: "ImageDiffers", message: "pods run other images" },
+  },
+  {
+    name: "joins warnings, and has the reason of the first",
+    parts: { otherImages: "pods run other images", unwatched: ["Cannot watch Deployments"] },
+    want: {
+      type: "Warning",
+      status: "True",
+      reason: "ImageDiffers",
+      message: "pods run other images; Cannot watch Deployments",
+    },
+  },
+]) {
+  test(`warnings() ${name}`, () => {
+    const condition = warnings({ ...world, ...parts });
+    assert.deepEqual(condition, want);
+    assert.deepEqual(conditionFaults(withConditions(world, "2026-01-01T00:00:00Z", [condition])), []);
+  });
+}
 
 for (const { name, message, want } of [
   { name: "shows a message as it is", message: "x".repeat(500), want: "x".repeat(500) },

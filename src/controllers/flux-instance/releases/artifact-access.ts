@@ -16,7 +16,8 @@ export class ArtifactAccessError extends ReasonedError {
 }
 
 type Distribution = CanonicalSpec["distribution"];
-type Deps = { readonly client: Pick<ApiClient, "getOrUndefined"> };
+/** The API server, for Secrets. */
+export type AccessDeps = { readonly client: Pick<ApiClient, "getOrUndefined"> };
 
 const dockerConfigType = "kubernetes.io/dockerconfigjson";
 const dockerConfigKey = ".dockerconfigjson";
@@ -25,7 +26,7 @@ const dockerConfigKey = ".dockerconfigjson";
 export async function readArtifactAccess(
   distribution: Distribution,
   namespace: string,
-  deps: Deps,
+  deps: AccessDeps,
   signal: AbortSignal,
 ): Promise<RegistryAccess> {
   const dockerConfig = await readDockerConfig(distribution, namespace, deps, signal);
@@ -42,7 +43,7 @@ export async function readArtifactAccess(
 export async function readImageAccess(
   distribution: Distribution,
   namespace: string,
-  deps: Deps,
+  deps: AccessDeps,
   signal: AbortSignal,
 ): Promise<RegistryAccess> {
   const { artifactPullSecret: _, artifactCertSecretRef, artifactInsecure, ...others } = distribution;
@@ -70,7 +71,7 @@ type Place = { readonly namespace: string; readonly name: string };
 async function readDockerConfig(
   { artifactPullSecret, imagePullSecret }: Distribution,
   namespace: string,
-  deps: Deps,
+  deps: AccessDeps,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   if (artifactPullSecret === undefined && imagePullSecret === undefined) return undefined;
@@ -97,7 +98,7 @@ async function readDockerConfig(
 
 async function readTls(
   place: Place,
-  deps: Deps,
+  deps: AccessDeps,
   signal: AbortSignal,
 ): Promise<Pick<RegistryAccess, "ca" | "cert" | "key">> {
   const secret = await readSecret(place, deps, signal);
@@ -118,7 +119,7 @@ async function readTls(
   };
 }
 
-async function readSecret(place: Place, { client }: Deps, signal: AbortSignal): Promise<KubeObject | undefined> {
+async function readSecret(place: Place, { client }: AccessDeps, signal: AbortSignal): Promise<KubeObject | undefined> {
   try {
     return await client.getOrUndefined(secretKind, place, signal);
   } catch (cause) {

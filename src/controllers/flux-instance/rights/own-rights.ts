@@ -55,7 +55,7 @@ export const ownRights: readonly Right[] = [
     group: "",
     resources: ["pods"],
     verbs: ["list"],
-    why: "tells whether a controller that is scaled to 0 has ended, also one of another Flux",
+    why: "tells whether a controller that is scaled to 0 has ended, also one of another Flux, and which images its own controllers run",
   },
   {
     scope: "cluster",
