@@ -1,6 +1,7 @@
 import type { CanonicalInstance } from "../api/canonical.ts";
 import { findRelease } from "../distribution/catalog.ts";
 import { imagesToResolve, type LiveDigests } from "../distribution/images.ts";
+import { isSameRegistry } from "../oci/reference.ts";
 import { resolveImages, unresolved, type ResolvedImage } from "../oci/resolve-images.ts";
 import type { Catalogue } from "../render/target.ts";
 import { openRegistry, readDockerConfig, registryRemedy } from "./registry-access.ts";
@@ -22,7 +23,9 @@ export async function withLiveDigests(
   const dockerConfig = await readDockerConfig(env);
   const registry = openRegistry(env);
   try {
-    const insecure = distribution.artifact === undefined && distribution.artifactInsecure;
+    const { artifact, artifactInsecure } = distribution;
+    const isShared = artifact === undefined || isSameRegistry(artifact, `${distribution.registry}/image`);
+    const insecure = isShared && artifactInsecure;
     const access = { insecure, ...(dockerConfig === undefined ? {} : { dockerConfig }) };
     return { ...catalogue, live: liveOf(await resolveImages(images, access, registry, signal), env) };
   } finally {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { apiHost, formatReference, parseReference, referenceOfImage } from "./reference.ts";
+import { apiHost, formatReference, isSameRegistry, parseReference, referenceOfImage } from "./reference.ts";
 import type { Reference } from "./reference.ts";
 import { RegistryError } from "./registry-error.ts";
 
@@ -117,6 +117,17 @@ for (const { image, want } of [
   { image: "[::1]:5000/app:v1", want: "oci://[::1]:5000/app:v1" },
 ]) {
   test(`referenceOfImage() of ${image} is ${want}`, () => assert.equal(referenceOfImage(image), want));
+}
+
+for (const { artifact, image, want } of [
+  { artifact: "oci://ghcr.io/org/manifests:v1", image: "ghcr.io/fluxcd/app:v1", want: true },
+  { artifact: "oci://index.docker.io/org/manifests:v1", image: "fluxcd/app:v1", want: true },
+  { artifact: "oci://ghcr.io/org/manifests:v1", image: "ghcr.io:5000/fluxcd/app:v1", want: false },
+  { artifact: "oci://ghcr.io/org/manifests:v1", image: "fluxcd/app:v1", want: false },
+  { artifact: "oci://nowhere", image: "nowhere/ab c", want: false },
+]) {
+  test(`isSameRegistry() of ${artifact} and ${image} is ${want}`, () =>
+    assert.equal(isSameRegistry(artifact, image), want));
 }
 
 function refusal(text: string): Pick<RegistryError, "kind" | "retry" | "reason" | "message"> {

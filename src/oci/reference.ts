@@ -57,6 +57,21 @@ export function referenceOfImage(image: string): string {
   return `${scheme}${hasHost ? "" : "docker.io/"}${image}`;
 }
 
+/** Whether an artifact ("oci://host/repository:tag") and an image are at the same host and port; false when either cannot be read. */
+export function isSameRegistry(artifact: string, image: string): boolean {
+  const [left, right] = [artifact, referenceOfImage(image)].map(readHost);
+  return left !== undefined && left === right;
+}
+
+function readHost(reference: string): string | undefined {
+  try {
+    return apiHost(parseReference(reference).host);
+  } catch (error) {
+    if (error instanceof RegistryError) return undefined;
+    throw error;
+  }
+}
+
 /** The text that parses to the same reference. */
 export function formatReference({ host, repository, target }: Reference): string {
   const suffix = target.kind === "tag" ? `:${target.tag}` : `@${target.digest}`;

@@ -3,9 +3,8 @@ import type { ApiClient } from "../../../client/api-client.ts";
 import { fieldsOf, textOf } from "../../../kube/fields.ts";
 import { secretKind } from "../../../kube/kinds.ts";
 import type { KubeObject } from "../../../kube/object.ts";
-import { apiHost, parseReference, referenceOfImage } from "../../../oci/reference.ts";
+import { isSameRegistry } from "../../../oci/reference.ts";
 import type { RegistryAccess } from "../../../oci/registry.ts";
-import { attempt } from "../../../std/attempt.ts";
 import { errorMessage, ReasonedError } from "../../../std/errors.ts";
 
 /** A Secret that a registry of the spec needs cannot be used. */
@@ -54,15 +53,7 @@ export async function readImageAccess(
 }
 
 function sharesTransport({ artifact, registry, digests }: Distribution): boolean {
-  if (artifact === undefined) return digests === "Registry";
-  const host = hostOf(artifact);
-  return host !== undefined && host === hostOf(referenceOfImage(`${registry}/image`));
-}
-
-/** Undefined for a reference that cannot be read, which the look reports. */
-function hostOf(reference: string): string | undefined {
-  const parsed = attempt(() => parseReference(reference));
-  return parsed instanceof Error ? undefined : apiHost(parsed.host);
+  return artifact === undefined ? digests === "Registry" : isSameRegistry(artifact, `${registry}/image`);
 }
 
 type Place = { readonly namespace: string; readonly name: string };
