@@ -7,26 +7,40 @@ import type { Catalogue } from "../render/target.ts";
 import { openRegistry, readDockerConfig, registryRemedy } from "./registry-access.ts";
 import type { Terminal } from "./terminal.ts";
 
+/** The releases to choose from, and whether the registry of a mirror is asked by itself, as the operator does. */
+export type Sources = { readonly catalogue: Catalogue; readonly asksMirrors: boolean };
+
+/** The registry that the spec does not ask for may be out of reach. */
+const [timeoutMs, shortTimeoutMs] = [30_000, 5_000];
+
 /**
- * `catalogue` with the digests that the registry has for the images of `instance`, where its spec asks for them. What the registry does not
- * answer is part of the result. Throws InputError for credentials that cannot be read, and as `Catalogue.load`.
+ * `catalogue` with the digests that the registry has for the images of `instance`, where its spec asks for them, and of mirrors with
+ * `asksMirrors`. What the registry does not answer is part of the result. Throws InputError for credentials that cannot be read, and as
+ * `Catalogue.load`.
  */
 export async function withLiveDigests(
   { spec: { distribution, components } }: CanonicalInstance,
-  catalogue: Catalogue,
+  { catalogue, asksMirrors }: Sources,
   { env }: Pick<Terminal, "env">,
   signal: AbortSignal,
 ): Promise<Catalogue> {
+  const isAsked =
+    distribution.digests === "Registry" || (distribution.digests === "RegistryIfReachable" && asksMirrors);
   const found = findRelease(distribution.version, catalogue.versions);
-  if (distribution.digests !== "Registry" || found.kind !== "found") return catalogue;
+  if (!isAsked || found.kind !== "found") return catalogue;
   const images = imagesToResolve(catalogue.load(found.version), distribution, components);
   const dockerConfig = await readDockerConfig(env);
   const registry = openRegistry(env);
   try {
     const { artifact, artifactInsecure } = distribution;
-    const isShared = artifact === undefined || isSameRegistry(artifact, `${distribution.registry}/image`);
+    const isExplicit = distribution.digests === "Registry";
+    const isShared = artifact === undefined ? isExplicit : isSameRegistry(artifact, `${distribution.registry}/image`);
     const insecure = isShared && artifactInsecure;
-    const access = { insecure, ...(dockerConfig === undefined ? {} : { dockerConfig }) };
+    const access = {
+      insecure,
+      timeoutMs: isExplicit ? timeoutMs : shortTimeoutMs,
+      ...(dockerConfig === undefined ? {} : { dockerConfig }),
+    };
     return { ...catalogue, live: liveOf(await resolveImages(images, access, registry, signal), env) };
   } finally {
     await registry.close();

@@ -2,10 +2,10 @@ import { readAnnotations } from "../api/annotations.ts";
 import { canonicalInstance } from "../api/canonical.ts";
 import { describeProblem, InvalidInstanceError, parseFluxInstance } from "../api/flux-instance.ts";
 import type { ObjectKey } from "../kube/object.ts";
-import { targetOf, type Catalogue, type Target } from "../render/target.ts";
+import { targetOf, type Target } from "../render/target.ts";
 import { ReasonedError } from "../std/errors.ts";
 import { InputError, type WrittenInstance } from "./input.ts";
-import { withLiveDigests } from "./live-digests.ts";
+import { withLiveDigests, type Sources } from "./live-digests.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** The target of one FluxInstance. */
@@ -19,12 +19,12 @@ export type InstanceTarget = Target & {
 };
 
 /**
- * Builds all instances, as the controller does; the registry of the images is asked where a spec wants its digests. Throws an InputError for
+ * Builds all instances, as the controller does; the registry of the images is asked as `withLiveDigests` says. Throws an InputError for
  * each that cannot be built, and an AggregateError of several.
  */
 export async function buildTargets(
   instances: readonly WrittenInstance[],
-  catalogue: Catalogue,
+  sources: Sources,
   terminal: Pick<Terminal, "env">,
   signal: AbortSignal,
 ): Promise<readonly InstanceTarget[]> {
@@ -32,7 +32,7 @@ export async function buildTargets(
   const refusals: InputError[] = [];
   for (const instance of instances) {
     try {
-      targets.push(await buildTarget(instance, catalogue, terminal, signal));
+      targets.push(await buildTarget(instance, sources, terminal, signal));
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof ReasonedError)) throw error;
@@ -46,7 +46,7 @@ export async function buildTargets(
 
 async function buildTarget(
   { source, document }: WrittenInstance,
-  catalogue: Catalogue,
+  sources: Sources,
   terminal: Pick<Terminal, "env">,
   signal: AbortSignal,
 ): Promise<InstanceTarget> {
@@ -54,7 +54,8 @@ async function buildTarget(
   const canonical = canonicalInstance(instance);
   const { metadata } = instance;
   const { reconcile, warnings } = readAnnotations(metadata.annotations);
-  const target = targetOf(canonical, await withLiveDigests(canonical, catalogue, terminal, signal));
+  const { catalogue } = sources;
+  const target = targetOf(canonical, await withLiveDigests(canonical, sources, terminal, signal));
   const { artifact } = target.spec.distribution;
   const isRead = artifact === undefined || catalogue.known !== undefined;
   const unread = `spec.distribution.artifact is not read here, the embedded releases are: for those of the artifact add --distribution ${artifact}`;

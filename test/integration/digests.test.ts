@@ -24,6 +24,7 @@ import {
 import { startImageMirror, type ImageMirror } from "../support/rebuilt-images.ts";
 import { recordObjects } from "../support/record-objects.ts";
 import { pushImage, startRegistry, type RegistryProcess } from "../support/registry.ts";
+import { runInProcess } from "../support/run-cli.ts";
 import { tarGzOf } from "../support/tarball.ts";
 import { startWireProxy, type WireProxy } from "../support/wire-proxy.ts";
 
@@ -470,6 +471,11 @@ describe("a FluxInstance with a mirror whose variant is not known", () => {
     const next = await mirror.rebuild("source-controller");
     const changed = await changedBy(async () => await when("rebuilt", runs("source-controller", next)));
     assert.deepEqual(changed, ["source-controller"]);
+    const { apiVersion, kind, spec } = await cluster.instance();
+    const input = JSON.stringify({ apiVersion, kind, metadata: { name: "flux", namespace }, spec });
+    const flags = ["--distribution", artifact, "--distribution-insecure", "--kubeconfig", cluster.plane.kubeconfigPath];
+    const { exitCode, stdout } = await runInProcess(["diff", "instance", "-f", "-", ...flags], { input });
+    assert.deepEqual({ exitCode, stdout }, { exitCode: 0, stdout: "" });
   });
 
   test("takes the digest of an artifact for a variant, and changes only the Deployment that has another one", async () => {

@@ -15,7 +15,8 @@ export async function buildInstances(
   signal: AbortSignal,
 ): Promise<number> {
   const instances = await readInstances(options, terminal, signal);
-  const targets = await buildTargets(instances, await openCatalogue(options, terminal, signal), terminal, signal);
+  const sources = { catalogue: await openCatalogue(options, terminal, signal), asksMirrors: false };
+  const targets = await buildTargets(instances, sources, terminal, signal);
   for (const { source, warnings, rendering } of targets) {
     printWarnings(source, warnings, terminal);
     printReport(source, rendering, terminal);

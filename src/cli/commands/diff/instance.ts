@@ -39,15 +39,11 @@ export async function diffInstance(options: DiffOptions, terminal: Terminal, sig
 
 async function readTarget(options: DiffOptions, terminal: Terminal, signal: AbortSignal): Promise<InstanceTarget> {
   const instances = await readInstances(options, terminal, signal);
-  const [target, ...others] = await buildTargets(
-    instances,
-    await openCatalogue(options, terminal, signal),
-    terminal,
-    signal,
-  );
+  const sources = { catalogue: await openCatalogue(options, terminal, signal), asksMirrors: true };
+  const [target, ...others] = await buildTargets(instances, sources, terminal, signal);
   if (target !== undefined && others.length === 0) return target;
-  const sources = [target, ...others].map((each) => each?.source).join(", ");
-  throw new InputError(`Cannot compare ${sources} with one cluster: a cluster has one FluxInstance; pass one`);
+  const places = [target, ...others].map((each) => each?.source).join(", ");
+  throw new InputError(`Cannot compare ${places} with one cluster: a cluster has one FluxInstance; pass one`);
 }
 
 function suspension({ suspended }: InstanceTarget): readonly string[] {
