@@ -27,7 +27,7 @@ export type LookFor = {
   readonly isAwaited: boolean;
 };
 
-/** The registry that nobody has asked us to ask may be out of our reach: a reconcile waits less for it. */
+/** The registry that the spec does not ask for may be out of reach: a reconcile waits less for it, and a poll gives the same message. */
 const [timeoutMs, shortTimeoutMs] = [30_000, 5_000];
 
 /** Asks the registries of the request. Throws only the signal's reason, and errors that are bugs. */
@@ -55,7 +55,7 @@ async function artifactOf(
 }
 
 async function imagesOf(
-  { request, appliedVersion, applied, before, isAwaited }: LookFor,
+  { request, appliedVersion, applied, before }: LookFor,
   artifact: ArtifactLook | undefined,
   deps: LookDeps & { readonly embedded: Catalogue },
   signal: AbortSignal,
@@ -66,8 +66,7 @@ async function imagesOf(
   const catalogue = artifact === undefined ? embedded : artifact.artifact?.catalogue(embedded.versions);
   const images = wantedImages(request, catalogue, appliedVersion);
   const known = { ...applied, ...pick(before?.images?.live.resolved ?? {}, images.all) };
-  const isShort = isAwaited && digests === "RegistryIfReachable";
-  const look = { ...request, images, known, timeoutMs: isShort ? shortTimeoutMs : timeoutMs };
+  const look = { ...request, images, known, timeoutMs: digests === "Registry" ? timeoutMs : shortTimeoutMs };
   return await lookAtImages(look, deps, signal);
 }
 
