@@ -33,6 +33,10 @@ const version = "2.9.4";
 const components: readonly ComponentName[] = ["source-controller", "kustomize-controller", "notification-controller"];
 const instanceKind = { group: "fluxcd.controlplane.io", version: "v1", kind: "FluxInstance" };
 
+const login = { username: "reader", password: "correct horse" };
+// bcrypt of the password above, at the lowest cost.
+const htpasswd = "reader:$2a$04$UEnJ349GMbsgd47aJvCiPuBFm6lDUUII02djShJCKaGUO.IeZyhIa\n";
+
 let cluster: FluxCluster;
 let registry: RegistryProcess;
 let wire: WireProxy;
@@ -423,6 +427,31 @@ describe("a FluxInstance with the digests of the registry", () => {
     assert.equal(condition(refused, "Stalled"), undefined);
     assert.equal(statusOf(refused)["lastAppliedRevision"], statusOf(before)["lastAppliedRevision"]);
     await cluster.patchInstance({ spec: { distribution: { version } } });
+    await when("as before", isCurrent);
+  });
+
+  test("shows the registry of the images the credentials of imagePullSecret", async () => {
+    await using closed = await startRegistry({ kind: "htpasswd", htpasswd }, signal);
+    const place = { host: closed.host, registry: `${closed.host}/flux`, version, components };
+    await using images = await startImageMirror({ ...place, login }, signal);
+    const digest = await images.rebuild("source-controller");
+    const distribution = { registry: place.registry, imagePullSecret: "images-auth" };
+    await cluster.patchInstance({ spec: { distribution } });
+    const refused = await when("refused", says("Ready", "False/ArtifactFailed: "));
+    assert.match(
+      condition(refused, "Ready") ?? "",
+      /asks for a user and password; give a pull secret that has them; it is the Secret of spec\.distribution\.imagePullSecret/,
+    );
+    const auth = Buffer.from(`${login.username}:${login.password}`).toString("base64");
+    await cluster.apply({
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name: "images-auth", namespace },
+      type: "kubernetes.io/dockerconfigjson",
+      stringData: { ".dockerconfigjson": JSON.stringify({ auths: { [closed.host]: { auth } } }) },
+    });
+    await when("let in", runs("source-controller", digest));
+    await cluster.patchInstance({ spec: { distribution: { registry: `${host}/flux`, imagePullSecret: null } } });
     await when("as before", isCurrent);
   });
 });

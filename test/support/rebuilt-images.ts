@@ -19,7 +19,7 @@ export type ImageMirror = AsyncDisposable & {
 
 /** Pushes images for `components` of an embedded release to `host` below `flux/`; `registry` is how the operator names that place. */
 export async function startImageMirror(
-  { host, registry, version, components }: MirrorOptions,
+  { host, registry, version, components, ...pushing }: MirrorOptions,
   signal: AbortSignal,
 ): Promise<ImageMirror> {
   const folder = await mkdtemp(join(tmpdir(), "mirror-"));
@@ -34,9 +34,9 @@ export async function startImageMirror(
     const tarball = join(folder, `${builds}.tgz`);
     await writeFile(tarball, await tarGzOf({ [component]: `build ${builds}` }));
     const repository = to.slice(0, to.lastIndexOf(":"));
-    const manifest = await pushImage({ tarball, to: `${repository}:build-${builds}` }, signal);
+    const manifest = await pushImage({ tarball, to: `${repository}:build-${builds}`, ...pushing }, signal);
     manifests.set(component, manifest);
-    return await pushIndex([`${repository}@${manifest}`], to, signal);
+    return await pushIndex([`${repository}@${manifest}`], to, signal, pushing.login);
   };
   for (const component of components) await rebuild(component);
   return {
@@ -53,4 +53,5 @@ type MirrorOptions = {
   readonly registry: string;
   readonly version: string;
   readonly components: readonly ComponentName[];
+  readonly login?: { readonly username: string; readonly password: string };
 };

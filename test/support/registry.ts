@@ -82,9 +82,14 @@ export async function pushImage(
 }
 
 /** Pushes an index of images that are there already; gives back its digest. */
-export async function pushIndex(images: readonly string[], to: string, signal: AbortSignal): Promise<string> {
+export async function pushIndex(
+  images: readonly string[],
+  to: string,
+  signal: AbortSignal,
+  login?: PushOptions["login"],
+): Promise<string> {
   const manifests = images.flatMap((image) => ["-m", image]);
-  return await crane(["index", "append", ...manifests, "-t", to], { host: hostOf(to), login: undefined }, signal);
+  return await crane(["index", "append", ...manifests, "-t", to], { host: hostOf(to), login }, signal);
 }
 
 type Login = { readonly host: string; readonly login: PushOptions["login"] };
