@@ -106,7 +106,7 @@ test("listControllerPods() is none where pods may not be listed, and throws what
 });
 
 const target = {
-  spec: specOf(),
+  spec: specOf({ distribution: { digests: "Registry" } }),
   release: releaseOf("2.9.0"),
   rendering: { version: "2.9.0", revision: "v2.9.0@sha256:0", objects: [deployment], images: [], patches: [] },
   latestVersion: "2.9.0",
@@ -141,3 +141,11 @@ for (const { name, platforms, isTold } of [
     assert.equal(text, isTold ? otherImagesText([differs]) : undefined);
   });
 }
+
+test("readOtherImages() asks nothing where digests are those of the release", async () => {
+  const deps = {
+    client: { list: () => Promise.reject(new Error("nothing is listed")) },
+    indexContents: { platformsOf: () => Promise.reject(new Error("nothing is looked at")) },
+  };
+  assert.equal(await readOtherImages({ ...target, spec: specOf() }, "flux-system", deps, never), undefined);
+});

@@ -58,6 +58,8 @@ export async function readOtherImages(
   { client, indexContents }: { readonly client: Pick<ApiClient, "list">; readonly indexContents: PlatformReader },
   signal: AbortSignal,
 ): Promise<string | undefined> {
+  // Where the registry is not asked for digests, it is not asked what is in them either, and nothing could be told.
+  if (distribution.digests === "Catalog") return undefined;
   const platformsOf = (image: string): Promise<readonly string[] | undefined> =>
     indexContents.platformsOf(image, { distribution, namespace }, signal);
   const found = otherImages(objects, await listControllerPods(objects, namespace, { client }, signal));
