@@ -140,8 +140,9 @@ test("flux-operator with external cluster roles has those of Flux, and an operat
   const namespace = "gitops";
   const { objects } = await rendered("flux-operator", { "rbac.external": true }, { namespace });
   const rights = rightsFor(renderedIn(namespace), "external");
-  assert.deepEqual(find(objects, "ClusterRole")["rules"], rulesOf(rights, "cluster"));
-  assert.deepEqual(find(objects, "Role")["rules"], rulesOf(rights, "namespace"));
+  const rulesIn = (kind: string) => objects.find((one) => kindOf(one) === `${kind}/flux-operator-manager`)?.["rules"];
+  assert.deepEqual(rulesIn("ClusterRole"), rulesOf(rights, "cluster"));
+  assert.deepEqual(rulesIn("Role"), rulesOf(rights, "namespace"));
   const ofFlux = rolesForOthers().map((role) => JSON.stringify(role).replaceAll("flux-system", namespace));
   const all = new Set(objects.map((object) => JSON.stringify(object)));
   assert.ok(ofFlux.length > 0);
