@@ -6,7 +6,8 @@ import { after, before, describe, test } from "node:test";
 import { writeBundle } from "../../scripts/bundle.ts";
 import { fluxInstanceCrd } from "../../src/api/crd.ts";
 import { fieldsOf, listOf } from "../../src/kube/fields.ts";
-import type { KubeObject } from "../../src/kube/object.ts";
+import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
+import { systemClock } from "../../src/std/clock.ts";
 import {
   condition,
   isReady,
@@ -19,7 +20,6 @@ import { applyFile, connectAsOperator, kubectl } from "../support/installation.t
 import type { ControlPlane } from "../support/control-plane.ts";
 
 const instancePath = `/apis/fluxcd.controlplane.io/v1/namespaces/${namespace}/fluxinstances/flux`;
-const crdPath = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/fluxinstances.fluxcd.controlplane.io";
 let folder: string;
 let cluster: FluxCluster;
 
@@ -43,8 +43,8 @@ type Schema = { properties: { spec: { properties: Properties }; status: { proper
 type Properties = { [field: string]: unknown };
 
 /** Our CRD as another version of the operator would bring it. */
-function crdWith(change: (schema: Schema["properties"]) => void): KubeObject {
-  const crd = structuredClone(fluxInstanceCrd());
+function crdWith(change: (schema: Schema["properties"]) => void, base = fluxInstanceCrd()): KubeObject {
+  const crd = structuredClone(base);
   for (const version of listOf(fieldsOf(crd["spec"])["versions"]).map(fieldsOf)) {
     const { openAPIV3Schema } = fieldsOf(version["schema"]) as { openAPIV3Schema: Schema };
     change(openAPIV3Schema.properties);
@@ -60,12 +60,20 @@ async function running(): Promise<readonly string[]> {
   return entries.map(([name, at]) => `${name} ${at}`).toSorted();
 }
 
+let replaced = 0;
+
+/** As `kubectl apply --server-side` of another version; resolves when the API server goes by it, which a field tells that only this one has. */
 async function replaceCrd(crd: KubeObject): Promise<void> {
-  const { metadata } = await cluster.plane.rest.get(crdPath);
-  const { status, body } = await cluster.plane.rest.request("PUT", crdPath, {
-    body: { ...crd, metadata: { ...crd.metadata, resourceVersion: metadata.resourceVersion ?? "" } },
-  });
-  assert.equal(status, 200, JSON.stringify(body));
+  replaced += 1;
+  const mark = `replaced${replaced}`;
+  const marked = crdWith(({ status }) => (status.properties[mark] = { type: "string" }), crd);
+  const deadline = AbortSignal.timeout(60_000);
+  await cluster.client.apply(marked, { fieldManager: "kubectl" }, deadline);
+  for (let tried: JsonObject = {}; tried[mark] === undefined;) {
+    await systemClock.sleep(50, deadline);
+    const patch = { status: { [mark]: "served" } };
+    tried = statusOf(await cluster.plane.rest.patch(`${instancePath}/status?dryRun=All`, patch));
+  }
 }
 
 async function restart(): Promise<KubeObject> {
