@@ -36,8 +36,8 @@ function pinned(): Pinned {
 /** What a package installs, and its own description (`control`). */
 export type Unpacked = { readonly files: readonly ImageFile[]; readonly control: string };
 
-/** Mirrors keep a version until the next one; the snapshots keep all, by day. */
-function sourcesOf(path: string): readonly Source[] {
+/** Where a file of Debian's archives is. Mirrors keep a version until the next one; the snapshots keep all, by day. */
+export function debianSources(path: string): readonly Source[] {
   const [archive = "", ...rest] = path.split("/");
   const day = `${pinned().pinned.replaceAll("-", "")}T000000Z`;
   return [
@@ -53,7 +53,7 @@ export async function unpackDebian({ name, version, architecture, path, sha256 }
     {
       name: `Debian package ${name} ${version} (${architecture})`,
       digest: `sha256:${sha256}`,
-      sources: sourcesOf(path),
+      sources: debianSources(path),
     },
     join(cacheFolder(), "debian", file),
   );

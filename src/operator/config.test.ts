@@ -18,6 +18,7 @@ const defaults: Config = {
   intervalJitter: 0.05,
   leaderElection: { leaseMs: 35_000, renewMs: 30_000, retryMs: 5_000, releaseOnCancel: true },
   overrideManagers: [],
+  fips: "off",
 };
 
 for (const { name, argv, env, want } of [
@@ -44,6 +45,7 @@ for (const { name, argv, env, want } of [
       "--max-retry-delay=1h30m",
       "--interval-jitter-percentage=0",
       "--enable-leader-election=false",
+      "--fips=required",
     ],
     env: {},
     want: {
@@ -58,6 +60,7 @@ for (const { name, argv, env, want } of [
       maxRetryDelayMs: 5_400_000,
       intervalJitter: 0,
       leaderElection: undefined,
+      fips: "required",
     },
   },
   {

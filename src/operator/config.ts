@@ -4,7 +4,7 @@ import { parseDurationMs } from "../std/duration.ts";
 import { ReasonedError, errorCode, errorMessage } from "../std/errors.ts";
 import { logLevels, type LogEncoding, type LogLevel } from "../runtime/log.ts";
 
-/** Everything that the operator reads from its arguments and its environment. Flags and defaults are the Go operator's. */
+/** Everything that the operator reads from its arguments and its environment. Flags and defaults are the Go operator's, but for `fips`. */
 export type Config = {
   readonly env: { readonly [name: string]: string | undefined };
   readonly kubeconfig?: string;
@@ -23,7 +23,11 @@ export type Config = {
   readonly leaderElection?: LeaseConfig;
   /** Field managers whose fields are taken over, besides the known installers of Flux. */
   readonly overrideManagers: readonly string[];
+  /** "required": it runs only with a FIPS provider of OpenSSL. */
+  readonly fips: (typeof fipsModes)[number];
 };
+
+const fipsModes = ["off", "required"] as const;
 
 /** How the lease is held, in the words of client-go: lease duration, renew deadline, retry period. */
 export type LeaseConfig = {
@@ -57,6 +61,7 @@ const flags = {
   "leader-election-renew-deadline": { type: "string", default: "30s" },
   "leader-election-retry-period": { type: "string", default: "5s" },
   "leader-election-release-on-cancel": { type: "string", default: "true" },
+  fips: { type: "string", default: "off" },
 } as const;
 
 /** Flags that may be repeated, and have several values separated by commas. */
@@ -128,6 +133,7 @@ export function readConfig(argv: readonly string[], env: Config["env"], podNames
     maxRetryDelayMs: readDuration("max-retry-delay", text("max-retry-delay")),
     intervalJitter: readNumber("interval-jitter-percentage", text("interval-jitter-percentage"), [0, 100]) / 100,
     overrideManagers: splitList(overrideManagers ?? [env["OVERRIDE_MANAGERS"] ?? ""]),
+    fips: readChoice("fips", text("fips"), fipsModes),
     ...(readSwitch("enable-leader-election", text("enable-leader-election")) && { leaderElection: lease }),
   };
   return { config, ignored: ignoredOf(values, env) };

@@ -57,6 +57,16 @@ export function watchMetric(
   };
 }
 
+/** 1 where OpenSSL takes FIPS algorithms only, asked for or not; else 0. */
+export function fipsMetric(isFips: () => boolean): StateMetric<never> {
+  return {
+    name: "flux_operator_fips",
+    help: "Whether OpenSSL's FIPS provider does the cryptography of this process.",
+    labels: [],
+    rows: () => (isFips() ? [{}] : []),
+  };
+}
+
 function rowOf(instance: KubeObject): { readonly [label in Label]: string } {
   const { uid = "", name, namespace = "", annotations = {} } = instance.metadata;
   const status = fieldsOf(instance["status"]);

@@ -3,6 +3,8 @@ import { createLogger } from "../runtime/log.ts";
 import { errorMessage } from "../std/errors.ts";
 import { operatorVersion } from "../std/version.ts";
 import { ConfigError, readProcessConfig } from "./config.ts";
+import { requireFips } from "./fips.ts";
+import { takeOpensslConfig } from "./openssl-config.ts";
 import { runOperator } from "./wire.ts";
 
 // What the optimizing compilers need stays resident, 10 MB of it, and a reconcile is over before they have won its CPU time back.
@@ -20,12 +22,15 @@ try {
 
 async function main(): Promise<void> {
   const { config, ignored } = readProcessConfig();
+  takeOpensslConfig(config.env);
+  const fips = config.fips === "required" ? requireFips(config.env) : undefined;
   const log = createLogger({ level: config.logLevel, encoding: config.logEncoding });
   const stop = new AbortController();
   for (const name of ["SIGTERM", "SIGINT"] as const) {
     process.once(name, () => stop.abort(new Error(`received ${name}`)));
   }
   log.info("Starting the operator", { version: operatorVersion, node: process.version, namespace: config.namespace });
+  if (fips !== undefined) log.info("OpenSSL's FIPS provider has passed the self-test", fips);
   if (ignored.length > 0) {
     const given = ignored.map(({ name, why }) => `${name}: ${why}`);
     log.info("These flags and variables have no effect in this operator", { ignored: given });

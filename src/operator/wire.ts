@@ -38,7 +38,8 @@ import { WorkQueue } from "../runtime/work-queue.ts";
 import { systemClock } from "../std/clock.ts";
 import { operatorVersion } from "../std/version.ts";
 import type { Config, LeaseConfig } from "./config.ts";
-import { instanceMetric, watchMetric } from "./instance-metric.ts";
+import { isFips } from "./fips.ts";
+import { fipsMetric, instanceMetric, watchMetric } from "./instance-metric.ts";
 import { probesAndMetrics } from "./probes.ts";
 
 const controllerName = "fluxinstance";
@@ -49,6 +50,7 @@ const base = { clock: systemClock, random: Math.random };
 /** Constructs everything once, and runs it until the signal is aborted. Throws ConnectionConfigError, and what ends the manager. */
 export async function runOperator(config: Config, log: Logger, signal: AbortSignal): Promise<void> {
   const metrics = createMetrics();
+  metrics.addState(fipsMetric(isFips));
   const connection = await loadConnection({ ...config, clock: systemClock });
   const userAgent = `${operatorName}/${operatorVersion}`;
   const client = createApiClient({ connection, userAgent, clock: systemClock, observe: metrics.forRequests });

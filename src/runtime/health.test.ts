@@ -63,6 +63,11 @@ for (const { name, checks, want } of [
   });
 }
 
+test('answerHealth() names all checks when it is asked with "verbose"', () => {
+  const checks = [{ name: "fips", check: () => undefined }];
+  assert.deepEqual(answerHealth(checks, "verbose"), { status: 200, contentType: "text/plain", body: "[+]fips ok\n" });
+});
+
 const stop = new AbortController();
 after(() => stop.abort());
 

@@ -50,13 +50,14 @@ export function readyChecks(
   return election.isLeading() ? [heard, ...synced] : [heard];
 }
 
-/** 200 "ok", or 503 with a line for each check as the API server's own /readyz writes them. */
-export function answerHealth(checks: readonly HealthCheck[]): HttpAnswer {
+/** 200 "ok", or 503 with a line for each check, as the API server's own /readyz writes them; with the query "verbose" always those lines. */
+export function answerHealth(checks: readonly HealthCheck[], query = ""): HttpAnswer {
   const results = checks.map(({ name, check }) => ({ name, wrong: check() }));
-  if (results.every(({ wrong }) => wrong === undefined))
+  const isWell = results.every(({ wrong }) => wrong === undefined);
+  if (isWell && !new URLSearchParams(query).has("verbose"))
     return { status: 200, contentType: "text/plain", body: "ok\n" };
   const lines = results.map(({ name, wrong }) =>
     wrong === undefined ? `[+]${name} ok\n` : `[-]${name} failed: ${wrong}\n`,
   );
-  return { status: 503, contentType: "text/plain", body: lines.join("") };
+  return { status: isWell ? 200 : 503, contentType: "text/plain", body: lines.join("") };
 }

@@ -16,8 +16,8 @@ export type HttpServerOptions = {
   readonly name: string;
   /** ":8080" or "127.0.0.1:8080"; port 0 takes a free one. */
   readonly address: string;
-  /** By path; only GET and HEAD are answered. */
-  readonly routes: { readonly [path: string]: () => HttpAnswer | Promise<HttpAnswer> };
+  /** By path; only GET and HEAD are answered. A route is given what follows the question mark, "" where nothing does. */
+  readonly routes: { readonly [path: string]: (query: string) => HttpAnswer | Promise<HttpAnswer> };
   readonly log: Logger;
 };
 
@@ -63,11 +63,11 @@ async function respond(
 }
 
 async function answerTo(request: IncomingMessage, routes: HttpServerOptions["routes"]): Promise<HttpAnswer> {
-  const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
+  const [path = "/", query = ""] = (request.url ?? "/").split("?", 2);
   if (request.method !== "GET" && request.method !== "HEAD")
     return { status: 405, contentType: "text/plain", body: "only GET\n" };
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
-  return route === undefined ? { status: 404, contentType: "text/plain", body: "not found\n" } : await route();
+  return route === undefined ? { status: 404, contentType: "text/plain", body: "not found\n" } : await route(query);
 }
 
 function listen(server: Server, { address, name }: HttpServerOptions): Promise<number> {
