@@ -1,7 +1,7 @@
 /**
  * `npm run build:image`: the operator's image for linux/amd64 and linux/arm64 as an OCI layout in dist/image, and its files in dist/rootfs for who
  * builds with a Dockerfile. No container engine is needed. `--push=REFERENCE` sends it to a registry, `--platform=amd64` builds for that one only, and
- * `--out=FOLDER` writes there instead of dist.
+ * `--out=FOLDER` writes there instead of dist. `--fips=FOLDER` builds the FIPS variant with the provider in FOLDER, for its platform (docs/fips.md).
  */
 import { execFile } from "node:child_process";
 import { chmod, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
@@ -10,6 +10,7 @@ import { parseArgs, promisify } from "node:util";
 import { operatorVersion } from "../src/std/version.ts";
 import { writeBundle } from "./bundle.ts";
 import { goTool } from "./go-tool.ts";
+import { fipsFiles, inFipsMode } from "./image/fips-files.ts";
 import type { ImageFile } from "./image/image-file.ts";
 import { layerOf } from "./image/layer.ts";
 import { writeLayout, type About, type PlatformImage } from "./image/layout.ts";
@@ -25,11 +26,13 @@ const { values } = parseArgs({
     push: { type: "string" },
     insecure: { type: "boolean", default: false },
     platform: { type: "string" },
+    fips: { type: "string" },
     out: { type: "string", default: join(root, "dist") },
   },
 });
 const dist = resolve(values.out);
 
+const fips = values.fips === undefined ? undefined : await fipsFiles(values.fips);
 const bundle = await bundleAnew();
 const license = await readFile(join(root, "LICENSE"), "utf8");
 const about = await aboutThis();
@@ -39,18 +42,25 @@ for (const platform of platforms.filter(isWanted)) {
   const layers = [
     { ...(await layerOf(base)), comment: "Debian libraries, certificates and Node" },
     { ...(await layerOf(app)), comment: "flux-operator" },
+    ...(fips === undefined ? [] : [{ ...(await layerOf(fips.files)), comment: "FIPS provider of OpenSSL" }]),
   ];
-  images.push({ platform, layers, run: operatorRun, sbom: await sbomOf({ platform, version: about.version, bundle }) });
-  await writeRootfs(join(dist, "rootfs", `linux-${platform.architecture}`), [...base, ...app]);
+  const start = fips === undefined ? operatorRun : inFipsMode(operatorRun);
+  const contents = { platform, version: about.version, bundle };
+  const sbom = await sbomOf(fips === undefined ? contents : { ...contents, fipsModule: fips.module });
+  images.push({ platform, layers, run: start, sbom });
+  const all = [...base, ...app, ...(fips?.files ?? [])];
+  await writeRootfs(join(dist, "rootfs", `linux-${platform.architecture}`), all);
   const sizes = layers.map(({ content }) => `${(content.length / 1e6).toFixed(1)} MB`);
   console.log(`linux/${platform.architecture}  ${sizes.join(" + ")}`);
 }
+if (images.length === 0)
+  throw new Error(`There is nothing to build: no platform ${values.platform ?? ""} of that provider`);
 const digest = await writeLayout(join(dist, "image"), images, about);
 console.log(`image  ${digest}`);
 if (values.push !== undefined) await push(values.push);
 
 function isWanted({ architecture }: Platform): boolean {
-  return values.platform === undefined || values.platform === architecture;
+  return [values.platform, fips?.architecture].every((one) => one === undefined || one === architecture);
 }
 
 async function bundleAnew(): ReturnType<typeof writeBundle> {

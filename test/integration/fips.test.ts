@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
-import { fipsOpensslConf } from "../../scripts/fips/openssl-conf.ts";
+import { fipsOpensslConf } from "../../scripts/image/fips-conf.ts";
 import { unconfigured } from "../../src/operator/openssl-config.ts";
 
 // What needs no FIPS provider. Runs with one are in test/long/fips.test.ts.

@@ -71,6 +71,12 @@ export const chartCases: readonly ChartCase[] = [
     chart: "flux-operator",
     values: { logLevel: "debug", extraArgs: ["--concurrent=5", "--override-manager=argocd"] },
   },
+  { name: "FIPS mode, with the provider in the image", chart: "flux-operator", values: { fips: true } },
+  {
+    name: "FIPS mode, with the provider in a volume",
+    chart: "flux-operator",
+    values: { fips: true, "fipsModule.persistentVolumeClaim": { claimName: "fips" } },
+  },
   {
     name: "marks on all objects",
     chart: "flux-operator",

@@ -65,8 +65,9 @@ export type FluxClusterOptions = {
   readonly isMeantToFail?: (event: AuditEvent) => boolean;
   /** The operator's program, where it is not src/operator/main.ts. */
   readonly main?: string;
-  /** More arguments of the operator. */
+  /** More arguments and variables of the operator. */
   readonly args?: readonly string[];
+  readonly env?: { readonly [name: string]: string };
 };
 
 export async function startFluxCluster(options: FluxClusterOptions = {}): Promise<FluxCluster> {
@@ -82,6 +83,7 @@ export async function startFluxCluster(options: FluxClusterOptions = {}): Promis
       kubeconfigPath,
       folder: plane.folder,
       args: options.args ?? [],
+      env: options.env ?? {},
       ...(options.main === undefined ? {} : { main: options.main }),
     });
   let operator = start();

@@ -56,6 +56,31 @@ annotations:
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
 
+{{/* FIPS mode, as all containers of this chart have it. */}}
+{{- define "flux-operator.fipsEnv" -}}
+{{- if .Values.fips }}
+- name: OPENSSL_CONF
+  value: /fips/openssl.cnf
+- name: OPENSSL_MODULES
+  value: /fips
+{{- end }}
+{{- end }}
+
+{{- define "flux-operator.fipsMount" -}}
+{{- if and .Values.fips .Values.fipsModule }}
+- name: fips
+  mountPath: /fips
+  readOnly: true
+{{- end }}
+{{- end }}
+
+{{- define "flux-operator.fipsVolume" -}}
+{{- if and .Values.fips .Values.fipsModule }}
+- name: fips
+  {{- toYaml .Values.fipsModule | nindent 2 }}
+{{- end }}
+{{- end }}
+
 {{/* What all pods of this chart have in common: where and as whom they run. */}}
 {{- define "flux-operator.pod" -}}
 serviceAccountName: {{ include "flux-operator.serviceAccountName" . | quote }}
