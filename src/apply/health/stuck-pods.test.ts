@@ -28,7 +28,7 @@ function replicaSet(number: string, status: JsonObject = {}): KubeObject {
 
 const sets = [replicaSet("1"), replicaSet("2")];
 
-function pod(status: JsonObject, metadata: JsonObject = {}): KubeObject {
+function pod(status: JsonObject, metadata: JsonObject = {}, spec: JsonObject = {}): KubeObject {
   return {
     apiVersion: "v1",
     kind: "Pod",
@@ -38,6 +38,7 @@ function pod(status: JsonObject, metadata: JsonObject = {}): KubeObject {
       ownerReferences: [{ kind: "ReplicaSet", name: "a-2", uid: "rs2" }],
       ...metadata,
     },
+    spec,
     status,
   };
 }
@@ -87,6 +88,14 @@ for (const { name, of = deployment, replicaSets = sets, pods = [], want } of [
     pods: [pod(waiting("ErrImagePull", "rpc error: code = Unknown desc = failed to pull and unpack"))],
     want: cannotPull,
   },
+  ...["registry", "registry, mirror"].map((secrets) => ({
+    name: `is an image that cannot be pulled with ${secrets}`,
+    pods: [pod(pulling, {}, { imagePullSecrets: secrets.split(", ").map((name) => ({ name })) })],
+    want: {
+      message: `${cannotPull.message} with imagePullSecret${secrets === "registry" ? "" : "s"} ${secrets}`,
+      graceMs: 3 * minute,
+    },
+  })),
   {
     name: "is an image name that nothing mends",
     pods: [pod(waiting("InvalidImageName"))],

@@ -78,10 +78,11 @@ function isOwnedBy({ metadata }: KubeObject, owner: KubeObject): boolean {
 function troublesOfPod(pod: KubeObject): readonly Trouble[] {
   const status = fieldsOf(pod["status"]);
   const containers = [...listOf(status["initContainerStatuses"]), ...listOf(status["containerStatuses"])].map(fieldsOf);
-  return [...containers.flatMap(troublesOfContainer), ...unschedulable(status)];
+  const secrets = listOf(fieldsOf(pod["spec"])["imagePullSecrets"]).map((secret) => textOf(fieldsOf(secret)["name"]));
+  return [...containers.flatMap((one) => troublesOfContainer(one, secrets)), ...unschedulable(status)];
 }
 
-function troublesOfContainer(container: JsonObject): readonly Trouble[] {
+function troublesOfContainer(container: JsonObject, pullSecrets: readonly string[]): readonly Trouble[] {
   const state = fieldsOf(container["state"]);
   const reason = textOf(fieldsOf(state["waiting"])["reason"]);
   const name = `container ${textOf(container["name"])}`;
@@ -92,8 +93,15 @@ function troublesOfContainer(container: JsonObject): readonly Trouble[] {
     return [{ message: `${name} crashes${lastExit(container)}`, graceMs: crashGraceMs(container) }];
   const known = waitingReasons[reason];
   if (known === undefined) return [];
-  const image = known.phrase.endsWith("its image") ? ` ${shortImage(textOf(container["image"]))}` : "";
+  const image = known.phrase.endsWith("its image") ? ` ${imageOf(container, pullSecrets)}` : "";
   return [{ message: `${name} ${known.phrase}${image}`, graceMs: known.graceMs }];
+}
+
+/** "ghcr.io/fluxcd/source-controller:v1.9.4 with imagePullSecret registry". Which secret is in use may be all that is wrong. */
+function imageOf(container: JsonObject, pullSecrets: readonly string[]): string {
+  const image = shortImage(textOf(container["image"]));
+  if (pullSecrets.length === 0) return image;
+  return `${image} with imagePullSecret${pullSecrets.length === 1 ? "" : "s"} ${pullSecrets.join(", ")}`;
 }
 
 /** Without the digest where there is a tag, by which a person knows it. */
