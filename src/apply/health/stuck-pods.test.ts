@@ -147,11 +147,26 @@ for (const { name, of = deployment, replicaSets = sets, pods = [], want } of [
     pods: [pod({ initContainerStatuses: [{ name: "init", state: { waiting: { reason: "InvalidImageName" } } }] })],
     want: { message: "container init has an image name that is not valid", graceMs: 0 },
   },
-  {
-    name: "is a node without room, which may be added at any time",
-    pods: [pod({ conditions: [{ type: "PodScheduled", status: "False", message: "0/3 nodes are available" }] })],
-    want: { message: "no node has room for its pod", graceMs: undefined },
-  },
+  ...[
+    {
+      says: "0/3 nodes are available: 1 node(s) had untolerated taint, 2 Insufficient cpu.",
+      want: "no node has room for its pod",
+    },
+    {
+      says: "0/1 nodes are available: 1 node(s) didn't find available persistent volumes to bind.",
+      want: "no node has a volume for the PersistentVolumeClaim of its pod",
+    },
+    {
+      says: "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.",
+      want: "no node has a volume for the PersistentVolumeClaim of its pod",
+    },
+    { says: "Scheduling is blocked due to non-empty scheduling gates", want: "a scheduling gate holds its pod" },
+    { says: "0/3 nodes are available: 3 node(s) had untolerated taint", want: "no node takes its pod" },
+  ].map(({ says, want }) => ({
+    name: `is what the scheduler says, which may pass at any time: ${says}`,
+    pods: [pod({ conditions: [{ type: "PodScheduled", status: "False", message: says }] })],
+    want: { message: want, graceMs: undefined },
+  })),
   {
     name: "is the one with the least patience",
     pods: [pod(pulling), pod(crash(3), { name: "a-2" })],

@@ -123,12 +123,21 @@ function lastExit({ state, lastState }: JsonObject): string {
   return `: exit code ${code}${reason === "" ? "" : ` (${reason})`}`;
 }
 
-/** A node may be added at any time. */
+/** What the scheduler's words mean, the first that fits. Source: ErrReason* in kubernetes pkg/scheduler/framework/plugins. */
+const unscheduledBecause: readonly { readonly says: RegExp; readonly phrase: string }[] = [
+  { says: /Insufficient /, phrase: "no node has room for its pod" },
+  { says: /persistent ?volume/i, phrase: "no node has a volume for the PersistentVolumeClaim of its pod" },
+  { says: /scheduling gates/, phrase: "a scheduling gate holds its pod" },
+];
+
+/** A node or a volume may be added at any time. */
 function unschedulable(status: JsonObject): readonly Trouble[] {
   const found = listOf(status["conditions"])
     .map(fieldsOf)
     .find((entry) => entry["type"] === "PodScheduled" && entry["status"] === "False");
-  return found === undefined ? [] : [{ message: "no node has room for its pod", graceMs: undefined }];
+  if (found === undefined) return [];
+  const known = unscheduledBecause.find(({ says }) => says.test(textOf(found["message"])));
+  return [{ message: known?.phrase ?? "no node takes its pod", graceMs: undefined }];
 }
 
 /** Why the API server does not take a pod: the words of a refusal that stay the same, and how long it may stand. */
