@@ -5,6 +5,7 @@ function builtIn(apiGroup: string, kind: string): GroupVersionKind {
   return { group: apiGroup, version: "v1", kind };
 }
 
+export const claimKind = builtIn("", "PersistentVolumeClaim");
 export const configMapKind = builtIn("", "ConfigMap");
 export const deploymentKind = builtIn("apps", "Deployment");
 export const eventKind = builtIn("", "Event");

@@ -4,11 +4,20 @@ import { requestLimit } from "../../../apply/request.ts";
 import type { ApiClient } from "../../../client/api-client.ts";
 import { listAll } from "../../../client/pages.ts";
 import type { GroupVersionKind } from "../../../kube/gvk.ts";
-import { namespaceKind, secretKind } from "../../../kube/kinds.ts";
+import { claimKind, namespaceKind, secretKind } from "../../../kube/kinds.ts";
+import { keyOf } from "../../../kube/object-id.ts";
 import type { KubeObject } from "../../../kube/object.ts";
 import { mapConcurrent } from "../../../std/concurrent.ts";
 import { listFluxControllers } from "../flux-controllers.ts";
-import { classOf, judgeKubernetes, judgeNamespace, judgePullSecret, judgeStorageClasses } from "./cluster.ts";
+import {
+  claimsOf,
+  classOf,
+  judgeClaims,
+  judgeKubernetes,
+  judgeNamespace,
+  judgePullSecret,
+  judgeStorageClasses,
+} from "./cluster.ts";
 import { judgeDeletions, judgeWaitingDeletions, kindsWaitingForController } from "./deletions.ts";
 import { judgeInstallations, judgeKustomizations, judgeOperatorKinds, kustomizationsOf } from "./installations.ts";
 import { judgeQuotas } from "./quota.ts";
@@ -91,6 +100,17 @@ export const checks: readonly Row[] = [
       return found.flat();
     },
     judge: judgeStorageClasses,
+  }),
+  row({
+    name: "claims that exist",
+    when: (subject) => claimsOf(subject).length > 0,
+    look: async (subject, client, signal) => {
+      const found = await mapConcurrent(claimsOf(subject), requestLimit, (claim) =>
+        client.getOrUndefined(claimKind, keyOf(claim), signal),
+      );
+      return found.filter((claim) => claim !== undefined);
+    },
+    judge: judgeClaims,
   }),
   row({
     name: "the image pull secret",

@@ -58,6 +58,22 @@ export function judgeStorageClasses(missing: readonly string[], { planned, world
   });
 }
 
+/** Refuses another class for claims that exist (`live`): the API server would, in words that do not say what to do. */
+export function judgeClaims(live: readonly KubeObject[], subject: Pick<Subject, "target">): readonly Finding[] {
+  return claimsOf(subject).flatMap((claim) => {
+    const existing = live.find(({ metadata }) => metadata.name === claim.metadata.name);
+    const [is, wanted] = [existing === undefined ? "" : classOf(existing), classOf(claim)];
+    if (is === "" || wanted === "" || is === wanted) return [];
+    const remedy = `keep ${is} in spec.storage.class, or remove spec.storage, wait until Ready is True, and set it again`;
+    return [refuse(`${nameObject(claim)} has the StorageClass ${is}, which cannot be changed to ${wanted}; ${remedy}`)];
+  });
+}
+
+/** The claims that are desired, also where the dry-run was refused. */
+export function claimsOf({ target }: Pick<Subject, "target">): readonly KubeObject[] {
+  return target.rendering.objects.filter(({ kind }) => kind === "PersistentVolumeClaim");
+}
+
 /** Empty for a claim that takes the default class or asks for none, and for what is no claim. */
 export function classOf(object: KubeObject): string {
   if (object.kind !== "PersistentVolumeClaim") return "";

@@ -6,7 +6,7 @@ import type { PlannedObject } from "../../../apply/planned-object.ts";
 import { parseApiVersion } from "../../../kube/gvk.ts";
 import type { JsonObject, KubeObject } from "../../../kube/object.ts";
 import { worldOf } from "../world.ts";
-import { judgeKubernetes, judgeNamespace, judgePullSecret, judgeStorageClasses } from "./cluster.ts";
+import { judgeClaims, judgeKubernetes, judgeNamespace, judgePullSecret, judgeStorageClasses } from "./cluster.ts";
 import { judgeDeletions, judgeWaitingDeletions, kindsWaitingForController } from "./deletions.ts";
 import { judgeInstallations, judgeKustomizations, judgeOperatorKinds, kustomizationsOf } from "./installations.ts";
 import { judgeQuotas } from "./quota.ts";
@@ -45,6 +45,7 @@ function controller(component: string, { namespace = own, metadata = {}, ...pods
 function subjectOf(planned: readonly PlannedObject[], version = "2.9.4", live: readonly KubeObject[] = []): Subject {
   const instance = object("fluxcd.controlplane.io/v1", `FluxInstance/${own}/flux`);
   const spec = specOf({ distribution: { imagePullSecret: "login" } });
+  const objects = planned.map((one) => one.object);
   return {
     planned,
     isForbidden: false,
@@ -53,7 +54,7 @@ function subjectOf(planned: readonly PlannedObject[], version = "2.9.4", live: r
       spec,
       latestVersion: version,
       release: releaseOf(version),
-      rendering: { version, revision: `v${version}@sha256:0`, objects: [], images: [], patches: [] },
+      rendering: { version, revision: `v${version}@sha256:0`, objects, images: [], patches: [] },
     },
   };
 }
@@ -144,6 +145,23 @@ for (const { name, planned, live = [], missing = ["fast"], want } of [
 ]) {
   test(`judgeStorageClasses() ${name}`, () =>
     assert.deepEqual(said(judgeStorageClasses(missing, subjectOf(planned, "2.9.4", live))), want));
+}
+
+const ofClass = (storageClassName: string) => ({ ...claim, spec: { storageClassName } });
+for (const { name, planned = create(claim), live, want } of [
+  {
+    name: "refuses another class, and says what to do",
+    live: [ofClass("slow")],
+    want: [
+      "refuse: PersistentVolumeClaim/flux-system/source-controller has the StorageClass slow, which cannot be changed to fast; keep slow in spec.storage.class, or remove spec.storage, wait until Ready is True, and set it again",
+    ],
+  },
+  { name: "takes the same class", live: [claim], want: [] },
+  { name: "takes a claim that is new", live: [], want: [] },
+  { name: "leaves a claim without a class to the API server, which may give it one", live: [ofClass("")], want: [] },
+  { name: "keeps the class where none is desired", planned: create(ofClass("")), live: [claim], want: [] },
+]) {
+  test(`judgeClaims() ${name}`, () => assert.deepEqual(said(judgeClaims(live, subjectOf(planned))), want));
 }
 
 const secret = (type: string) => object("v1", `Secret/${own}/login`, { type });
