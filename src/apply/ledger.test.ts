@@ -95,6 +95,22 @@ test("Ledger.isDrift() says false to what it knows nothing of", () => {
   assert.deepEqual([ledgerOf(seen).isDrift(id, undefined), ledgerOf(seen).isDrift(id, seen)], [false, false]);
 });
 
+for (const { name, live, repairs = 0, want } of [
+  { name: "as it was seen", live: seen, want: false },
+  { name: "of another generation", live: { ...other, generation: 3 }, want: true },
+  { name: "with another label, which keeps it from nothing", live: { ...other, labels: { app: "b" } }, want: false },
+  { name: "whose repairs another client undoes", live: { ...other, generation: 3 }, repairs: 10, want: false },
+]) {
+  test(`Ledger.isEdited() says ${want} to an object ${name}`, () => {
+    const ledger = ledgerOf(seen);
+    for (let repair = 1; repair <= repairs; repair += 1) ledger.repaired(desired, desired, desired, "flux-operator");
+    assert.equal(ledger.isEdited({ ...desired, metadata: live }), want);
+  });
+}
+
+test("Ledger.isEdited() says false to what it knows nothing of", () =>
+  assert.equal(new Ledger().isEdited({ ...desired, metadata: seen }), false));
+
 test("Ledger.forgetOthers() keeps only what is still wanted", () => {
   const ledger = ledgerOf(seen);
   const second = { ...desired, metadata: { ...desired.metadata, name: "z" } };

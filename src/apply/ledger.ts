@@ -42,6 +42,13 @@ export class Ledger {
     return live === undefined || !isAsSeen(entry.seen, live);
   }
 
+  /** Whether another client has changed what the object specifies, and that is repaired at once: metadata alone keeps no object from getting ready. */
+  isEdited(live: KubeObject): boolean {
+    const id = objectIdOf(live);
+    const seen = this.#entries.get(formatObjectId(id))?.seen;
+    return this.isDrift(id, live.metadata) && live.metadata.generation !== seen?.generation && !this.isContested(id);
+  }
+
   /**
    * Records that what another client had made of an object is repaired: `live` is what that was, undefined after a deletion. Nothing is recorded
    * when another manifest was desired until now. Call it before `record`. `own` is our field manager.

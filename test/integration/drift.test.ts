@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test, type TestContext } from "node:test";
+import { outcomeAnnotation } from "../../scripts/control-plane/stages.ts";
 import { comparable } from "../../src/apply/compare.ts";
 import { managedObjects, type ManagedObject } from "../../src/apply/inventory.ts";
 import { readStatus } from "../../src/controllers/flux-instance/status.ts";
@@ -275,6 +276,21 @@ describe("drift", { concurrency: 1 }, () => {
     );
     await cluster.patchInstance({ spec: { kustomize: null } });
     await cluster.instanceWhen("attended", (object) => condition(object, "Unattended") === undefined);
+  });
+
+  test("an edit while pods are waited for is repaired at once, and not when the wait is over", async () => {
+    const controller = (await managed()).find(({ kind, name }) => kind === "Deployment" && name === "helm-controller");
+    assert.ok(controller !== undefined);
+    const annotations = { [outcomeAnnotation]: "never-ready" };
+    const patch = JSON.stringify([{ op: "add", path: "/spec/template/metadata/annotations", value: annotations }]);
+    const patches = [{ target: { kind: "Deployment", name: "helm-controller" }, patch }];
+    await cluster.patchInstance({ spec: { kustomize: { patches } } });
+    await backWhen(controller, "waited for", (object) => JSON.stringify(object["spec"]).includes(outcomeAnnotation));
+    const { spec } = await get(controller);
+    await edit(controller, [{ op: "replace", path: "/spec/template/spec/containers/0/args/0", value: "--edited" }]);
+    await backWhen(controller, "repaired", (object) => deepEqual(object["spec"] ?? null, spec ?? null));
+    await cluster.patchInstance({ spec: { kustomize: null } });
+    await cluster.instanceWhen("ready", isReady);
   });
 
   test("a client that undoes every repair costs a few of them, and is named with the object and the field", async () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
+import { Ledger } from "../../src/apply/ledger.ts";
 import { waitUntilReady } from "../../src/apply/health/wait.ts";
 import { createApiClient, type OwnedApiClient } from "../../src/client/create-client.ts";
 import type { KubeObject, ObjectKey } from "../../src/kube/object.ts";
@@ -263,7 +264,8 @@ for (const { name, body } of [
     };
     await world.apply(deployment, { fieldManager }, never);
     const options = { timeoutMs: 2_500, labelSelector: watched, interrupt: never };
-    const result = await waitUntilReady([deployment], options, { client, clock: systemClock, installer }, never);
+    const deps = { client, clock: systemClock, installer, ledger: new Ledger() };
+    const result = await waitUntilReady([deployment], options, deps, never);
     const lists = seen(({ path }) => path.includes("limit="));
     assert.deepEqual(
       [result.kind, lists >= 6 && lists <= 12],

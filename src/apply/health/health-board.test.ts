@@ -4,6 +4,7 @@ import { installer } from "../../../test/support/installer.ts";
 import type { GroupVersionKind } from "../../kube/gvk.ts";
 import { replicaSetKind } from "../../kube/kinds.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
+import { Ledger } from "../ledger.ts";
 import { formatUnready, HealthBoard, type Unready, type Verdict } from "./health-board.ts";
 
 const deployments: GroupVersionKind = { group: "apps", version: "v1", kind: "Deployment" };
@@ -65,6 +66,13 @@ const timeoutMs = 300_000;
 
 const name = "Deployment/flux-system/a";
 const [a, b] = [deployment("a", {}), deployment("b", {})];
+const ledger = new Ledger();
+for (const object of [a, b]) ledger.record(object, object);
+
+/** As another client leaves an object that it has changed. */
+function edited(object: KubeObject): KubeObject {
+  return { ...object, metadata: { ...object.metadata, generation: 2, resourceVersion: "2" } };
+}
 
 for (const { title, wanted, feed, verdict, unready } of [
   {
@@ -89,10 +97,24 @@ for (const { title, wanted, feed, verdict, unready } of [
     unready: [],
   },
   {
+    title: "is over when another client has changed one that is not ready",
+    wanted: [a],
+    feed: (board) => board.replace(deployments, [edited(deployment("a", rolling))]),
+    verdict: "drifted",
+    unready: [{ object: name, message: "was changed by another client" }],
+  },
+  {
+    title: "leaves a change of one that is ready to the next reconcile",
+    wanted: [a],
+    feed: (board) => board.replace(deployments, [edited(deployment("a", { ...ready, observedGeneration: 2 }))]),
+    verdict: "ready",
+    unready: [],
+  },
+  {
     title: "is over when one is missing, sorted by name",
     wanted: [b, a],
     feed: (board) => board.replace(deployments, [deployment("b", rolling)]),
-    verdict: "missing",
+    verdict: "drifted",
     unready: [
       { object: name, message: "is missing" },
       { object: "Deployment/flux-system/b", message: "0 of 1 replicas available" },
@@ -135,7 +157,7 @@ for (const { title, wanted, feed, verdict, unready } of [
       board.replace(deployments, [deployment("a", ready), deployment("b", rolling)]);
       board.see({ kind: "deleted", object: deployment("a", ready) });
     },
-    verdict: "missing",
+    verdict: "drifted",
     unready: [
       { object: name, message: "is missing" },
       { object: "Deployment/flux-system/b", message: "0 of 1 replicas available" },
@@ -148,7 +170,7 @@ for (const { title, wanted, feed, verdict, unready } of [
       board.replace(deployments, [deployment("a", ready), deployment("b", rolling)]);
       board.replace(deployments, [deployment("b", ready)]);
     },
-    verdict: "missing",
+    verdict: "drifted",
     unready: [{ object: name, message: "is missing" }],
   },
   {
@@ -158,7 +180,7 @@ for (const { title, wanted, feed, verdict, unready } of [
       board.replace(deployments, [deployment("a", ready)]);
       board.replace(definitions, []);
     },
-    verdict: "missing",
+    verdict: "drifted",
     unready: [{ object: "CustomResourceDefinition/a.example.com", message: "is missing" }],
   },
   {
@@ -215,7 +237,7 @@ for (const { title, wanted, feed, verdict, unready } of [
   unready: readonly Unready[];
 }[]) {
   test(`HealthBoard ${title}`, () => {
-    const board = new HealthBoard(wanted, installer, timeoutMs);
+    const board = new HealthBoard(wanted, { installer, ledger }, timeoutMs);
     feed(board);
     assert.deepEqual({ verdict: board.verdict(0), unready: board.unready() }, { verdict, unready });
   });
@@ -226,7 +248,7 @@ for (const { title, timeoutMs: limit, waits } of [
   { title: "for half of the timeout at most", timeoutMs: 60_000, waits: 30_000 },
 ]) {
   test(`HealthBoard has patience with a trouble ${title}`, () => {
-    const board = new HealthBoard([a], installer, limit);
+    const board = new HealthBoard([a], { installer, ledger }, limit);
     board.replace(deployments, [deployment("a", rolling)]);
     board.replace(replicaSets, [newest]);
     board.replace(pods, [hopefulPod]);
@@ -238,7 +260,7 @@ for (const { title, timeoutMs: limit, waits } of [
 }
 
 test("HealthBoard begins to count anew when a trouble was over meanwhile", () => {
-  const board = new HealthBoard([a], installer, timeoutMs);
+  const board = new HealthBoard([a], { installer, ledger }, timeoutMs);
   board.replace(deployments, [deployment("a", rolling)]);
   board.replace(replicaSets, [newest]);
   const verdicts = [hopefulPod, { ...hopefulPod, status: {} }, hopefulPod].map((pod, index) => {
@@ -282,7 +304,7 @@ for (const { title, wanted, gvk, want } of [
   },
 ]) {
   test(`HealthBoard.selectionOf() selects ${title}`, () =>
-    assert.deepEqual(new HealthBoard(wanted, installer, timeoutMs).selectionOf(gvk, "own=1"), want));
+    assert.deepEqual(new HealthBoard(wanted, { installer, ledger }, timeoutMs).selectionOf(gvk, "own=1"), want));
 }
 
 for (const { title, count, want } of [

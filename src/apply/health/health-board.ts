@@ -5,21 +5,29 @@ import type { KubeObject } from "../../kube/object.ts";
 import { readinessOf } from "../../kube/readiness.ts";
 import { shorten } from "../../std/shorten.ts";
 import type { Installer } from "../installer.ts";
+import type { Ledger } from "../ledger.ts";
 import { troubleOf } from "./stuck-pods.ts";
 
 /** One object that is not ready, and why. */
 export type Unready = { readonly object: string; readonly message: string };
 
 /**
- * What is known of all objects together. `missing`: an object was deleted, or lost the labels by which it is selected. `failed`: one will not
- * become ready by waiting.
+ * What is known of all objects together. `drifted`: another client has deleted an object, taken the labels by which it is selected, or
+ * changed one that is not ready. `failed`: one will not become ready by waiting.
  */
-export type Verdict = "open" | "ready" | "missing" | "failed";
+export type Verdict = "open" | "ready" | "drifted" | "failed";
+
+/** How pods are found, and what was written last of the objects that are waited for. */
+export type HealthDeps = {
+  readonly installer: Pick<Installer, "podSelector">;
+  readonly ledger: Pick<Ledger, "isEdited">;
+};
 
 /** The state of the objects that are waited for, and the verdict that follows from it. */
 export class HealthBoard {
   readonly #wanted: ReadonlyMap<string, KubeObject>;
   readonly #podSelector: string;
+  readonly #ledger: HealthDeps["ledger"];
   readonly #mostPatienceMs: number;
   readonly #live = new Map<string, KubeObject>();
   readonly #pods = new Map<string, KubeObject>();
@@ -30,9 +38,10 @@ export class HealthBoard {
   readonly #kinds: number;
 
   /** `timeoutMs` is how long the objects are waited for at most; no trouble may stand for more than half of that. */
-  constructor(objects: readonly KubeObject[], { podSelector }: Pick<Installer, "podSelector">, timeoutMs: number) {
+  constructor(objects: readonly KubeObject[], { installer, ledger }: HealthDeps, timeoutMs: number) {
     this.#wanted = new Map(objects.map((object) => [formatObjectId(objectIdOf(object)), object]));
-    this.#podSelector = podSelector;
+    this.#podSelector = installer.podSelector;
+    this.#ledger = ledger;
     this.#mostPatienceMs = timeoutMs / 2;
     this.#kinds = new Set(objects.map((object) => groupKindKey(gvkOf(object)))).size;
   }
@@ -73,7 +82,7 @@ export class HealthBoard {
     const ill = this.#ill();
     this.#since = new Map(ill.map((one) => [keyOf(one), this.#since.get(keyOf(one)) ?? nowMs]));
     if (ill.length === 0) return "ready";
-    if (ill.some(({ state }) => state === "missing")) return "missing";
+    if (ill.some(({ state }) => state === "drifted")) return "drifted";
     return ill.some((one) => one.state === "failed" || this.#isOver(one, nowMs)) ? "failed" : "open";
   }
 
@@ -106,9 +115,10 @@ export class HealthBoard {
   /** Undefined for an object that is ready. */
   #judge(wanted: KubeObject, live: KubeObject | undefined): Ill | undefined {
     const object = nameObject(wanted);
-    if (live === undefined) return { object, message: "is missing", state: "missing" };
+    if (live === undefined) return { object, message: "is missing", state: "drifted" };
     const { status, message } = readinessOf(live);
     if (status === "Current") return undefined;
+    if (this.#ledger.isEdited(live)) return { object, message: "was changed by another client", state: "drifted" };
     const surroundings = { replicaSets: [...this.#replicaSets.values()], pods: [...this.#pods.values()] };
     const trouble = live.kind === "Deployment" ? troubleOf(live, surroundings) : undefined;
     const graceMs = status === "InProgress" ? trouble?.graceMs : undefined;
@@ -122,7 +132,7 @@ export class HealthBoard {
 }
 
 /** `graceMs`: how long what is wrong may stand. */
-type Ill = Unready & { readonly state: "missing" | "failed" | "progressing"; readonly graceMs?: number };
+type Ill = Unready & { readonly state: "drifted" | "failed" | "progressing"; readonly graceMs?: number };
 
 function keyOf({ object, message }: Ill): string {
   return `${object} ${message}`;

@@ -6,6 +6,7 @@ import { TestClock } from "../../../test/support/test-clock.ts";
 import type { WatchEvent } from "../../client/api-client.ts";
 import { ConnectionError } from "../../client/api-error.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
+import { Ledger } from "../ledger.ts";
 import { formatUnready, type Unready } from "./health-board.ts";
 import { waitUntilReady, type WaitDeps, type WaitResult } from "./wait.ts";
 
@@ -30,7 +31,7 @@ class World {
   wait(objects: readonly KubeObject[]): Promise<WaitResult> {
     const onWaiting = (unready: readonly Unready[]): void => void this.told.push(formatUnready(unready));
     const options = { timeoutMs: 60_000, labelSelector: "own=1", interrupt: this.interrupt.signal, onWaiting };
-    const deps = { client: this.#client(), clock: this.clock, installer };
+    const deps = { client: this.#client(), clock: this.clock, installer, ledger: new Ledger() };
     return waitUntilReady(objects, options, deps, this.stop.signal);
   }
 

@@ -6,8 +6,7 @@ import type { KubeObject } from "../../kube/object.ts";
 import { backoffMs } from "../../std/backoff.ts";
 import type { Clock } from "../../std/clock.ts";
 import { UnreachableError } from "../../std/errors.ts";
-import type { Installer } from "../installer.ts";
-import { HealthBoard, type Unready } from "./health-board.ts";
+import { HealthBoard, type HealthDeps, type Unready } from "./health-board.ts";
 
 /** How a wait for health has ended. */
 export type WaitResult =
@@ -15,8 +14,8 @@ export type WaitResult =
   /** `failed` objects will not become ready by waiting. */
   | { readonly kind: "failed"; readonly unready: readonly Unready[] }
   | { readonly kind: "timeout"; readonly unready: readonly Unready[] }
-  /** Another client has deleted objects, or removed the labels by which they are selected: waiting does not bring them back. */
-  | { readonly kind: "missing"; readonly unready: readonly Unready[] }
+  /** Another client has deleted or changed objects, or removed the labels by which they are selected: waiting does not bring them back. */
+  | { readonly kind: "drifted"; readonly unready: readonly Unready[] }
   | { readonly kind: "interrupted" };
 
 /** What to wait for, and how long. */
@@ -31,10 +30,9 @@ export type WaitOptions = {
 };
 
 /** A client that only lists and watches. */
-export type WaitDeps = {
+export type WaitDeps = HealthDeps & {
   readonly client: Pick<ApiClient, "list" | "watch">;
   readonly clock: Clock;
-  readonly installer: Pick<Installer, "podSelector">;
 };
 
 /** A watch that has been silent for so long is started again from a list; the API server sends bookmarks every minute. */
@@ -61,7 +59,7 @@ export async function waitUntilReady(
   signal: AbortSignal,
 ): Promise<WaitResult> {
   if (objects.length === 0) return { kind: "ready" };
-  const board = new HealthBoard(objects, deps.installer, options.timeoutMs);
+  const board = new HealthBoard(objects, deps, options.timeoutMs);
   const ended = new AbortController();
   const stop = AbortSignal.any([signal, ended.signal, options.interrupt]);
   // The first verdict counts, whatever comes in until the watches have stopped.
@@ -93,7 +91,7 @@ function verdictOf(board: HealthBoard, nowMs: number): WaitResult | undefined {
   switch (verdict) {
     case "ready":
       return { kind: "ready" };
-    case "missing":
+    case "drifted":
     case "failed":
       return { kind: verdict, unready: board.unready() };
     case "open":

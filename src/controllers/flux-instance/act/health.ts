@@ -38,7 +38,7 @@ export function throwUnlessHealthy(result: WaitResult): void {
       throw unhealthy(result.unready, "will not become ready");
     case "timeout":
       throw unhealthy(result.unready, "not ready in time");
-    case "missing":
+    case "drifted":
       throw new DriftedError({
         reason: "ReconciliationFailed",
         retry: "backoff",
