@@ -1,31 +1,44 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { after, before, describe, test, type TestContext } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { nodeAbsent } from "../../scripts/control-plane/node/absent.ts";
 import { registryHost } from "../../scripts/control-plane/node/addresses.ts";
 import { pushProgram } from "../../scripts/control-plane/node/images.ts";
-import { fluxRegistry, installManifest } from "../../scripts/quickstart/node-images.ts";
+import { installManifest } from "../../scripts/quickstart/node-images.ts";
 import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
-import { deploymentKind, podKind } from "../../src/kube/kinds.ts";
-import type { JsonObject, JsonValue, KubeObject } from "../../src/kube/object.ts";
-import { readinessOf } from "../../src/kube/readiness.ts";
-import { leaseKind } from "../../src/runtime/lease.ts";
+import { deploymentKind } from "../../src/kube/kinds.ts";
+import type { JsonObject, JsonValue } from "../../src/kube/object.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { pushFluxArtifact } from "../support/flux-artifact.ts";
 import { condition, isReady, namespace, statusOf } from "../support/flux-cluster.ts";
-import { changesOf } from "../support/record-objects.ts";
-import { kubectl, reserveNode, startNodeWorld, type NodeWorld } from "../support/node-world.ts";
+import {
+  application,
+  appPods,
+  appRuns,
+  fluxInstance,
+  insecure,
+  instanceWhen,
+  isCurrent,
+  kustomizePatch,
+  lastOutcome,
+  patchInstance,
+  pullToLead,
+  recordHandovers,
+  restartsOf,
+  rolledOut,
+  tell,
+  withTimeout,
+} from "../support/node-flux.ts";
+import { kubectl, kubeletOf, reserveNode, startNodeWorld, type NodeWorld } from "../support/node-world.ts";
 
 const run = promisify(execFile);
 const absent = nodeAbsent();
 const never = new AbortController().signal;
 const version = "2.9.4";
-const instanceKind = { group: "fluxcd.controlplane.io", version: "v1", kind: "FluxInstance" };
-const instanceKey = { namespace, name: "flux" };
-const instancePath = `/apis/fluxcd.controlplane.io/v1/namespaces/${namespace}/fluxinstances/flux`;
+/** After how long the working set is measured once more. */
+const soakMinutes = Number(process.env["SOAK_MINUTES"] ?? "0");
 
 async function said(program: string, ...args: readonly string[]): Promise<string> {
   return (await run(program, args)).stdout;
@@ -51,15 +64,6 @@ function folders(path: string): string {
   return readdirSync(path, { withFileTypes: true })
     .flatMap((entry) => (entry.isDirectory() ? [entry.name] : []))
     .join(" ");
-}
-
-const insecure = [
-  { target: { kind: "OCIRepository" }, patch: JSON.stringify([{ op: "add", path: "/spec/insecure", value: true }]) },
-];
-
-/** A JSON patch of kustomize-controller, whose stop stops no source. */
-function patchOf(operations: readonly JsonObject[]): JsonObject {
-  return { target: { kind: "Deployment", name: "kustomize-controller" }, patch: JSON.stringify(operations) };
 }
 
 const pod = "/spec/template/spec";
@@ -107,142 +111,53 @@ const failures = [
   },
 ];
 
-/** An instance whose controllers are those that were built here, and which syncs the app. */
-function instance(spec: JsonObject = {}): JsonObject {
-  return {
-    apiVersion: "fluxcd.controlplane.io/v1",
-    kind: "FluxInstance",
-    metadata: { ...instanceKey, annotations: { "fluxcd.controlplane.io/reconcileTimeout": "40s" } },
-    spec: {
-      distribution: { version, registry: fluxRegistry },
-      components: ["source-controller", "kustomize-controller"],
-      sync: { kind: "OCIRepository", url: `oci://${registryHost}/fleet`, ref: "latest", path: "./", interval: "10m" },
-      kustomize: { patches: insecure },
-      ...spec,
-    },
-  };
-}
-
-/** An application whose pods really run, and do nothing. */
-function application(edition: string): readonly (KubeObject & JsonObject)[] {
-  const metadata = { name: "web", namespace: "apps" };
-  const labels = { app: "web" };
-  const containers = [{ name: "main", image: `${registryHost}/app:1` }];
-  return [
-    { apiVersion: "v1", kind: "Namespace", metadata: { name: "apps" } },
-    { apiVersion: "v1", kind: "ConfigMap", metadata, data: { edition } },
-    {
-      apiVersion: "apps/v1",
-      kind: "Deployment",
-      metadata,
-      spec: {
-        replicas: 2,
-        selector: { matchLabels: labels },
-        template: { metadata: { labels }, spec: { terminationGracePeriodSeconds: 1, containers } },
-      },
-    },
-  ];
-}
-
 let reservation: AsyncDisposable;
 let world: NodeWorld;
 let untouched: { readonly [what: string]: string };
 /** "uid restarts" of each pod of the application, once it runs. */
 let app: readonly string[] = [];
 
-async function appPods(): Promise<readonly string[]> {
-  const { items } = await world.client.list(podKind, { namespace: "apps" }, never);
-  return items
-    .map((pod) => {
-      const restarts = listOf(statusOf(pod)["containerStatuses"]).map((one) => fieldsOf(one)["restartCount"]);
-      return `${pod.metadata.uid} ${JSON.stringify(restarts)}`;
-    })
-    .toSorted();
-}
-
-async function instanceWhen(wanted: (object: KubeObject) => boolean): Promise<KubeObject> {
-  return await world.when(instanceKind, instanceKey, wanted);
-}
-
-/** Resolves once the Deployment is as it should be; answers how long that took. */
-async function rolledOut(key: { readonly namespace: string; readonly name: string }): Promise<void> {
-  await world.when(deploymentKind, key, (object) => readinessOf(object).status === "Current");
-}
-
-/** How often each container was restarted, of the pods that are not ending. */
-async function restartsOf(labelSelector: string): Promise<readonly unknown[]> {
-  const { items } = await world.client.list(podKind, { namespace, labelSelector }, never);
-  return items
-    .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
-    .flatMap((one) => listOf(statusOf(one)["containerStatuses"]).map((status) => fieldsOf(status)["restartCount"]));
-}
-
-/** Milliseconds from when the lease is given up, as a watch tells, until another process has it. */
-async function watchHandover(): Promise<number> {
-  const lease = { gvk: leaseKind, key: { namespace, name: "flux-operator" } };
-  let [before, freedMs] = ["", 0];
-  for await (const { spec } of changesOf(world.client, lease, AbortSignal.timeout(120_000))) {
-    const holder = textOf(fieldsOf(spec)["holderIdentity"]);
-    if (before === "") before = holder;
-    if (holder === "" && freedMs === 0) freedMs = performance.now();
-    if (holder !== "" && holder !== before) return performance.now() - (freedMs === 0 ? performance.now() : freedMs);
-  }
-  throw new Error("nobody took the lease");
-}
-
-/** The process that has `argument` in its command line. */
-function processWith(argument: string): number {
-  const found = readdirSync("/proc").find((pid) => /^\d+$/.test(pid) && commandOf(pid).includes(argument));
-  if (found === undefined) throw new Error(`no process has ${argument} in its command line`);
-  return Number(found);
-}
-
-/** Empty for one that has ended meanwhile. */
-function commandOf(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
-  } catch {
-    return "";
-  }
-}
-
-function isCurrent(object: KubeObject): boolean {
-  return statusOf(object)["observedGeneration"] === object.metadata.generation;
-}
-
-/** The newest entry of the history. */
-function lastOutcome(object: KubeObject): string {
-  const [newest] = listOf(statusOf(object)["history"]);
-  return textOf(fieldsOf(newest)["lastReconciledStatus"]);
-}
-
 /** Less than half of what install.yaml asks for. */
 function withLimit(text: string): string {
   return text.replace(/memory: 512Mi/, "memory: 64Mi").replace(/memory: 128Mi/, "memory: 64Mi");
 }
 
-/** "31.2 MiB, 20.1 MiB of it anonymous", of the operator's container, as the kubelet has measured it. */
-async function workingSet(): Promise<string> {
+/** Memory of the operator's container as the kubelet has measured it; undefined before it has. */
+async function operatorMemory(): Promise<JsonObject | undefined> {
+  const { pods } = await world.plane.rest.get("/api/v1/nodes/real-1/proxy/stats/summary");
+  const [memory] = listOf(pods)
+    .map(fieldsOf)
+    .filter(({ podRef }) => textOf(fieldsOf(podRef)["name"]).startsWith("flux-operator-"))
+    .flatMap(({ containers }) => listOf(containers).map((one) => fieldsOf(fieldsOf(one)["memory"])));
+  return memory?.["workingSetBytes"] === undefined ? undefined : memory;
+}
+
+/** "31.2 MiB, 20.1 MiB of it anonymous", measured at `sinceMs` (Unix time) or later: the kubelet measures every 10 seconds or so. */
+async function workingSet(sinceMs = Date.now()): Promise<string> {
   const deadline = AbortSignal.timeout(60_000);
   for (;;) {
-    const { pods } = await world.plane.rest.get("/api/v1/nodes/real-1/proxy/stats/summary");
-    const ours = listOf(pods)
-      .map(fieldsOf)
-      .filter(({ podRef }) => textOf(fieldsOf(podRef)["name"]).startsWith("flux-operator-"))
-      .flatMap(({ containers }) => listOf(containers).map((one) => fieldsOf(fieldsOf(one)["memory"])));
-    const [memory] = ours;
-    if (memory?.["workingSetBytes"] !== undefined)
+    const memory = await operatorMemory();
+    if (memory !== undefined && Date.parse(textOf(memory["time"])) >= sinceMs)
       return `${mebibytes(memory["workingSetBytes"])}, ${mebibytes(memory["rssBytes"])} of it anonymous`;
     await systemClock.sleep(500, deadline);
   }
 }
 
-function mebibytes(bytes: JsonValue | undefined): string {
-  return `${(Number(bytes) / 2 ** 20).toFixed(1)} MiB`;
+/** The highest working set that the kubelet measures while `work` is done. */
+async function highestWorkingSet(work: Promise<unknown>): Promise<string> {
+  const over = new AbortController();
+  const end = (): void => over.abort(new Error("the work is over"));
+  void work.then(end, end);
+  let highest = 0;
+  while (!over.signal.aborted) {
+    highest = Math.max(highest, Number((await operatorMemory())?.["workingSetBytes"] ?? 0));
+    await systemClock.sleep(500, over.signal).catch(() => undefined);
+  }
+  return mebibytes(highest);
 }
 
-function tell(context: TestContext, what: string, sinceMs: number): void {
-  context.diagnostic(`${what}: ${((performance.now() - sinceMs) / 1000).toFixed(1)} s`);
+function mebibytes(bytes: JsonValue | undefined): string {
+  return `${(Number(bytes) / 2 ** 20).toFixed(1)} MiB`;
 }
 
 describe("on a node that really runs pods", { concurrency: 1, skip: absent ?? false }, () => {
@@ -261,69 +176,79 @@ describe("on a node that really runs pods", { concurrency: 1, skip: absent ?? fa
 
   test("kubectl apply of install.yaml runs the operator", async (context) => {
     const startMs = performance.now();
+    const started = pullToLead(world);
     await kubectl(world.plane, ["apply", "--server-side", "-f", "-"], await installManifest(withLimit));
-    await rolledOut({ namespace, name: "flux-operator" });
+    await rolledOut(world, { namespace, name: "flux-operator" });
     tell(context, "from kubectl apply to a Ready operator", startMs);
-    context.diagnostic(`working set: ${await workingSet()}`);
+    context.diagnostic(`from the begin of its pull until it led: ${((await started) / 1000).toFixed(1)} s`);
+    context.diagnostic(`working set, idle: ${await workingSet()}`);
   });
 
   test("a FluxInstance becomes Ready, and its Flux syncs an application that runs", async (context) => {
     const startMs = performance.now();
-    await world.apply(instance());
-    await instanceWhen(isReady);
+    await world.apply(fluxInstance({ distribution: { version } }));
+    const ready = instanceWhen(world, isReady);
+    const installing = highestWorkingSet(ready);
+    await ready;
     tell(context, "from the FluxInstance to Ready", startMs);
-    await instanceWhen((object) => condition(object, "Synced")?.startsWith("True/") === true);
-    await rolledOut({ namespace: "apps", name: "web" });
+    await instanceWhen(world, (object) => condition(object, "Synced")?.startsWith("True/") === true);
+    app = await appRuns(world);
     tell(context, "until the application runs", startMs);
-    app = await appPods();
     assert.equal(app.length, 2);
+    context.diagnostic(`working set: installing up to ${await installing}, after it ${await workingSet()}`);
+    if (soakMinutes === 0) return;
+    await systemClock.sleep(soakMinutes * 60_000, never);
+    context.diagnostic(`working set, ${soakMinutes} minutes later: ${await workingSet()}`);
   });
 
   for (const { name, change, says } of failures) {
     test(`a change is rolled back whose pods ${name}, and the application runs on`, async (context) => {
       const startMs = performance.now();
-      await world.plane.rest.patch(instancePath, { spec: { kustomize: { patches: [...insecure, patchOf(change)] } } });
-      const told = await instanceWhen((object) => isCurrent(object) && lastOutcome(object) === "RolledBack");
+      const spec = { kustomize: { patches: [insecure, kustomizePatch(change)] } };
+      await patchInstance(world, withTimeout("20s", { spec }));
+      const told = await instanceWhen(world, (object) => isCurrent(object) && lastOutcome(object) === "RolledBack");
       tell(context, "until it was rolled back", startMs);
       const upToDate = condition(told, "UpToDate") ?? "";
       context.diagnostic(upToDate);
       assert.match(upToDate, says);
-      await world.plane.rest.patch(instancePath, { spec: { kustomize: { patches: insecure } } });
-      await instanceWhen((object) => isReady(object) && lastOutcome(object) === "ReconciliationSucceeded");
-      assert.deepEqual(await appPods(), app);
+      await patchInstance(world, withTimeout("40s", { spec: { kustomize: { patches: [insecure] } } }));
+      await instanceWhen(world, (object) => isReady(object) && lastOutcome(object) === "ReconciliationSucceeded");
+      assert.deepEqual(await appPods(world), app);
     });
   }
 
   test("a change whose pods crash twice and then run is not rolled back", async () => {
-    const patch = patchOf(runsStandIn("--crashes=2", "--state=/tmp/starts"));
-    await world.plane.rest.patch(instancePath, { spec: { kustomize: { patches: [...insecure, patch] } } });
-    await instanceWhen(isReady);
-    assert.deepEqual(await restartsOf("app=kustomize-controller"), [2]);
-    await world.plane.rest.patch(instancePath, { spec: { kustomize: { patches: insecure } } });
-    await instanceWhen(isReady);
+    const patch = kustomizePatch(runsStandIn("--crashes=2", "--state=/tmp/starts"));
+    await patchInstance(world, { spec: { kustomize: { patches: [insecure, patch] } } });
+    await instanceWhen(world, isReady);
+    assert.deepEqual(await restartsOf(world, "app=kustomize-controller"), [2]);
+    await patchInstance(world, { spec: { kustomize: { patches: [insecure] } } });
+    await instanceWhen(world, isReady);
   });
 
   test("a rolling update of the operator ends, and the new one leads within two seconds of the old one's end", async (context) => {
     const startMs = performance.now();
-    const handover = watchHandover();
+    const handovers = await recordHandovers(world);
     await kubectl(world.plane, ["rollout", "restart", "deployment/flux-operator", "-n", namespace]);
     await kubectl(world.plane, ["rollout", "status", "deployment/flux-operator", "-n", namespace, "--timeout=60s"]);
     tell(context, "from the restart to the end of the rollout", startMs);
-    const leaderlessMs = await handover;
-    context.diagnostic(`nobody led for ${Math.round(leaderlessMs)} ms`);
-    assert.ok(leaderlessMs < 2_000, `nobody led for ${leaderlessMs} ms`);
     const at = `${Date.now()}`;
-    await world.plane.rest.patch(instancePath, {
+    await patchInstance(world, {
       metadata: { annotations: { "reconcile.fluxcd.io/requestedAt": at } },
     });
-    await instanceWhen((object) => statusOf(object)["lastHandledReconcileAt"] === at && isReady(object));
+    await instanceWhen(world, (object) => statusOf(object)["lastHandledReconcileAt"] === at && isReady(object));
+    const [leaderlessMs = Number.NaN, ...more] = await handovers.stop();
+    context.diagnostic(`nobody led for ${Math.round(leaderlessMs)} ms`);
+    assert.deepEqual(more, []);
+    assert.ok(leaderlessMs < 2_000, `nobody led for ${leaderlessMs} ms`);
   });
 
   test("a node that stops is told by Ready once Kubernetes has noticed, and Ready comes back with it", async (context) => {
-    const kubelet = processWith(join(world.plane.folder, "node", "kubelet.json"));
+    await patchInstance(world, withTimeout("20s"));
+    const kubelet = kubeletOf(world.plane);
     const startMs = performance.now();
     process.kill(kubelet, "SIGSTOP");
-    const told = await instanceWhen((object) => condition(object, "Ready")?.startsWith("False/") === true);
+    const told = await instanceWhen(world, (object) => condition(object, "Ready")?.startsWith("False/") === true);
     tell(context, "from the stop of the kubelet to Ready False", startMs);
     process.kill(kubelet, "SIGCONT");
     context.diagnostic(condition(told, "Ready") ?? "");
@@ -331,12 +256,12 @@ describe("on a node that really runs pods", { concurrency: 1, skip: absent ?? fa
       condition(told, "Ready") ?? "",
       /^False\/HealthCheckFailed: .*Deployment\/flux-system\/(source|kustomize)-controller: 0 of 1 replicas available/,
     );
-    await instanceWhen(isReady);
-    assert.deepEqual(await appPods(), app);
+    await instanceWhen(world, isReady);
+    assert.deepEqual(await appPods(world), app);
   });
 
   test("the operator has never been restarted under a limit of 64Mi", async (context) => {
-    assert.deepEqual(await restartsOf("app.kubernetes.io/name=flux-operator"), [0]);
+    assert.deepEqual(await restartsOf(world, "app.kubernetes.io/name=flux-operator"), [0]);
     context.diagnostic(`working set: ${await workingSet()}`);
   });
 
@@ -360,6 +285,6 @@ describe("on a node that really runs pods", { concurrency: 1, skip: absent ?? fa
       items.map(({ metadata }) => textOf(metadata.name)),
       ["flux-operator"],
     );
-    assert.deepEqual(await appPods(), app);
+    assert.deepEqual(await appPods(world), app);
   });
 });

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -81,4 +82,35 @@ export async function kubectl(plane: ControlPlane, args: readonly string[], inpu
   const running = run(plane.binaries.kubectl, ["--kubeconfig", plane.kubeconfigPath, ...args], { maxBuffer: 64e6 });
   running.child.stdin?.end(input);
   return (await running).stdout;
+}
+
+/** The process of the node's kubelet. */
+export function kubeletOf({ folder }: ControlPlane): number {
+  return processWith(join(folder, "node", "kubelet.json"));
+}
+
+/**
+ * As a power cut and a boot: ends all processes of the node but the first, removes what only memory held, and starts the node's programs again.
+ * Returns as soon as the node has been told.
+ */
+export function rebootNode({ folder }: ControlPlane): void {
+  const outside = processWith(`NODE=${join(folder, "node")}\0`);
+  const [init] = readFileSync(`/proc/${outside}/task/${outside}/children`, "utf8").split(" ");
+  process.kill(Number(init), "SIGUSR1");
+}
+
+/** The process that has `argument` in its command line. */
+function processWith(argument: string): number {
+  const found = readdirSync("/proc").find((pid) => /^\d+$/.test(pid) && commandOf(pid).includes(argument));
+  if (found === undefined) throw new Error(`no process has ${argument} in its command line`);
+  return Number(found);
+}
+
+/** Empty for one that has ended meanwhile. */
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return "";
+  }
 }
