@@ -29,8 +29,11 @@ const suites = {
   long: {
     folders: ["test/long", "test/conformance"],
     longest: [
+      // One file at a time has the node, so those that need it are not left to the end.
+      "test/long/node-changes.test.ts",
       "test/long/uninstall-kill.test.ts",
       "test/long/image.test.ts",
+      "test/long/node.test.ts",
       "test/long/real-flux.test.ts",
       "test/long/uninstall-kill-keep.test.ts",
       "test/conformance/kustomize.test.ts",

@@ -24,19 +24,23 @@ export type RegistryAuth =
     };
 
 export type RegistryProcess = AsyncDisposable & {
-  /** "127.0.0.1:<port>", plain HTTP. */
+  /** "<address>:<port>", plain HTTP. */
   readonly host: string;
 };
 
-/** A real registry (github.com/distribution/distribution) on a free port, that keeps all in memory. */
-export async function startRegistry(auth: RegistryAuth, signal: AbortSignal): Promise<RegistryProcess> {
+/** A real registry (github.com/distribution/distribution) on a free port of an address of this machine, that keeps all in memory. */
+export async function startRegistry(
+  auth: RegistryAuth,
+  signal: AbortSignal,
+  address = "127.0.0.1",
+): Promise<RegistryProcess> {
   const binary = await goTool("registry", signal);
   const folder = await mkdtemp(join(tmpdir(), "registry-"));
   const configuration = {
     version: "0.1",
     log: { level: "info", formatter: "json", accesslog: { disabled: true } },
     storage: { inmemory: {} },
-    http: { addr: "127.0.0.1:0", secret: "of this test" },
+    http: { addr: `${address}:0`, secret: "of this test" },
     ...(await authConfiguration(auth, folder)),
   };
   // JSON is YAML.
@@ -54,7 +58,7 @@ export async function startRegistry(auth: RegistryAuth, signal: AbortSignal): Pr
   const said: string[] = [];
   for await (const line of createInterface(registry.stderr)) {
     said.push(line);
-    const host = /listening on (127\.0\.0\.1:\d+)/.exec(line)?.[1];
+    const host = /listening on ([\d.]+:\d+)/.exec(line)?.[1];
     if (host === undefined) continue;
     registry.stderr.resume();
     return { host, [Symbol.asyncDispose]: stop };
@@ -63,13 +67,15 @@ export async function startRegistry(auth: RegistryAuth, signal: AbortSignal): Pr
   throw new Error(`the registry did not start:\n${said.join("\n")}`);
 }
 
+type Credentials = { readonly username: string; readonly password: string };
+
 export type PushOptions = {
   readonly tarball: string;
   /** "127.0.0.1:5000/org/app:v1" */
   readonly to: string;
   /** OCI by default. */
   readonly docker?: boolean;
-  readonly login?: { readonly username: string; readonly password: string };
+  readonly login?: Credentials;
 };
 
 /** Pushes the tarball as the only layer of an image, with `crane`; gives back the digest of its manifest. */
@@ -90,6 +96,14 @@ export async function pushIndex(
 ): Promise<string> {
   const manifests = images.flatMap((image) => ["-m", image]);
   return await crane(["index", "append", ...manifests, "-t", to], { host: hostOf(to), login }, signal);
+}
+
+/** Copies an image from a registry that lets everybody in. */
+export async function copyImage(
+  { from, to, login }: { readonly from: string; readonly to: string; readonly login: Credentials },
+  signal: AbortSignal,
+): Promise<void> {
+  await crane(["copy", from, to], { host: hostOf(to), login }, signal);
 }
 
 type Login = { readonly host: string; readonly login: PushOptions["login"] };

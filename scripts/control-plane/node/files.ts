@@ -21,8 +21,14 @@ export function nodeFiles(folders: NodeFolders): { readonly [path: string]: stri
     "kube-proxy.json": JSON.stringify(kubeProxy(folders)),
     "containerd.toml": containerd(folders),
     "cni/10-bridge.conflist": JSON.stringify(bridge),
-    [`certs.d/${registryHost}/hosts.toml`]: `server = "http://${registryHost}"\n[host."http://${registryHost}"]\n  capabilities = ["pull", "resolve"]\n`,
+    ...withoutTls(registryHost),
   };
+}
+
+/** The file by which containerd speaks plain HTTP with a registry; it is read at each pull. */
+export function withoutTls(host: string): { readonly [path: string]: string } {
+  const text = `server = "http://${host}"\n[host."http://${host}"]\n  capabilities = ["pull", "resolve"]\n`;
+  return { [`certs.d/${host}/hosts.toml`]: text };
 }
 
 function kubelet({ plane }: NodeFolders): JsonObject {
