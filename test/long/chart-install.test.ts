@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { kubeconfig } from "../../scripts/control-plane/kubeconfig.ts";
 import { instanceWithoutRoles } from "../../scripts/manifests/instance.ts";
 import { startOperator, type OperatorProcess } from "../../scripts/quickstart/operator-process.ts";
 import { createApiClient } from "../../src/client/create-client.ts";
@@ -12,7 +11,7 @@ import { systemClock } from "../../src/std/clock.ts";
 import { startControlPlane, type ControlPlane } from "../support/control-plane.ts";
 import { isReady } from "../support/flux-cluster.ts";
 import { chartFolder, helm, helmDone, helmVersions, type HelmRun, type HelmVersion } from "../support/helm.ts";
-import { forbiddenRequests } from "../support/installation.ts";
+import { connectAsOperator, forbiddenRequests } from "../support/installation.ts";
 import { runJobPods, type JobPods } from "../support/job-pods.ts";
 
 const namespace = "flux-system";
@@ -56,9 +55,7 @@ async function specFields({ plane }: World): Promise<readonly string[]> {
 
 /** The operator's program, with the rights of the chart's service account. The pod of its Deployment is only kwok's. */
 async function operatorOf({ plane }: World): Promise<OperatorProcess> {
-  const token = await plane.serviceAccountToken({ namespace, name: "flux-operator" });
-  const kubeconfigPath = join(plane.folder, "operator.kubeconfig");
-  await writeFile(kubeconfigPath, kubeconfig(plane.server, plane.caPem, { kind: "token", token }), { mode: 0o600 });
+  const kubeconfigPath = await connectAsOperator(plane);
   return startOperator({ kubeconfigPath, folder: plane.folder });
 }
 
