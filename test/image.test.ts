@@ -11,6 +11,8 @@ import { readTar } from "../scripts/image/debian.ts";
 import { withoutSections } from "../scripts/image/elf.ts";
 import { textFile, type ImageFile } from "../scripts/image/image-file.ts";
 import { operatorRun } from "../scripts/image/operator-run.ts";
+import { fipsOpensslConf } from "../scripts/image/fips-conf.ts";
+import { fipsFiles } from "../scripts/image/fips-files.ts";
 import { digestOf, layerOf } from "../scripts/image/layer.ts";
 
 for (const { older, newer } of [
@@ -85,3 +87,67 @@ test("the Dockerfile starts the operator as the image that is built without an e
     operatorRun,
   );
 });
+
+test("docs/fips.md has the configuration of OpenSSL that the FIPS variant has", () => {
+  const text = readFileSync(join(import.meta.dirname, "../docs/fips.md"), "utf8");
+  assert.equal(/^```ini\n(.*?)^```$/ms.exec(text)?.[1], fipsOpensslConf("/fips"));
+});
+
+/** The head of a 64-bit ELF file for a machine (elf(5)). */
+function elfFor(machine: number): Buffer {
+  const head = Buffer.alloc(64);
+  head.write("\x7fELF", "latin1");
+  head.writeUInt16LE(machine, 18);
+  return head;
+}
+
+const installed = "[fips_sect]\nactivate = 1\nmodule-mac = 00:11\n";
+const remedy = "run openssl fipsinstall -self_test_onload -module fips.so -out fipsmodule.cnf";
+for (const { name, module, conf, want } of [
+  { name: "takes a module for amd64", module: elfFor(0x3e), conf: installed, want: "amd64" },
+  { name: "takes a module for arm64", module: elfFor(0xb7), conf: installed, want: "arm64" },
+  {
+    name: "refuses a module for another platform",
+    module: elfFor(0xf3),
+    conf: installed,
+    want: "Cannot use FOLDER/fips.so: it is no module for amd64 or arm64",
+  },
+  {
+    name: "refuses what is no module",
+    module: Buffer.from("x"),
+    conf: installed,
+    want: "Cannot use FOLDER/fips.so: it is no module for amd64 or arm64",
+  },
+  {
+    name: "refuses a module that was not installed",
+    module: elfFor(0x3e),
+    conf: "[fips_sect]\n",
+    want: `Cannot use FOLDER/fipsmodule.cnf: it has no module-mac; ${remedy}`,
+  },
+  {
+    name: "refuses a module under another name",
+    module: elfFor(0x3e),
+    conf: installed.replace("fips_sect", "other"),
+    want: `Cannot use FOLDER/fipsmodule.cnf: it has no section fips_sect; ${remedy}`,
+  },
+  {
+    name: "refuses self-tests that another machine has passed",
+    module: elfFor(0x3e),
+    conf: `${installed}install-status = INSTALL_SELF_TEST_KATS_RUN\n`,
+    want: `Cannot use FOLDER/fipsmodule.cnf: it says that the self-tests have passed, which holds for one machine only; ${remedy}`,
+  },
+])
+  test(`fipsFiles() ${name}`, async () => {
+    const folder = mkdtempSync(join(tmpdir(), "fips-files-"));
+    try {
+      writeFileSync(join(folder, "fips.so"), module);
+      writeFileSync(join(folder, "fipsmodule.cnf"), conf);
+      const got = await fipsFiles(folder).then(
+        ({ architecture }) => architecture,
+        (error: Error) => error.message.replace(folder, "FOLDER"),
+      );
+      assert.equal(got, want);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });

@@ -34,7 +34,7 @@ export function fipsModuleAbsent(): string | undefined {
 
 /**
  * A folder with OpenSSL's FIPS module (fips.so) and what `openssl fipsinstall -self_test_onload` writes of it (fipsmodule.cnf), for tests and trials:
- * nobody has validated this build. Built on first use, in half a minute to three, then kept in the cache. Throws when the source cannot be had.
+ * nobody has validated this build. Built on first use, in a minute of processor time, then kept in the cache. Throws when the source cannot be had.
  */
 export async function fipsModule(signal: AbortSignal): Promise<string> {
   const folder = join(cacheFolder(), "fips", `openssl-${source.version}-linux-${process.arch}`);

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { fluxInstance, instanceAnnotations } from "../api/names.ts";
 import type { JsonObject, KubeObject } from "../kube/object.ts";
 import { createMetrics } from "../runtime/metrics.ts";
-import { instanceMetric } from "./instance-metric.ts";
+import { fipsMetric, instanceMetric } from "./instance-metric.ts";
 
 function instanceOf(metadata: JsonObject, fields: JsonObject = {}): KubeObject {
   return {
@@ -86,3 +86,17 @@ test("instanceMetric() forgets an instance that is gone at the next scrape", asy
   const after = (await metrics.scrape()).body.split("\n").filter((line) => line.startsWith("flux_instance_info{"));
   assert.deepEqual([before.length, after], [1, []]);
 });
+
+for (const { isFips, want } of [
+  { isFips: true, want: "flux_operator_fips 1" },
+  { isFips: false, want: "flux_operator_fips 0" },
+])
+  test(`fipsMetric() is told as "${want}"`, async () => {
+    const metrics = createMetrics();
+    metrics.addState(fipsMetric(() => isFips));
+    const { body } = await metrics.scrape();
+    assert.deepEqual(
+      body.split("\n").filter((line) => line.startsWith("flux_operator_fips")),
+      [want],
+    );
+  });
