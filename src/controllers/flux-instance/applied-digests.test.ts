@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { releaseOf } from "../../../test/support/small-release.ts";
 import type { Rendering } from "../../render/rendering.ts";
-import { appliedDigests, rebuiltImages } from "./applied-digests.ts";
+import { appliedDigests, digestsThatRun, mayChangeImages, rebuiltImages } from "./applied-digests.ts";
 import type { LastGoodState } from "./last-good.ts";
 
 const [one, two] = [`sha256:${"1".repeat(64)}`, `sha256:${"2".repeat(64)}`];
@@ -49,4 +49,39 @@ for (const { name, rendering, want } of [
 ] satisfies readonly { name: string; rendering: Images; want: readonly string[] }[]) {
   test(`rebuiltImages() ${name}`, () =>
     assert.deepEqual(rebuiltImages(rendering, worldOf([{ ...component, digest: one }])), want));
+}
+
+const other = "mirror.example/helm-controller:v1";
+const live = { resolved: { [image]: two, [other]: two }, trouble: "it is away" };
+
+for (const { name, world, want } of [
+  {
+    name: "keeps the digest of what runs",
+    world: worldOf([{ ...component, digest: one }]),
+    want: { ...live, resolved: { [image]: one, [other]: two } },
+  },
+  {
+    name: "gives none to what runs by its tag",
+    world: worldOf([component]),
+    want: { ...live, resolved: { [other]: two } },
+  },
+  { name: "takes the registry's for what does not run", world: worldOf([]), want: live },
+]) {
+  test(`digestsThatRun() ${name}`, () => assert.deepEqual(digestsThatRun({ live }, world), want));
+}
+
+test("digestsThatRun() is nothing where the registry was not asked", () =>
+  assert.equal(digestsThatRun({}, worldOf([component])), undefined));
+
+for (const { name, components, want } of [
+  { name: "is true of a rebuilt image", components: [{ ...component, digest: one }], want: true },
+  { name: "is true of one that runs by its tag", components: [component], want: true },
+  { name: "is false of the same digest", components: [{ ...component, digest: two }], want: false },
+  { name: "is false of one that does not run", components: [], want: false },
+]) {
+  test(`mayChangeImages() ${name}`, () =>
+    assert.equal(
+      mayChangeImages({ images: rendered(two ?? ""), digests: { [image]: two ?? "" } }, worldOf(components)),
+      want,
+    ));
 }

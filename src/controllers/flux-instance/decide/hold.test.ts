@@ -185,6 +185,18 @@ for (const { name, parts, status, want } of [
     want: ["upgrade 2.8.1", rebuilt],
   },
   {
+    name: "keeps the digest waiting of an image that runs by its tag",
+    parts: { ...registry, upgrade: paused },
+    status: runsAs({}),
+    want: ["upgrade 2.8.1, then 2.8.1", undefined],
+  },
+  {
+    name: "lets that digest through without a policy",
+    parts: registry,
+    status: runsAs({}),
+    want: ["upgrade 2.8.1", rebuilt],
+  },
+  {
     name: "takes the digests of the registry for another version waiting",
     parts: { ...registry, upgrade: paused },
     status: { ...runsAs({ digest: old }), lastAppliedVersion: "2.8.0" },

@@ -1,5 +1,4 @@
 import { upgradeGate } from "../../../api/upgrade-policy.ts";
-import type { LiveDigests } from "../../../distribution/images.ts";
 import type { Release } from "../../../distribution/release.ts";
 import { isSameRelease } from "../../../distribution/same-release.ts";
 import { renderInstance } from "../../../render/render-instance.ts";
@@ -7,7 +6,7 @@ import type { Target } from "../../../render/target.ts";
 import { attempt } from "../../../std/attempt.ts";
 import { ReasonedError } from "../../../std/errors.ts";
 import { type Hold, modeOf, type Decision, type Rollback, type TargetWithNews } from "../decision.ts";
-import { appliedDigests, rebuiltImages } from "../applied-digests.ts";
+import { digestsThatRun, mayChangeImages } from "../applied-digests.ts";
 import { hasBegun } from "../plan.ts";
 import type { Releases } from "../releases/releases.ts";
 import { runningVersion } from "../status.ts";
@@ -35,7 +34,7 @@ export function holdBack(
     return undefined;
   const release = running(from) ?? (from === candidate.rendering.version ? candidate.release : undefined);
   const isSame = release !== undefined && isSameRelease(release, candidate.release);
-  if (isSame && rebuiltImages(candidate.rendering, world).length === 0) return undefined;
+  if (isSame && !mayChangeImages(candidate.rendering, world)) return undefined;
   const { problem: _, ...waiting } = candidate;
   const hold: Hold = { gate, waiting, from };
   if (release !== undefined) return stayWith(release, hold, world, nowMs);
@@ -72,11 +71,6 @@ export function stayDespite(
   if (rendering instanceof ReasonedError || rendering.revision !== world.recorded.lastAppliedRevision) return undefined;
   const { artifactRevision: _, ...others } = wanted;
   return { ...others, ...artifactOf(world), release, rendering, problem };
-}
-
-/** What the registry says, but for images that run: those keep the digest with which they were applied. */
-function digestsThatRun({ live }: Target, world: World): LiveDigests | undefined {
-  return live && { ...live, resolved: { ...live.resolved, ...appliedDigests(world) } };
 }
 
 function artifactOf({ recorded: { lastArtifactRevision } }: World): { readonly artifactRevision?: string } {
