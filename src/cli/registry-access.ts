@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { cloudIdentitiesOf } from "../oci/cloud/cloud-identities.ts";
 import { proxySettingsOf } from "../oci/proxy.ts";
 import { Registry } from "../oci/registry.ts";
 import { RegistryError, type RegistryErrorKind } from "../oci/registry-error.ts";
@@ -11,10 +12,11 @@ import type { Terminal } from "./terminal.ts";
 
 type Env = Terminal["env"];
 
-/** Registries as the command line reaches them, with the proxies of the environment. To be closed. */
+/** Registries as the command line reaches them, with the proxies and cloud identities of the environment. To be closed. */
 export function openRegistry(env: Env): Registry {
   const userAgent = `flux-operator-cli/${operatorVersion}`;
-  return new Registry({ clock: systemClock, random: Math.random, userAgent, proxy: proxySettingsOf(env) });
+  const [proxy, identities] = [proxySettingsOf(env), cloudIdentitiesOf(env)];
+  return new Registry({ clock: systemClock, random: Math.random, userAgent, proxy, identities });
 }
 
 /** The text of docker's config.json; undefined where there is none. Throws InputError when it cannot be read. */

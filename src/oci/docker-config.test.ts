@@ -48,6 +48,18 @@ for (const { name, auths, of, want } of [
     want: as("app"),
   },
   {
+    name: "finds a path behind /v2/, as kubelets do",
+    auths: { "https://ghcr.io/v2/org/team": { auth: auth("team") }, "ghcr.io": { auth: auth("host") } },
+    of: app,
+    want: as("team"),
+  },
+  {
+    name: "takes v2 elsewhere for a part of the path",
+    auths: { "ghcr.io/org/v2": { auth: auth("v2") }, "ghcr.io/org": { auth: auth("org") } },
+    of: app,
+    want: as("org"),
+  },
+  {
     name: "takes paths by whole segments",
     auths: { "ghcr.io/org/te": { auth: auth("te") }, "ghcr.io/org": { auth: auth("org") } },
     of: app,
@@ -70,6 +82,24 @@ for (const { name, auths, of, want } of [
     auths: { "*.example.com:5000": { auth: auth("a") } },
     of: local,
     want: as("a"),
+  },
+  {
+    name: "knows a star for a part of a label",
+    auths: { "re*.example.com:5000": { auth: auth("a") } },
+    of: local,
+    want: as("a"),
+  },
+  {
+    name: "knows a star in the middle",
+    auths: { "reg.*.com:5000": { auth: auth("a") } },
+    of: local,
+    want: as("a"),
+  },
+  {
+    name: "lets a star stand for no port",
+    auths: { "reg.example.com*": { auth: auth("a") } },
+    of: local,
+    want: anonymous,
   },
   {
     name: "lets a star stand for no more than one label",
@@ -102,6 +132,12 @@ for (const { name, auths, of, want } of [
     auths: { "ghcr.io": { username: "a", password: "pw" } },
     of: app,
     want: as("a"),
+  },
+  {
+    name: "reads a username whose password is empty",
+    auths: { "ghcr.io": { username: "token" } },
+    of: app,
+    want: as("token", ""),
   },
   {
     name: "lets auth override username and password",

@@ -17,7 +17,7 @@ export const anonymous: Credentials = { kind: "anonymous" };
 
 /**
  * Credentials for a repository from the text of a `.dockerconfigjson`. The most specific entry with credentials is used: literal hosts before
- * `*.example.com`, longer paths before shorter. Keys may have a scheme, `/v1/` or `/v2/`, and any name of Docker Hub. Anonymous when no entry
+ * `*.example.com`, longer paths before shorter. Keys may have a scheme, `/v1/` or `/v2/` behind the host, and any name of Docker Hub. Anonymous when no entry
  * matches. Throws RegistryError of kind `credentials` when the text, or the entry that matches, cannot be read.
  */
 export function findCredentials(
@@ -57,7 +57,7 @@ function parseKey(key: string): Place {
     .trim()
     .replace(/^[a-z][a-z0-9+.-]*:\/\//i, "")
     .replace(/\/+$/, "")
-    .replace(/\/v[12]$/, "");
+    .replace(/^([^/]+)\/v[12](?=\/|$)/, "$1");
   const slash = bare.indexOf("/");
   if (slash === -1) return { host: bare.toLowerCase(), path: "" };
   return { host: bare.slice(0, slash).toLowerCase(), path: bare.slice(slash + 1) };
@@ -70,9 +70,11 @@ function hostMatches(pattern: string, host: string): boolean {
   return wanted.length === actual.length && wanted.every((label, index) => labelMatches(label, actual[index]));
 }
 
+/** A star stands for any part of a label, as in kubelets, but not for a port. */
 function labelMatches(pattern: string, label: string | undefined): boolean {
   if (label === undefined) return false;
-  return pattern === label || (pattern === "*" && !label.includes(":"));
+  const parts = pattern.split("*").map((part) => RegExp.escape(part));
+  return new RegExp(`^${parts.join("[^:]*")}$`).test(label);
 }
 
 function withoutDefaultPort(host: string): string {

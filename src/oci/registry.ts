@@ -3,6 +3,7 @@ import type { Clock } from "../std/clock.ts";
 import { withinDeadline } from "../std/deadline.ts";
 import { sha256Digest } from "../std/digest.ts";
 import type { AuthTarget } from "./auth.ts";
+import type { CloudIdentities } from "./cloud/cloud-identities.ts";
 import { Dispatchers } from "./dispatchers.ts";
 import type { RegistryTls } from "./dispatchers.ts";
 import { anonymous, findCredentials } from "./docker-config.ts";
@@ -34,6 +35,8 @@ export type RegistryDeps = {
   /** "flux-operator/0.1.0" */
   readonly userAgent: string;
   readonly proxy?: ProxySettings;
+  /** With them, registries of clouds that ask for a login and have none in `dockerConfig` get one; without, access is anonymous. */
+  readonly identities?: CloudIdentities;
 };
 
 /** How one registry is reached. */
@@ -90,12 +93,14 @@ const defaultTimeoutMs = 60_000;
 export class Registry {
   readonly #clock: Clock;
   readonly #dispatchers: Dispatchers;
+  readonly #direct = new Dispatchers({});
   readonly #requests: Requests;
 
-  constructor({ clock, random, userAgent, proxy = {} }: RegistryDeps) {
+  constructor({ clock, random, userAgent, proxy = {}, identities }: RegistryDeps) {
     this.#clock = clock;
     this.#dispatchers = new Dispatchers(proxy);
-    this.#requests = new Requests({ dispatchers: this.#dispatchers, clock, random, userAgent });
+    const cloud = identities === undefined ? {} : { cloud: { identities, direct: this.#direct } };
+    this.#requests = new Requests({ dispatchers: this.#dispatchers, clock, random, userAgent, ...cloud });
   }
 
   /** What `reference` ("oci://host/repository:tag") names now. One request when the registry answers HEAD with a digest, as most do. */
@@ -155,7 +160,7 @@ export class Registry {
   }
 
   async close(): Promise<void> {
-    await this.#dispatchers.close();
+    await Promise.all([this.#dispatchers.close(), this.#direct.close()]);
   }
 
   async #within<T>(

@@ -1,5 +1,7 @@
-import { Authenticator } from "./auth.ts";
-import { Exchange, type ExchangeAnswer, type ExchangeDeps } from "./exchange.ts";
+import { Authenticator, type AuthTarget } from "./auth.ts";
+import type { CloudIdentities } from "./cloud/cloud-identities.ts";
+import { withoutIdentity, type Dispatchers } from "./dispatchers.ts";
+import { Exchange, type ExchangeAnswer, type ExchangeDeps, type ExchangeRequest } from "./exchange.ts";
 import { refusal, type Ask, type Session } from "./session.ts";
 
 /** A request below the repository of a session, or to an address below it that the registry gave. */
@@ -11,14 +13,24 @@ export type Request = Ask & {
   readonly url?: URL;
 };
 
+/** `cloud`: what this process is in clouds, and connections past all proxies. */
+export type RequestsDeps = ExchangeDeps & {
+  readonly cloud?: { readonly identities: CloudIdentities; readonly direct: Dispatchers };
+};
+
 /** Requests of a session with the login that its registry asks for. Shared by all sessions: it keeps tokens, and hosts that are busy. */
 export class Requests {
   readonly #exchange: Exchange;
   readonly #authenticator: Authenticator;
 
-  constructor(deps: ExchangeDeps) {
-    this.#exchange = new Exchange(deps);
-    this.#authenticator = new Authenticator({ exchange: this.#exchange, clock: deps.clock });
+  constructor({ cloud, ...deps }: RequestsDeps) {
+    const exchange = new Exchange(deps);
+    this.#exchange = exchange;
+    this.#authenticator = new Authenticator({
+      exchange,
+      clock: deps.clock,
+      ...(cloud === undefined ? {} : { cloud: { identities: cloud.identities, direct: directExchange(deps, cloud) } }),
+    });
   }
 
   /** The body of a success; a refusal is thrown as RegistryError. */
@@ -37,11 +49,30 @@ export class Requests {
     const url = given ?? new URL(`/v2/${target.repository}/${path}`, target.origin);
     const headers = { accept, ...(contentType === undefined ? {} : { "content-type": contentType }) };
     const content = body === undefined ? {} : { body };
-    const request = { method, url, headers, action, maxBytes, tls: target.tls, resumable, ...content };
-    if (url.origin !== target.origin) return await this.#exchange.send(request, limits);
-    const answer = await this.#exchange.send({ ...request, authorization: this.#authenticator.known(target) }, limits);
-    if (answer.status !== 401 || answer.url.origin !== target.origin) return answer;
-    const authorization = await this.#authenticator.answer(answer, target, limits);
+    const isOther = url.origin !== target.origin;
+    const tls = isOther ? withoutIdentity(target.tls) : target.tls;
+    const request = { method, url, headers, action, maxBytes, tls, resumable, ...content };
+    if (isOther) return await this.#exchange.send(request, limits);
+    const first = await this.#exchange.send({ ...request, authorization: this.#authenticator.known(target) }, limits);
+    const answer = isChallenge(first, target) ? await this.#again(request, first, session) : first;
+    if (answer.status === 401 || answer.status === 403) this.#authenticator.checkLogin(target);
+    return answer;
+  }
+
+  async #again(
+    request: ExchangeRequest,
+    refusal: ExchangeAnswer,
+    { target, limits }: Session,
+  ): Promise<ExchangeAnswer> {
+    const authorization = await this.#authenticator.answer(refusal, target, limits);
     return await this.#exchange.send({ ...request, authorization }, limits);
   }
+}
+
+function isChallenge({ status, url }: ExchangeAnswer, { origin }: AuthTarget): boolean {
+  return status === 401 && url.origin === origin;
+}
+
+function directExchange(deps: ExchangeDeps, { direct }: { readonly direct: Dispatchers }): Exchange {
+  return new Exchange({ ...deps, dispatchers: direct });
 }

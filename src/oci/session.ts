@@ -1,4 +1,5 @@
 import type { AuthTarget } from "./auth.ts";
+import { loginRemedy } from "./cloud/cloud-registry.ts";
 import type { ExchangeAnswer, Limits } from "./exchange.ts";
 import { refusalText, statusFailure } from "./failures.ts";
 import { ManifestError, manifestMediaTypes, parseManifest } from "./manifest.ts";
@@ -74,10 +75,10 @@ export function refusal({ action, target }: Session, { status, url, body }: Exch
   return statusFailure({ action, host: url.host, status, ...(said === "" ? {} : { said }) });
 }
 
-function nextStep({ credentials, pushes }: AuthTarget, status: number): string {
+function nextStep({ credentials, pushes, origin }: AuthTarget, status: number): string {
   if (status === 404) return pushes ? "create the repository" : "check repository and tag";
   if (pushes) return credentials.kind === "anonymous" ? "log in" : "check that this login may push";
-  return credentials.kind === "anonymous" ? "give a pull secret" : "check the pull secret";
+  return credentials.kind === "anonymous" ? loginRemedy(origin) : "check the pull secret";
 }
 
 /** A RegistryError that names the action. */

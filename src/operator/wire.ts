@@ -24,6 +24,7 @@ import { embeddedVersions, loadRelease } from "../distribution/load.ts";
 import type { GroupVersionKind } from "../kube/gvk.ts";
 import { keyOf } from "../kube/object-id.ts";
 import type { ObjectKey } from "../kube/object.ts";
+import { cloudIdentitiesOf } from "../oci/cloud/cloud-identities.ts";
 import { proxySettingsOf } from "../oci/proxy.ts";
 import { Registry } from "../oci/registry.ts";
 import { runController, type ControllerOptions } from "../runtime/controller.ts";
@@ -54,7 +55,9 @@ export async function runOperator(config: Config, log: Logger, signal: AbortSign
   const connection = await loadConnection({ ...config, clock: systemClock });
   const userAgent = `${operatorName}/${operatorVersion}`;
   const client = createApiClient({ connection, userAgent, clock: systemClock, observe: metrics.forRequests });
-  const registry = new Registry({ ...base, userAgent, proxy: proxySettingsOf(config.env) });
+  const { env } = config;
+  const [proxy, identities] = [proxySettingsOf(env), cloudIdentitiesOf(env)];
+  const registry = new Registry({ ...base, userAgent, proxy, identities });
   try {
     await runManager(wire({ config, log, metrics, client, registry }), { log, clock: systemClock }, signal);
   } finally {

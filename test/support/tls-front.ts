@@ -1,23 +1,29 @@
 import { once } from "node:events";
 import { request as httpRequest } from "node:http";
 import { createServer } from "node:https";
-import { createAuthority, issueCertificate } from "../../scripts/control-plane/certificates.ts";
+import { createAuthority, issueCertificate, type KeyPair } from "../../scripts/control-plane/certificates.ts";
 
 export type TlsFront = AsyncDisposable & {
   /** "127.0.0.1:<port>" */
   readonly host: string;
   /** What a client must trust. */
   readonly caPem: string;
+  /** A certificate of a client that it knows. */
+  readonly client: KeyPair;
 };
 
-/** TLS with a CA of its own in front of a plain HTTP server at `host`. */
-export async function startTlsFront(host: string): Promise<TlsFront> {
+/** TLS with a CA of its own in front of a plain HTTP registry at `host`; with `closed`, only for clients that it knows. */
+export async function startTlsFront(host: string, { closed = false } = {}): Promise<TlsFront> {
   const authority = createAuthority("of a test");
   const subject = { kind: "server", commonName: "front", names: ["127.0.0.1"] } as const;
   const { certPem, keyPem } = issueCertificate(authority, subject);
-  const server = createServer({ key: keyPem, cert: certPem }, (incoming, response) => {
-    const { method = "GET", url = "", headers } = incoming;
-    const upstream = httpRequest(`http://${host}${url}`, { method, headers: { ...headers, host } }, (answer) => {
+  const client = issueCertificate(authority, { kind: "client", commonName: "reader", organisations: [] });
+  const clients = closed ? { ca: authority.certPem, requestCert: true, rejectUnauthorized: true } : {};
+  const server = createServer({ key: keyPem, cert: certPem, ...clients }, (incoming, response) => {
+    const { method = "GET", url = "", headers: sent } = incoming;
+    // The registry then gives addresses of the front.
+    const headers = { ...sent, "x-forwarded-proto": "https" };
+    const upstream = httpRequest(`http://${host}${url}`, { method, headers }, (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(response);
     });
@@ -31,6 +37,7 @@ export async function startTlsFront(host: string): Promise<TlsFront> {
   return {
     host: `127.0.0.1:${address.port}`,
     caPem: authority.certPem,
+    client,
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
       server.close();
