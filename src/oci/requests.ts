@@ -1,6 +1,6 @@
 import { Authenticator, type AuthTarget } from "./auth.ts";
 import type { CloudIdentities } from "./cloud/cloud-identities.ts";
-import type { Dispatchers } from "./dispatchers.ts";
+import { withoutIdentity, type Dispatchers } from "./dispatchers.ts";
 import { Exchange, type ExchangeAnswer, type ExchangeDeps, type ExchangeRequest } from "./exchange.ts";
 import { refusal, type Ask, type Session } from "./session.ts";
 
@@ -50,7 +50,8 @@ export class Requests {
     const headers = { accept, ...(contentType === undefined ? {} : { "content-type": contentType }) };
     const content = body === undefined ? {} : { body };
     const isOther = url.origin !== target.origin;
-    const request = { method, url, headers, action, maxBytes, tls: target.tls, resumable, ...content };
+    const tls = isOther ? withoutIdentity(target.tls) : target.tls;
+    const request = { method, url, headers, action, maxBytes, tls, resumable, ...content };
     if (isOther) return await this.#exchange.send(request, limits);
     const first = await this.#exchange.send({ ...request, authorization: this.#authenticator.known(target) }, limits);
     const answer = isChallenge(first, target) ? await this.#again(request, first, session) : first;

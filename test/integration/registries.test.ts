@@ -3,14 +3,17 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, request as httpRequest } from "node:http";
-import type { IncomingHttpHeaders } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import { connect } from "node:net";
 import type { AddressInfo, Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import type { TLSSocket } from "node:tls";
 import { inspect } from "node:util";
 
+import { createAuthority, issueCertificate } from "../../scripts/control-plane/certificates.ts";
 import type { CloudIdentities } from "../../src/oci/cloud/cloud-identities.ts";
 import { copyImage } from "../../src/oci/copy/copy-image.ts";
 import { repositorySink, repositorySource } from "../../src/oci/copy/repository.ts";
@@ -18,6 +21,7 @@ import { RegistryError } from "../../src/oci/registry-error.ts";
 import { Registry } from "../../src/oci/registry.ts";
 import type { RegistryAccess, RegistryDeps } from "../../src/oci/registry.ts";
 import { systemClock } from "../../src/std/clock.ts";
+import { sha256Digest } from "../../src/std/digest.ts";
 import { azureClient, cloudHosts, roleArn, startCloudStandIns, strayed } from "../support/cloud-stand-ins.ts";
 import type { CloudRequest, CloudStandIns, CloudTrouble } from "../support/cloud-stand-ins.ts";
 import { pushImage, startRegistry } from "../support/registry.ts";
@@ -236,6 +240,49 @@ describe("registries as they are in real life", { concurrency: 1 }, () => {
       [["accept", "connection", "host", "user-agent"]],
     );
     rows.push(row("redirect to another host", want));
+  });
+
+  test("an upload that goes on at another host takes neither password nor certificate there", async () => {
+    const authority = createAuthority("of both");
+    const subject = { kind: "server", commonName: "both", names: ["127.0.0.1"] } as const;
+    const { certPem, keyPem } = issueCertificate(authority, subject);
+    const client = issueCertificate(authority, { kind: "client", commonName: "pusher", organisations: [] });
+    const options = { key: keyPem, cert: certPem, ca: authority.certPem, requestCert: true, rejectUnauthorized: false };
+    const seen: string[] = [];
+    const note = (where: string, { method = "", headers, socket }: IncomingMessage): void => {
+      const certificate = (socket as TLSSocket).getPeerCertificate().subject?.CN;
+      seen.push(
+        `${where} ${method}: ${String(certificate ?? "no certificate")}, ${headers.authorization === undefined ? "no login" : "login"}`,
+      );
+    };
+    const storage = createTlsServer(options, (incoming, response) => {
+      note("storage", incoming);
+      response.writeHead(201).end();
+    });
+    const registry = createTlsServer(options, (incoming, response) => {
+      note("registry", incoming);
+      const location = `https://${hostOf(storage)}/upload`;
+      const challenge = { "www-authenticate": "Basic" };
+      if (incoming.headers.authorization === undefined) response.writeHead(401, challenge).end();
+      else response.writeHead(202, { location }).end();
+    });
+    await Promise.all([listening(storage), listening(registry)]);
+    const host = hostOf(registry);
+    const tls = { ca: authority.certPem, cert: client.certPem, key: client.keyPem };
+    const request = {
+      verb: "push",
+      reference: `oci://${host}/org/app:v1`,
+      access: { ...tls, ...config(host, user) },
+    } as const;
+    await using pusher = registryOf();
+    const content = Buffer.from("content");
+    await pusher.write(request, signal, (repository) => repository.putBlob(sha256Digest(content), content));
+    await Promise.all([stopped(storage), stopped(registry)]);
+    assert.deepEqual(seen, [
+      "registry POST: pusher, no login",
+      "registry POST: pusher, login",
+      "storage PUT: no certificate, no login",
+    ]);
   });
 
   for (const { name, host, identities } of cloudWays()) {
