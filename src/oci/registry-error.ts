@@ -7,6 +7,7 @@ import type { Retry } from "../std/errors.ts";
  * - `credentials`: the pull secret, the certificates or the proxy settings cannot be used;
  * - `unreachable`: no answer came, or it broke off; `timeout`: none came in the time given;
  * - `unauthorized`: refused with these credentials, or without any;
+ * - `identity`: the registry's cloud gives no login for the identity of this process;
  * - `not-found`, `rate-limited`, `server` (5xx): what the registry answered; `protocol`: its answer is not that of a registry;
  * - `digest-mismatch`, `truncated`, `too-large`: a body that is not what was announced or allowed;
  * - `redirect`: a redirect that must not be followed;
@@ -18,6 +19,7 @@ export type RegistryErrorKind =
   | "unreachable"
   | "timeout"
   | "unauthorized"
+  | "identity"
   | "not-found"
   | "rate-limited"
   | "server"

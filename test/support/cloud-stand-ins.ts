@@ -49,9 +49,7 @@ export type CloudTrouble =
   /** They may log in, and not pull. */
   | "no right"
   /** Registries send for their tokens to another host. */
-  | "other realm"
-  /** Registries have forgotten the logins that they gave. */
-  | "revoked";
+  | "other realm";
 
 export type CloudStandIns = AsyncDisposable & {
   /** "http://127.0.0.1:<port>": a proxy through which, and only through which, the hosts are reached. */
@@ -65,6 +63,8 @@ export type CloudStandIns = AsyncDisposable & {
   readonly secrets: readonly CloudSecret[];
   /** A token of the operator's pod as its cluster issues it, to be shown to one host only. */
   podToken(token: { readonly audience: string; readonly shownTo: string; readonly lifeSeconds?: number }): string;
+  /** Lets the registries forget all logins that they gave. */
+  revoke(): void;
   trouble: CloudTrouble | undefined;
 };
 
@@ -94,13 +94,6 @@ export async function startCloudStandIns(upstream: string): Promise<CloudStandIn
     logins.set(host, (logins.get(host) ?? new Set()).add(login));
     return login;
   };
-  const forgets = (): boolean => {
-    if (trouble !== "revoked") return false;
-    logins.clear();
-    trouble = undefined;
-    return true;
-  };
-
   const newAwsKeys = (): AwsKeys => {
     const keys = {
       accessKeyId: `ASIA${randomBytes(8).toString("hex").toUpperCase()}`,
@@ -233,7 +226,7 @@ export async function startCloudStandIns(upstream: string): Promise<CloudStandIn
   const ecr = ({ headers }: CloudRequest): Answer | undefined => {
     const password = basicOf(headers.authorization)?.replace(/^AWS:/, "");
     const challenge = `Basic realm="https://${cloudHosts.ecr}/",service="ecr.amazonaws.com"`;
-    if (forgets() || password === undefined || logins.get(cloudHosts.ecr)?.has(password) !== true)
+    if (password === undefined || logins.get(cloudHosts.ecr)?.has(password) !== true)
       return { status: 401, headers: { "www-authenticate": challenge }, body: "Not Authorized" };
     if (trouble !== "no right") return undefined;
     return json(403, { errors: [{ code: "DENIED", message: "not authorized to perform: ecr:BatchGetImage" }] });
@@ -251,7 +244,7 @@ export async function startCloudStandIns(upstream: string): Promise<CloudStandIn
     const granted = isGood && scopes.some((scope) => claims["scope"] === scope);
     const where = trouble === "other realm" ? `https://${cloudHosts.storage}/token` : realm;
     const challenge = `Bearer realm="${where}",service="${service}",scope="${scopes[0]}"`;
-    if (forgets() || !granted)
+    if (!granted)
       return { ...json(401, { errors: [{ code: "UNAUTHORIZED" }] }), headers: { "www-authenticate": challenge } };
     if (trouble !== "no right") return undefined;
     return json(403, { errors: [{ code: "DENIED", message: "requested access to the resource is denied" }] });
@@ -316,6 +309,7 @@ export async function startCloudStandIns(upstream: string): Promise<CloudStandIn
       const claims = { aud: audience, sub: "system:serviceaccount:flux-system:flux-operator" };
       return secret("pod token", cluster.issue(claims, lifeSeconds), shownTo);
     },
+    revoke: () => logins.clear(),
     get trouble() {
       return trouble;
     },

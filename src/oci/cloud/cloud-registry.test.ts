@@ -57,7 +57,7 @@ for (const { origin, want } of [
   { origin: "http://127.0.0.1:5000", want: "give a pull secret" },
   {
     origin: "https://eu.gcr.io",
-    want: "give a pull secret, or give the operator's ServiceAccount the role roles/artifactregistry.reader by Workload Identity Federation for GKE",
+    want: "give the operator's ServiceAccount the role roles/artifactregistry.reader by Workload Identity Federation for GKE, or give a pull secret",
   },
 ]) {
   test(`loginRemedy() for ${origin}`, () => assert.equal(loginRemedy(origin), want));

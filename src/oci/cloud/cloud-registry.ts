@@ -15,7 +15,7 @@ export function cloudRegistryOf(host: string): CloudRegistry | undefined {
 /** How to be let in by the registry at an origin ("https://ghcr.io"): the end of a message. */
 export function loginRemedy(origin: string): string {
   const registry = cloudRegistryOf(new URL(origin).host);
-  return registry === undefined ? "give a pull secret" : `give a pull secret, or ${identityRemedies[registry.kind]}`;
+  return registry === undefined ? "give a pull secret" : `${identityRemedies[registry.kind]}, or give a pull secret`;
 }
 
 const identityRemedies = {

@@ -85,7 +85,7 @@ export function codeOf({ status }: ExchangeAnswer, code: unknown): string {
 
 /** The error of a login that does not work, with what to do. */
 export function refused({ action }: Pick<LoginContext, "action">, why: string): RegistryError {
-  return new RegistryError({ kind: "unauthorized", message: `Cannot ${action}: ${why}` });
+  return new RegistryError({ kind: "identity", message: `Cannot ${action}: ${why}` });
 }
 
 /** A wall-clock time as the clock's monotonicMs. */
