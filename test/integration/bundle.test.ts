@@ -25,8 +25,8 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** The packages in the files that are loaded as soon as `entry` starts. */
-function packagesAtStart(entry: string): readonly string[] {
+/** The sources in the files that are loaded as soon as `entry` starts. */
+function sourcesAtStart(entry: string): readonly string[] {
   const seen = new Set<string>();
   const load = (path: string): void => {
     if (seen.has(path)) return;
@@ -36,16 +36,28 @@ function packagesAtStart(entry: string): readonly string[] {
       if (kind === "import-statement" && external !== true) load(next);
   };
   load(Object.keys(metafile.outputs).find((path) => path.endsWith(`/${entry}`)) ?? entry);
-  const sources = [...seen].flatMap((path) => Object.keys(metafile.outputs[path]?.inputs ?? {}));
+  return [...seen].flatMap((path) => Object.keys(metafile.outputs[path]?.inputs ?? {}));
+}
+
+function packagesOf(sources: readonly string[]): readonly string[] {
   const names = sources.map((path) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]);
   return [...new Set(names.filter((name) => name !== undefined))].toSorted();
 }
 
-test("the operator's bundle loads libraries for registries and for login plugins only when they are needed", () => {
-  const packages = packagesAtStart("operator.mjs");
+test("the operator's bundle loads what registries, their clouds and login plugins need only when they are needed", () => {
+  const sources = sourcesAtStart("operator.mjs");
+  const packages = packagesOf(sources);
   assert.ok(packages.includes("pino"), "the bundle is understood");
   assert.deepEqual(
     packages.filter((name) => name === "undici" || name.startsWith("@kubernetes/")),
+    [],
+  );
+  assert.ok(
+    sources.some((path) => path.endsWith("/oci/cloud/cloud-registry.ts")),
+    "our own files are found",
+  );
+  assert.deepEqual(
+    sources.filter((path) => /\/oci\/cloud\/(?:\w+-login|cloud-logins|aws-signature|login)\.ts$/.test(path)),
     [],
   );
 });
