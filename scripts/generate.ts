@@ -11,6 +11,7 @@ const flags = check ? ["--check"] : [];
 const quick: readonly Step[] = [
   { name: "generate CRD and API reference", command: ["node", "scripts/generate-crds.ts", ...flags] },
   { name: "generate rights and manifests", command: ["node", "scripts/generate-manifests.ts", ...flags] },
+  { name: "generate public trusted root", command: ["node", "scripts/generate-public-good-root.ts", ...flags] },
   { name: "generate charts", command: ["node", "scripts/generate-charts.ts", ...flags] },
 ];
 const slow: readonly Step[] = [
