@@ -25,10 +25,14 @@ export const goTools = {
   "stand-in": { module: "flux-operator/tools/stand-in", program: ".", long: true },
   /** A main of our own over what serves custom resources in the oldest Kubernetes that we support. */
   apiextensions: { module: "k8s.io/apiextensions-apiserver", program: ".", long: true },
+  /** A main of our own: a registry that has the referrers API, which the one above lacks. */
+  referrers: { module: "github.com/google/go-containerregistry", program: ".", long: true },
   crane: {
     module: "github.com/google/go-containerregistry",
     program: "github.com/google/go-containerregistry/cmd/crane",
   },
+  /** Signs what the verification of signatures is held to. */
+  cosign: { module: "github.com/sigstore/cosign/v3", program: "github.com/sigstore/cosign/v3/cmd/cosign", long: true },
   "source-controller": {
     module: "github.com/fluxcd/source-controller",
     program: "github.com/fluxcd/source-controller",

@@ -66,7 +66,7 @@ async function copyControllers(version: string): Promise<void> {
   const [built, wanted] = [tagsOf(last), tagsOf(version)];
   for (const name of version === broken ? (["source-controller"] as const) : builtControllers) {
     const from = `${fluxRegistry}/${name}:${built[name]}`;
-    await copyImage({ from, to: `${registry.host}/fluxcd/${name}:${wanted[name]}`, login }, never);
+    await copyImage(from, `${registry.host}/fluxcd/${name}:${wanted[name]}`, never, login);
   }
 }
 

@@ -67,6 +67,18 @@ export async function startRegistry(
   throw new Error(`the registry did not start:\n${said.join("\n")}`);
 }
 
+/** A registry with the referrers API (github.com/google/go-containerregistry), on a free port, that keeps all in memory. */
+export async function startReferrersRegistry(signal: AbortSignal): Promise<RegistryProcess> {
+  const registry = spawn(await goTool("referrers", signal), [], { stdio: ["ignore", "pipe", "inherit"] });
+  const exited = once(registry, "exit");
+  const stop = async (): Promise<void> => {
+    registry.kill("SIGKILL");
+    await exited;
+  };
+  for await (const host of createInterface(registry.stdout)) return { host, [Symbol.asyncDispose]: stop };
+  throw new Error("the registry did not start");
+}
+
 type Credentials = { readonly username: string; readonly password: string };
 
 export type PushOptions = {
@@ -98,11 +110,8 @@ export async function pushIndex(
   return await crane(["index", "append", ...manifests, "-t", to], { host: hostOf(to), login }, signal);
 }
 
-/** Copies an image from a registry that lets everybody in. */
-export async function copyImage(
-  { from, to, login }: { readonly from: string; readonly to: string; readonly login: Credentials },
-  signal: AbortSignal,
-): Promise<void> {
+/** Copies a manifest with all that is below it, from a registry that lets everybody in. */
+export async function copyImage(from: string, to: string, signal: AbortSignal, login?: Credentials): Promise<void> {
   await crane(["copy", from, to], { host: hostOf(to), login }, signal);
 }
 

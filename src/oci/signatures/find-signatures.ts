@@ -22,10 +22,14 @@ export const signPredicate = "https://sigstore.dev/cosign/sign/v1";
 
 /** More are not looked at, so that strangers who can push cannot keep the operator busy. */
 const maxSignatures = 32;
+/** An image may have many statements beside its signatures. */
+const maxListed = 128;
 const maxPayloadBytes = 256 * 1024;
 const maxBundleBytes = 1024 * 1024;
 
 const bundleType = "application/vnd.dev.sigstore.bundle.v0.3+json";
+/** How the types of all versions of bundles begin. */
+const bundleTypes = "application/vnd.dev.sigstore.bundle";
 const simpleSigningType = "application/vnd.dev.cosign.simplesigning.v1+json";
 const predicateAnnotation = "dev.sigstore.bundle.predicateType";
 
@@ -53,19 +57,25 @@ async function* allSignatures(digest: string, repository: RepositoryReads): Asyn
 }
 
 async function* bundlesIn(index: Uint8Array, repository: RepositoryReads): AsyncGenerator<FoundSignature> {
-  // What is no bundle, and what says that it is a statement of another kind, is none of our business.
-  const wanted = listOf(objectOf(index)?.["manifests"]).filter(isSignatureBundle).slice(0, maxSignatures);
+  const wanted = listOf(objectOf(index)?.["manifests"]).filter(mayBeBundle).slice(0, maxListed);
   for (const { digest } of wanted) {
     if (typeof digest !== "string" || !isDigest(digest)) yield unusable("list of referrers", "a digest is no sha256");
-    else yield await readable(nameOf(digest, "bundle"), () => bundleAt(digest, repository));
+    else {
+      const found = await readable(nameOf(digest, "bundle"), () => bundleAt(digest, repository));
+      if (found !== undefined) yield found;
+    }
   }
 }
 
-async function bundleAt(digest: string, repository: RepositoryReads): Promise<FoundSignature> {
+/** Undefined for what is no bundle, or says that it is a statement of another kind. */
+async function bundleAt(digest: string, repository: RepositoryReads): Promise<FoundSignature | undefined> {
   const name = nameOf(digest, "bundle");
   const body = await repository.manifest(digest);
   if (body === undefined) return unusable(name, "the registry lists it and does not have it");
-  const [layer] = listOf(objectOf(body)?.["layers"]);
+  const image = objectOf(body);
+  const [layer] = listOf(image?.["layers"]);
+  const { mediaType } = layer ?? {};
+  if (typeof mediaType !== "string" || !mediaType.startsWith(bundleTypes) || isOtherStatement(image)) return undefined;
   const descriptor = descriptorOf(layer, maxBundleBytes);
   if (typeof descriptor === "string") return unusable(name, `its layer ${descriptor}`);
   return { kind: "bundle", name, body: await repository.blob(descriptor) };
@@ -87,7 +97,7 @@ async function simpleSignatureAt(layer: JsonObject, tag: string, repository: Rep
   const name = nameOf(descriptor.digest, "tag .sig");
   const annotations = textsOf(layer["annotations"]);
   return await readable(name, async () => ({
-    kind: "simple",
+    kind: "simple" as const,
     name,
     payload: await repository.blob(descriptor),
     annotations,
@@ -97,7 +107,7 @@ async function simpleSignatureAt(layer: JsonObject, tag: string, repository: Rep
 /** Failures that say something of the content, and not of the way to it. */
 const ofContent: ReadonlySet<RegistryErrorKind> = new Set(["not-found", "digest-mismatch", "truncated", "too-large"]);
 
-async function readable(name: string, read: () => Promise<FoundSignature>): Promise<FoundSignature> {
+async function readable<T>(name: string, read: () => Promise<T>): Promise<T | FoundSignature> {
   try {
     return await read();
   } catch (error) {
@@ -106,9 +116,18 @@ async function readable(name: string, read: () => Promise<FoundSignature>): Prom
   }
 }
 
-function isSignatureBundle(entry: JsonObject): boolean {
-  const predicate = textsOf(entry["annotations"])[predicateAnnotation];
-  return entry["artifactType"] === bundleType && (predicate === undefined || predicate === signPredicate);
+/** Some registries give the type of the configuration, which is that of an empty one, in place of the artifact's. */
+const emptyTypes: ReadonlySet<unknown> = new Set([undefined, "", "application/vnd.oci.empty.v1+json"]);
+
+function mayBeBundle(entry: JsonObject): boolean {
+  const { artifactType: type } = entry;
+  const mayBe = emptyTypes.has(type) || (typeof type === "string" && type.startsWith(bundleTypes));
+  return mayBe && !isOtherStatement(entry);
+}
+
+function isOtherStatement(described: JsonObject | undefined): boolean {
+  const predicate = textsOf(described?.["annotations"])[predicateAnnotation];
+  return predicate !== undefined && predicate !== signPredicate;
 }
 
 /** What to download, or why not. */

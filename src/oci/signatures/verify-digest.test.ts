@@ -167,6 +167,12 @@ for (const { name, signatures, want, trust = trustOf(ours) } of [
   });
 }
 
+test("verifyDigest() tells which bundle the registry lists and does not have", async () => {
+  const { blobs, manifests } = contentOf([bundled]);
+  const listed = { blobs, manifests: manifests.filter(({ name }) => !name.startsWith("sha256:")) };
+  assert.equal(await messageOf(listed, trustOf(ours)), bad("(bundle): the registry lists it and does not have it"));
+});
+
 test("verifyDigest() tells of three signatures, and how many more there are", async () => {
   const makers = [theirs, p384, p521, rsa].map(({ privateKey }) => signTag({ key: privateKey, digest }));
   const signatures = makers.map((made, at) => changed(made, { layer: Buffer.from(String(at)) }));

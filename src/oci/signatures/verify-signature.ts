@@ -129,7 +129,7 @@ const extendedKeyUsage = "2.5.29.37";
 
 /** A CA of one's own may also give certificates to servers, whose keys sign no images. */
 function usageFinding(certificate: X509Certificate): Finding {
-  const usages = certificate.extension(extendedKeyUsage)?.valueObj.subs ?? [];
+  const usages = certificate.extension(extendedKeyUsage)?.valueObj.subs[0]?.subs ?? [];
   return usages.some((usage) => usage.toOID() === codeSigning) ? undefined : "its certificate is not for signing code";
 }
 
