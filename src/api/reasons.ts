@@ -29,6 +29,7 @@ export const reasons = {
   reconciliationFailed: "ReconciliationFailed",
   reconciliationDisabled: "ReconciliationDisabled",
   artifactFailed: "ArtifactFailed",
+  verificationFailed: "VerificationFailed",
   buildFailed: "BuildFailed",
   healthCheckFailed: "HealthCheckFailed",
   healthCheckCanceled: "HealthCheckCanceled",
@@ -83,6 +84,7 @@ export const legalReasons = {
     True: [reasons.reconciliationSucceeded, reasons.reconciliationDisabled, reasons.rolledBack],
     False: [
       reasons.artifactFailed,
+      reasons.verificationFailed,
       reasons.buildFailed,
       reasons.reconciliationFailed,
       reasons.healthCheckFailed,
@@ -106,6 +108,7 @@ export const legalReasons = {
       reasons.needsNewerOperator,
       reasons.upgradeFailed,
       reasons.artifactFailed,
+      reasons.verificationFailed,
       reasons.buildFailed,
       reasons.preflightFailed,
     ],

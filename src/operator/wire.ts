@@ -27,6 +27,7 @@ import type { ObjectKey } from "../kube/object.ts";
 import { cloudIdentitiesOf } from "../oci/cloud/cloud-identities.ts";
 import { proxySettingsOf } from "../oci/proxy.ts";
 import { Registry } from "../oci/registry.ts";
+import { SignatureChecks } from "../oci/signatures/signature-checks.ts";
 import { runController, type ControllerOptions } from "../runtime/controller.ts";
 import { createEventRecorder } from "../runtime/events.ts";
 import { createInformer, type Informer, type ObjectChange } from "../runtime/informer.ts";
@@ -200,6 +201,7 @@ function watchArtifacts(
     ...base,
     client,
     registry,
+    signatures: new SignatureChecks(registry),
     polls,
     jitter: parts.config.intervalJitter,
     embedded: { versions: embeddedVersions, load: loadRelease },

@@ -57,7 +57,7 @@ for (const { name, spec, want } of [
         verify: { provider: "cosign", secretRef: { name: "keys" }, images: true },
       },
     },
-    want: "Cannot build the instance: this version of the operator does not support spec.distribution.verify; remove it or use a newer operator",
+    want: "Cannot build the instance: this version of the operator does not support spec.distribution.verify.images: true; remove it or use a newer operator",
   },
   {
     name: "an upgrade window that never opens",

@@ -10,7 +10,7 @@ type Unsupported = {
 };
 
 const unsupported: readonly Unsupported[] = [
-  { field: "spec.distribution.verify", used: ({ distribution }) => distribution.verify !== undefined },
+  { field: "spec.distribution.verify.images: true", used: ({ distribution }) => distribution.verify?.images === true },
 ];
 
 /** Throws UnsupportedFieldError naming every such field that `spec` uses. */

@@ -6,6 +6,7 @@ import { ReleaseSource } from "../../src/controllers/flux-instance/releases/rele
 import { worldOf, type World } from "../../src/controllers/flux-instance/world.ts";
 import { loadRelease } from "../../src/distribution/load.ts";
 import { Registry } from "../../src/oci/registry.ts";
+import { SignatureChecks } from "../../src/oci/signatures/signature-checks.ts";
 import { createLogger } from "../../src/runtime/log.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { artifactFiles } from "../support/artifact-of.ts";
@@ -86,6 +87,7 @@ async function poll(world: World, asked: () => number, signal: AbortSignal): Pro
 function sourceOf(registry: Registry): ReleaseSource {
   return new ReleaseSource({
     registry,
+    signatures: new SignatureChecks(registry),
     embedded: { versions: [toVersion], load: loadRelease },
     client: { getOrUndefined: () => Promise.resolve(undefined) },
     polls: { addAfter: () => undefined, retry: () => 0, forget: () => undefined },

@@ -4,6 +4,13 @@ import { dsse } from "@sigstore/core";
 import type { RepositoryReads } from "../../src/oci/registry.ts";
 import { sha256Digest } from "../../src/std/digest.ts";
 import type { JsonObject } from "../../src/std/json.ts";
+import {
+  ociIndex as indexType,
+  ociManifest as manifestType,
+  openRepository,
+  pushBlob,
+  pushManifest,
+} from "./push-content.ts";
 
 /** A signature in the form in which cosign writes it, signed with a key in the test: an image at a tag, or one that refers to a digest. */
 export type MadeSignature = {
@@ -52,8 +59,6 @@ export function signBundle(given: SignWith & { readonly predicateType?: string }
   return { form: "bundle", digest, layer: Buffer.from(JSON.stringify(bundle)), annotations };
 }
 
-export const manifestType = "application/vnd.oci.image.manifest.v1+json";
-export const indexType = "application/vnd.oci.image.index.v1+json";
 export const bundleType = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const simpleType = "application/vnd.dev.cosign.simplesigning.v1+json";
 const emptyConfig = Buffer.from("{}");
@@ -109,6 +114,22 @@ export function repositoryWith({ blobs, manifests }: SignatureContent, api = fal
     },
     referrers: async (digest) => (api ? (byName.get(digest.replace(":", "-")) ?? json({ manifests: [] })) : undefined),
   };
+}
+
+/** Pushes the signatures to a registry that speaks plain HTTP: beside what they sign, in place of those that it had. */
+export async function pushSignatures(
+  { host, repository }: { readonly host: string; readonly repository: string },
+  signatures: readonly MadeSignature[],
+): Promise<void> {
+  const at = openRepository(host, repository);
+  const { blobs, manifests } = contentOf(signatures);
+  for (const { mediaType, content } of blobs) await pushBlob(at, mediaType, Buffer.from(content));
+  for (const { name, content } of manifests)
+    await pushManifest(
+      at,
+      JSON.parse(Buffer.from(content).toString("utf8")),
+      name.startsWith("sha256:") ? undefined : name,
+    );
 }
 
 function bundleImage({ digest, layer, annotations }: MadeSignature): Uint8Array {

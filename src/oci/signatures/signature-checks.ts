@@ -18,15 +18,23 @@ export class SignatureChecks {
     this.#registry = registry;
   }
 
+  /** Whether `check` has found a good signature of the digest before, with the same keys, root and identities. */
+  isGood(digest: string, trust: TrustInput): boolean {
+    return this.#good.has(keyOf(digest, trust));
+  }
+
   /** Throws SignatureError unless a good signature of the digest is in its repository, RegistryError where that does not answer. */
   async check(subject: Subject, trust: TrustInput, access: RegistryAccess, signal: AbortSignal): Promise<void> {
-    const key = sha256Hex(canonicalJson({ digest: subject.digest, trust }));
-    if (this.#good.has(key)) return;
+    if (this.isGood(subject.digest, trust)) return;
     const { verifyDigest } = await import("./verify-digest.ts");
     const request = { verb: "verify", reference: subject.reference, access } as const;
     await this.#registry.read(request, signal, (repository) => verifyDigest(subject, trust, repository));
-    this.#good.add(key);
+    this.#good.add(keyOf(subject.digest, trust));
     const oldest = this.#good.keys().next();
     if (this.#good.size > keptVerdicts && oldest.done !== true) this.#good.delete(oldest.value);
   }
+}
+
+function keyOf(digest: string, trust: TrustInput): string {
+  return sha256Hex(canonicalJson({ digest, trust }));
 }

@@ -54,11 +54,10 @@ function readRoot({ name, text }: Named): TrustMaterial {
   try {
     return toTrustMaterial(TrustedRoot.fromJSON(JSON.parse(text)));
   } catch (cause) {
-    throw unusable(
-      name,
-      `is no trusted root (${errorMessage(cause)}); make it with \`cosign trusted-root create\``,
-      cause,
-    );
+    // The words of JSON.parse quote the text, which may be another one than was meant.
+    const detail = cause instanceof SyntaxError ? "no JSON" : errorMessage(cause);
+    const why = `is no trusted root (${detail}); make it with \`cosign trusted-root create\``;
+    throw unusable(name, why, cause);
   }
 }
 

@@ -213,6 +213,22 @@ for (const { name, trust, want } of [
     want: "Cannot verify signatures: trusted_root.json has no certificateAuthorities, so that it trusts no signer; add them",
   },
   {
+    name: "a trusted root that is no JSON, and does not repeat it",
+    trust: { trustedRoot: { name: "trusted_root.json", text: "s3cr3t" }, remedy },
+    want: "Cannot verify signatures: trusted_root.json is no trusted root (no JSON); make it with `cosign trusted-root create`",
+  },
+  {
+    name: "a trusted root without what tells the time",
+    trust: {
+      trustedRoot: {
+        name: "trusted_root.json",
+        text: '{"certificateAuthorities":[{"certChain":{"certificates":[]}}]}',
+      },
+      remedy,
+    },
+    want: "Cannot verify signatures: trusted_root.json has neither tlogs nor timestampAuthorities, so that nothing tells when a certificate was used; add one of them",
+  },
+  {
     name: "an expression that is none",
     trust: { identities: [{ issuer: "https://(", subject: ".*" }], remedy },
     want: 'Cannot verify signatures: matchOIDCIdentity[0].issuer "https://(" is no regular expression (error parsing regexp: missing closing ): `https://(`); see https://github.com/google/re2/wiki/Syntax',

@@ -47,7 +47,12 @@ export function failedUpgradeCondition(to: Rollback): ConditionChange {
 }
 
 /** What can keep a new artifact from being used; anything else is a matter of building it. */
-const problemReasons: readonly Reason[] = [reasons.artifactFailed, reasons.needsNewerOperator, reasons.preflightFailed];
+const problemReasons: readonly Reason[] = [
+  reasons.artifactFailed,
+  reasons.verificationFailed,
+  reasons.needsNewerOperator,
+  reasons.preflightFailed,
+];
 
 /** The UpToDate condition of an applied target that has nothing waiting. */
 export function upToDate({ spec, rendering, latestVersion, problem }: TargetWithNews): ConditionChange {

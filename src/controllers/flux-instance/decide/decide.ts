@@ -146,7 +146,12 @@ function newsOf(target: Target | ReasonedError, releases: Releases): { readonly 
 }
 
 /** Reasons of Ready with which nothing of the spec has been applied. */
-const unbuilt: ReadonlySet<string> = new Set([reasons.artifactFailed, reasons.buildFailed, reasons.needsNewerOperator]);
+const unbuilt: ReadonlySet<string> = new Set([
+  reasons.artifactFailed,
+  reasons.verificationFailed,
+  reasons.buildFailed,
+  reasons.needsNewerOperator,
+]);
 
 /**
  * Whether the spec is the one that was applied. `status.observedGeneration` does not tell: it also counts a spec that was seen while

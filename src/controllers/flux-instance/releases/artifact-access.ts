@@ -121,7 +121,7 @@ async function readSecret(place: Place, { client }: AccessDeps, signal: AbortSig
 }
 
 /** The text of an entry; undefined where it is absent or empty. */
-function entryOf(secret: KubeObject, entry: string): string | undefined {
+export function entryOf(secret: KubeObject, entry: string): string | undefined {
   const text = Buffer.from(textOf(fieldsOf(secret["data"])[entry]), "base64").toString("utf8");
   return text === "" ? undefined : text;
 }

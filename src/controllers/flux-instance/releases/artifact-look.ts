@@ -5,16 +5,20 @@ import { ArtifactError } from "../../../distribution/artifact-error.ts";
 import { findRelease } from "../../../distribution/catalog.ts";
 import type { ObjectKey } from "../../../kube/object.ts";
 import { LayerError } from "../../../oci/layer-error.ts";
-import { parseReference } from "../../../oci/reference.ts";
+import { formatReference, parseReference } from "../../../oci/reference.ts";
 import { RegistryError, type RegistryErrorKind } from "../../../oci/registry-error.ts";
 import type { Registry, RegistryAccess } from "../../../oci/registry.ts";
+import type { SignatureChecks } from "../../../oci/signatures/signature-checks.ts";
+import type { TrustInput } from "../../../oci/signatures/trust-input.ts";
 import { ReasonedError } from "../../../std/errors.ts";
 import { readArtifactAccess } from "./artifact-access.ts";
 import { CachedArtifact } from "./cached-artifact.ts";
+import { readSignatureTrust } from "./signature-trust.ts";
 
 /** What a look needs: the registry, and the API server for Secrets. */
 export type LookDeps = {
   readonly registry: Pick<Registry, "resolve" | "fetch">;
+  readonly signatures: Pick<SignatureChecks, "check" | "isGood">;
   readonly client: Pick<ApiClient, "getOrUndefined">;
 };
 
@@ -44,27 +48,48 @@ export type ArtifactLook =
 const timeoutMs = 30_000;
 
 /**
- * Asks the registry for the artifact's digest, and pulls what is not cached yet. What is wrong with the artifact or the access to it is part of
+ * Asks the registry for the artifact's digest, verifies its signature where the spec wants that, and pulls what is not cached yet. What is wrong with the artifact or the access to it is part of
  * the result; throws only the signal's reason, and errors that are bugs.
  */
 export async function lookAtArtifact(wanted: LookFor, deps: LookDeps, signal: AbortSignal): Promise<ArtifactLook> {
   const { artifact: reference } = wanted.distribution;
   const cached = wanted.cached.filter((artifact) => artifact.reference === reference);
+  const { key, distribution } = wanted;
   let digest: string | undefined;
+  let trust: TrustInput | undefined;
   try {
-    const { key, distribution } = wanted;
+    trust = distribution.verify && (await readSignatureTrust(distribution.verify, key.namespace, deps, signal));
     const access = { ...(await readArtifactAccess(distribution, key.namespace, deps, signal)), timeoutMs };
     digest = await digestOf({ ...wanted, cached }, access, deps, signal);
     if (wanted.rejected?.digest === digest) throw wanted.rejected.error;
+    const address = await verifiedAddress({ reference, digest }, trust, { access, ...deps }, signal);
     const artifact =
-      cached.find((candidate) => candidate.digest === digest) ?? (await pull(reference, access, deps, signal));
+      cached.find((candidate) => candidate.digest === digest) ??
+      (await pull({ reference, address }, access, deps, signal));
     await prepare(artifact, wanted, signal);
     return { kind: "found", artifact };
   } catch (thrown) {
     const problem = problemOf(thrown, signal);
     const rejected = digest !== undefined && isContent(problem) ? { rejected: { digest, error: problem } } : {};
-    return { kind: "failed", problem, ...rejected, ...(await useHeld(cached, wanted, signal)) };
+    const isTrusted = ({ digest: held }: CachedArtifact): boolean =>
+      distribution.verify === undefined || (trust !== undefined && deps.signatures.isGood(held, trust));
+    return { kind: "failed", problem, ...rejected, ...(await useHeld(cached.filter(isTrusted), wanted, signal)) };
   }
+}
+
+type Resolved = { readonly reference: string; readonly digest: string };
+
+/** The address to pull from: that of the digest whose signature was verified, since the tag may move meanwhile. */
+async function verifiedAddress(
+  { reference, digest }: Resolved,
+  trust: TrustInput | undefined,
+  { access, signatures }: Pick<LookDeps, "signatures"> & { readonly access: RegistryAccess },
+  signal: AbortSignal,
+): Promise<string> {
+  if (trust === undefined) return reference;
+  const address = formatReference({ ...parseReference(reference), target: { kind: "digest", digest } });
+  await signatures.check({ reference: address, digest }, trust, access, signal);
+  return address;
 }
 
 /** The first cached artifact from which the request can be served. */
@@ -95,13 +120,14 @@ async function digestOf(
   return (await registry.resolve(distribution.artifact, access, signal)).digest;
 }
 
+/** `reference` is the address as the user wrote it. */
 async function pull(
-  reference: string,
+  { reference, address }: { readonly reference: string; readonly address: string },
   access: RegistryAccess,
   { registry }: LookDeps,
   signal: AbortSignal,
 ): Promise<CachedArtifact> {
-  const { digest, tarball } = await registry.fetch(reference, access, signal);
+  const { digest, tarball } = await registry.fetch(address, access, signal);
   return await CachedArtifact.open({ digest, tarball, reference }, signal);
 }
 

@@ -8,9 +8,10 @@ import { createTestLog } from "../../../../test/support/test-log.ts";
 import { canonicalInstance } from "../../../api/canonical.ts";
 import { parseStoredFluxInstance } from "../../../api/flux-instance.ts";
 import { fluxInstance, instanceAnnotations } from "../../../api/names.ts";
-import type { JsonObject } from "../../../kube/object.ts";
+import type { JsonObject, KubeObject } from "../../../kube/object.ts";
 import { parseReference } from "../../../oci/reference.ts";
 import { RegistryError } from "../../../oci/registry-error.ts";
+import { SignatureError } from "../../../oci/signatures/signature-error.ts";
 import { targetOf, type Catalogue } from "../../../render/target.ts";
 import { ReasonedError } from "../../../std/errors.ts";
 import { worldOf, type World } from "../world.ts";
@@ -47,9 +48,24 @@ function worldWith({ distribution = {}, annotations = {} }: Spec = {}): World {
 
 const { log } = createTestLog();
 
+const secrets: { readonly [name: string]: KubeObject } = {
+  keys: {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { name: "keys" },
+    data: { "a.pub": Buffer.from("a key").toString("base64") },
+  },
+};
+
 /** A registry of one tag, and a source that reads it. */
 function sourceOf(content: { digest: string; tarball: Uint8Array | undefined }) {
-  const registry = { ...content, failure: undefined as ReasonedError | undefined, opened: Promise.resolve() };
+  const registry = {
+    ...content,
+    failure: undefined as ReasonedError | undefined,
+    opened: Promise.resolve(),
+    /** The digests with a good signature. */
+    signed: [] as readonly string[],
+  };
   const said: string[] = [];
   const answer = (verb: string): { digest: string; mediaType: string } => {
     said.push(verb);
@@ -59,6 +75,13 @@ function sourceOf(content: { digest: string; tarball: Uint8Array | undefined }) 
   const source = new ReleaseSource({
     embedded,
     jitter: 0.05,
+    signatures: {
+      check: async ({ digest }, trust) => {
+        said.push("verify");
+        if (!registry.signed.includes(digest)) throw new SignatureError(`Cannot trust ${digest}: ${trust.remedy}`);
+      },
+      isGood: (digest) => registry.signed.includes(digest),
+    },
     registry: {
       resolve: async () => {
         const answered = answer("resolve");
@@ -70,7 +93,7 @@ function sourceOf(content: { digest: string; tarball: Uint8Array | undefined }) 
         return { ...answer("fetch"), tarball, layer: { digest: "sha256:layer", sizeBytes: tarball.length } };
       },
     },
-    client: { getOrUndefined: async () => undefined },
+    client: { getOrUndefined: async (_, { name }) => secrets[name] },
     polls: {
       addAfter: (_, ms) => void said.push(`poll in ${ms} ms`),
       retry: (_, atLeastMs) => {
@@ -246,6 +269,48 @@ test("find() keeps what was applied last beside what came after it", async () =>
   });
 });
 
+const verify = { provider: "cosign", secretRef: { name: "keys" } };
+
+test("find() verifies the signature of the digest before it pulls it", async () => {
+  const digest = `sha256:${"1".repeat(64)}`;
+  const { source, registry, heard } = sourceOf({ digest, tarball: one });
+  const unsigned = await source.find(worldWith({ distribution: { verify } }), never);
+  assert.deepEqual(shortOf(unsigned), { kind: "none", problem: "VerificationFailed" });
+  assert.equal(
+    unsigned.problem?.message,
+    `Cannot trust ${digest}: sign it with a key of Secret flux-system/keys, copy its signatures along with it, or change spec.distribution.verify`,
+  );
+  assert.deepEqual(heard(), ["resolve", "verify", "try again after 0 ms"]);
+  registry.signed = [digest];
+  await source.poll(key, log, never);
+  assert.deepEqual(heard(), ["resolve", "verify", "fetch", "moved"]);
+  const found = await source.find(worldWith({ distribution: { verify } }), never);
+  assert.deepEqual(shortOf(found), { versions: ["2.10.0"], from: digest });
+});
+
+test("poll() keeps a signed artifact when an unsigned one comes under the same tag", async () => {
+  const [first, second] = ["1", "2"].map((digit) => `sha256:${digit.repeat(64)}`);
+  const { source, registry } = sourceOf({ digest: first ?? "", tarball: one });
+  registry.signed = [first ?? ""];
+  await source.find(worldWith({ distribution: { verify } }), never);
+  Object.assign(registry, { digest: second, tarball: two });
+  await source.poll(key, log, never);
+  const found = await source.find(worldWith({ distribution: { verify } }), never);
+  assert.deepEqual(shortOf(found), { versions: ["2.10.0"], from: first, problem: "VerificationFailed" });
+});
+
+for (const { name, distribution } of [
+  { name: "was never verified", distribution: { verify } },
+  { name: "cannot be verified", distribution: { verify: { provider: "cosign", secretRef: { name: "absent" } } } },
+]) {
+  test(`find() takes nothing from memory that ${name}`, async () => {
+    const { source } = sourceOf({ digest: `sha256:${"1".repeat(64)}`, tarball: one });
+    await source.find(worldWith(), never);
+    const found = await source.find(worldWith({ distribution }), never);
+    assert.deepEqual(shortOf(found), { kind: "none", problem: "VerificationFailed" });
+  });
+}
+
 function othersRun(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve));
 }
@@ -329,6 +394,7 @@ function imagesOf(answer: string | ReasonedError | undefined, embeddedReleases =
       },
       fetch: () => Promise.reject(new Error("there is no artifact")),
     },
+    signatures: { check: () => Promise.reject(new Error("there is no artifact")), isGood: () => false },
     client: { getOrUndefined: async () => undefined },
     polls: {
       addAfter: (_, ms) => void said.push(`poll in ${ms} ms`),
