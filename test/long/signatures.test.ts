@@ -1,20 +1,25 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
+import { request } from "undici";
 import { goTool } from "../../scripts/go-tool.ts";
+import { fieldsOf, listOf } from "../../src/kube/fields.ts";
+import type { JsonObject } from "../../src/kube/object.ts";
 import { Registry } from "../../src/oci/registry.ts";
 import { SignatureChecks } from "../../src/oci/signatures/signature-checks.ts";
 import type { TrustInput } from "../../src/oci/signatures/trust-input.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { ReasonedError } from "../../src/std/errors.ts";
+import { ociManifest, pushManifest } from "../support/push-content.ts";
 import {
   copyImage,
   pushImage,
@@ -199,13 +204,14 @@ async function accepts(image: Image, trust: TrustInput, form: Form): Promise<boo
   const root = trustedRoot === undefined ? [] : ["--trusted-root", await file("root.json", trustedRoot.text)];
   const withoutLog = trustedRoot === undefined || trustedRoot.text.includes('"tlogs":[]');
   const logs = withoutLog ? ["--insecure-ignore-tlog=true"] : [];
+  const certificates = trustedRoot?.text.includes('"ctlogs":[]') === true ? ["--insecure-ignore-sct=true"] : [];
   const stamps = trustedRoot?.text.includes('"timestampAuthorities":[]') === false ? ["--use-signed-timestamps"] : [];
   const [identity] = identities;
   const signers =
     identity === undefined
       ? []
       : ["--certificate-oidc-issuer-regexp", identity.issuer, "--certificate-identity-regexp", identity.subject];
-  const flags = [...root, ...logs, ...stamps, ...signers, ...formFlags[form], "--allow-http-registry"];
+  const flags = [...root, ...logs, ...certificates, ...stamps, ...signers, ...formFlags[form], "--allow-http-registry"];
   for (const key of keys.length === 0 ? [undefined] : keys) {
     const hash = hashOf[key?.name ?? ""] ?? "sha256";
     const own =
@@ -226,7 +232,7 @@ type Case = {
   /** Whether it stands in the registry that has the referrers API. */
   readonly api?: boolean;
   readonly sign: (image: Image, form: Form) => Promise<void>;
-  readonly trust: () => TrustInput;
+  readonly trust: () => TrustInput | Promise<TrustInput>;
   /** "good", or why it is refused. */
   readonly want: string;
   /** Why cosign says otherwise. */
@@ -394,7 +400,110 @@ const keyless: readonly Case[] = forms.flatMap((form): readonly Case[] => [
   },
 ]);
 
+/** A trusted root with one part of another instance. */
+function mixedRoot(part: "ctlogs" | "timestampAuthorities", parts: Parts): TrustInput {
+  const [own, foreign] = [sigstore, stranger].map((services) => JSON.parse(services.trustedRoot(parts)));
+  return {
+    ...trustSigner(),
+    trustedRoot: { name: "trusted_root.json", text: JSON.stringify({ ...own, [part]: foreign[part] }) },
+  };
+}
+
+function at(name: string): string {
+  return join(folder, name);
+}
+
+async function openssl(...args: readonly string[]): Promise<void> {
+  await run("openssl", [...args], { signal });
+}
+
+/** A certificate for the key p256 by a CA that openssl is; resolves to its path. */
+async function ownCertificate(usage: string): Promise<string> {
+  if (!existsSync(at("own-ca.pem"))) {
+    const ca = ["-x509", "-key", at("p384.pem"), "-subj", "/CN=own-ca", "-days", "2", "-out", at("own-ca.pem")];
+    await openssl("req", ...ca, "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=keyCertSign");
+  }
+  const extensions = await file("leaf.ext", `extendedKeyUsage=${usage}\nsubjectAltName=email:release@example.com\n`);
+  await openssl("req", "-new", "-key", at("p256.pem"), "-subj", "/CN=release", "-out", at("leaf.csr"));
+  const signer = ["-CA", at("own-ca.pem"), "-CAkey", at("p384.pem"), "-CAcreateserial", "-days", "1"];
+  await openssl("x509", "-req", "-in", at("leaf.csr"), ...signer, "-extfile", extensions, "-out", at(`${usage}.pem`));
+  return at(`${usage}.pem`);
+}
+
+async function signWithOwnCertificate(image: Image, form: Form): Promise<void> {
+  const certificate = await ownCertificate("codeSigning");
+  const services = form === "tag" ? tagServices(sigstore, { tlog: 1 }) : await bundleServices(sigstore, { tlog: 1 });
+  // With a chain cosign 3 makes bundles that are against their format, and that it does not find itself.
+  const chain = form === "tag" ? ["--certificate-chain", join(folder, "own-ca.pem")] : [];
+  const own = ["--key", "p256.key", "--certificate", certificate, ...chain];
+  await file("signing-root.json", await ownRoot());
+  await cosign("sign", "--yes", "--allow-http-registry", ...own, ...services, ...formFlags[form], address(image));
+}
+
+/** Puts another certificate into the only signature at the tag. */
+async function replaceCertificate(image: Image, certificate: string): Promise<void> {
+  const repository = `http://${image.repository.replace("/", "/v2/")}`;
+  const tag = `${tagOf(image)}.sig`;
+  const { body } = await request(`${repository}/manifests/${tag}`, { headers: { accept: ociManifest } });
+  const manifest = (await body.json()) as JsonObject & { readonly mediaType: string };
+  const [layer] = listOf(manifest["layers"]).map(fieldsOf);
+  const pem = await readFile(certificate, "utf8");
+  const annotations = { ...fieldsOf(layer?.["annotations"]), "dev.sigstore.cosign/certificate": pem };
+  await pushManifest(repository, { ...manifest, layers: [{ ...layer, annotations }] }, tag);
+}
+
+async function trustOwnCa(): Promise<TrustInput> {
+  const identities = [{ issuer: ".*", subject: "^release@example.com$" }];
+  return { trustedRoot: { name: "trusted_root.json", text: await ownRoot() }, identities, remedy };
+}
+
+/** The root with the CA of openssl, which has no log of certificates. */
+async function ownRoot(): Promise<string> {
+  const root = JSON.parse(sigstore.trustedRoot({ tlog: 1 }));
+  const rawBytes = new X509Certificate(await readFile(join(folder, "own-ca.pem"))).raw.toString("base64");
+  const [authority] = root.certificateAuthorities;
+  return JSON.stringify({
+    ...root,
+    certificateAuthorities: [{ ...authority, certChain: { certificates: [{ rawBytes }] } }],
+  });
+}
+
 const special: readonly Case[] = [
+  ...forms.map((form) => ({
+    name: "a log of certificates that the root does not list",
+    form,
+    sign: (image: Image) => signKeyless(image, form),
+    trust: () => mixedRoot("ctlogs", withLog),
+    want: refused(form, "its certificate is not vouched for by the trusted root (SCT verification failed)"),
+  })),
+  ...forms.map((form) => ({
+    name: "a timestamp authority that the root does not list",
+    form,
+    sign: (image: Image) => signKeyless(image, form, withBoth),
+    trust: () => mixedRoot("timestampAuthorities", withBoth),
+    want: refused(
+      form,
+      "its timestamp is not of a timestamp authority of the trusted root (timestamp could not be verified)",
+    ),
+  })),
+  ...forms.map((form) => ({
+    name: "a certificate of a CA of one's own",
+    form,
+    sign: (image: Image) => signWithOwnCertificate(image, form),
+    trust: trustOwnCa,
+    want: "good",
+  })),
+  {
+    name: "a certificate of the same key for servers",
+    form: "tag",
+    sign: async (image) => {
+      const certificate = await ownCertificate("serverAuth");
+      await signWithOwnCertificate(image, "tag");
+      await replaceCertificate(image, certificate);
+    },
+    trust: trustOwnCa,
+    want: refused("tag", "its certificate is not for signing code"),
+  },
   {
     name: "a key (Ed25519) with which cosign 3 signs so that it cannot verify it itself",
     form: "tag",
@@ -518,9 +627,10 @@ describe("signatures of a real cosign", () => {
     test(`verification ${how} ${name} (${form})${differs === undefined ? ", as cosign does" : ""}`, async () => {
       const image = await imageFor(each);
       await sign(image, form);
-      const said = await verdict(image, trust());
+      const trusted = await trust();
+      const said = await verdict(image, trusted);
       assert.equal(said.replace(/sha256-[0-9a-f]{12}/, "sha256-TAG"), want);
-      assert.equal(await accepts(image, trust(), form), (want === "good") === (differs === undefined));
+      assert.equal(await accepts(image, trusted, form), (want === "good") === (differs === undefined));
     });
   }
 

@@ -63,6 +63,8 @@ function sourceOf(content: { digest: string; tarball: Uint8Array | undefined }) 
     ...content,
     failure: undefined as ReasonedError | undefined,
     opened: Promise.resolve(),
+    /** The address that was pulled last. */
+    fetched: "",
     /** The digests with a good signature. */
     signed: [] as readonly string[],
   };
@@ -88,8 +90,9 @@ function sourceOf(content: { digest: string; tarball: Uint8Array | undefined }) 
         await registry.opened;
         return answered;
       },
-      fetch: async () => {
+      fetch: async (address) => {
         const { tarball = new Uint8Array() } = registry;
+        registry.fetched = address;
         return { ...answer("fetch"), tarball, layer: { digest: "sha256:layer", sizeBytes: tarball.length } };
       },
     },
@@ -284,6 +287,7 @@ test("find() verifies the signature of the digest before it pulls it", async () 
   registry.signed = [digest];
   await source.poll(key, log, never);
   assert.deepEqual(heard(), ["resolve", "verify", "fetch", "moved"]);
+  assert.equal(registry.fetched, `oci://example.com/manifests@${digest}`);
   const found = await source.find(worldWith({ distribution: { verify } }), never);
   assert.deepEqual(shortOf(found), { versions: ["2.10.0"], from: digest });
 });
