@@ -300,15 +300,6 @@ for (const { name, input, want } of [
     want: /^error: standard input: Cannot find a release for version range "1.x": .*; change spec.distribution.version\n$/,
   },
   {
-    name: "what is not supported yet",
-    input: JSON.stringify(
-      instance({
-        distribution: { ...distribution, verify: { provider: "cosign", images: true, secretRef: { name: "k" } } },
-      }),
-    ),
-    want: /does not support spec.distribution.verify; remove it or use a newer operator\n$/,
-  },
-  {
     name: "a patch whose path does not exist",
     input: JSON.stringify(
       instance({

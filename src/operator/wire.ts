@@ -186,6 +186,7 @@ function watchManaged(
 type ArtifactWatch = {
   readonly releases: ReleaseSource;
   readonly indexContents: IndexContents;
+  readonly signatures: SignatureChecks;
   readonly poller: Runnable;
 };
 
@@ -197,11 +198,12 @@ function watchArtifacts(
 ): ArtifactWatch {
   const { client, registry } = parts;
   const polls = queueOf(artifactControllerName, parts);
+  const signatures = new SignatureChecks(registry);
   const releases = new ReleaseSource({
     ...base,
     client,
     registry,
-    signatures: new SignatureChecks(registry),
+    signatures,
     polls,
     jitter: parts.config.intervalJitter,
     embedded: { versions: embeddedVersions, load: loadRelease },
@@ -213,7 +215,7 @@ function watchArtifacts(
   const poller = controllerOf({ name: artifactControllerName, queue: polls, workers: 1 }, parts, (key, log, signal) =>
     releases.poll(key, log, signal),
   );
-  return { releases, indexContents: new IndexContents({ client, registry }), poller };
+  return { releases, signatures, indexContents: new IndexContents({ client, registry }), poller };
 }
 
 function queueOf(name: string, { config, metrics }: Pick<Parts, "config" | "metrics">): WorkQueue {

@@ -50,16 +50,6 @@ for (const { name, spec, want } of [
     want: "Cannot use FluxInstance gitops/flux: spec.component is no field of FluxInstance: did you mean components?",
   },
   {
-    name: "a field that cannot be carried out yet",
-    spec: {
-      distribution: {
-        ...distribution,
-        verify: { provider: "cosign", secretRef: { name: "keys" }, images: true },
-      },
-    },
-    want: "Cannot build the instance: this version of the operator does not support spec.distribution.verify.images: true; remove it or use a newer operator",
-  },
-  {
     name: "an upgrade window that never opens",
     spec: { distribution, upgrade: { windows: [{ schedule: "0 0 31 2 *", duration: "2h" }] } },
     want: 'Cannot build the instance: spec.upgrade.windows[0].schedule "0 0 31 2 *" never comes: there is no such day',

@@ -9,9 +9,7 @@ type Unsupported = {
   readonly used: (spec: CanonicalSpec) => boolean;
 };
 
-const unsupported: readonly Unsupported[] = [
-  { field: "spec.distribution.verify.images: true", used: ({ distribution }) => distribution.verify?.images === true },
-];
+const unsupported: readonly Unsupported[] = [];
 
 /** Throws UnsupportedFieldError naming every such field that `spec` uses. */
 export function refuseUnsupported(spec: CanonicalSpec): void {

@@ -6,7 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Release } from "../../src/distribution/release.ts";
+import { textOf } from "../../src/kube/fields.ts";
+import { deploymentKind } from "../../src/kube/kinds.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
+import { containersOf } from "../../src/kube/pod-template.ts";
 import { artifactFiles } from "../support/artifact-of.ts";
 import {
   condition,
@@ -62,7 +65,10 @@ function polls(): number {
 
 /** Pushes an artifact with these versions, unsigned, under the tag that the instance has. */
 async function push(...versions: readonly string[]): Promise<string> {
-  const releases = versions.map(releaseOf);
+  return await pushReleases(...versions.map(releaseOf));
+}
+
+async function pushReleases(...releases: readonly Release[]): Promise<string> {
   const tarball = join(folder, "artifact.tgz");
   await writeFile(tarball, await tarGzOf(Object.fromEntries(artifactFiles(...releases))));
   return await pushImage({ tarball, to: `${registry.host}/${repository}:latest` }, signal);
@@ -99,6 +105,45 @@ function addressOf(digest: string): string {
   return `oci://${host}/${repository}@${digest}`;
 }
 
+const components = ["kustomize-controller", "notification-controller", "source-controller"] as const;
+type Digests = { readonly [component in (typeof components)[number]]: string };
+
+/** A release with images of these digests. */
+function withImages(version: string, digests: Digests): Release {
+  const table = base.images["upstream-alpine"] ?? {};
+  const images = Object.fromEntries(
+    components.flatMap((name) => {
+      const image = table[name];
+      return image === undefined ? [] : [[name, { ...image, digest: digests[name] }]];
+    }),
+  );
+  return { ...base, version, images: { ...base.images, "upstream-alpine": images } };
+}
+
+function digestsOf(digit: string): Digests {
+  const [kustomize = "", notification = "", source = ""] = ["a", "b", "c"].map(
+    (letter) => `sha256:${(digit + letter).repeat(32)}`,
+  );
+  return {
+    "kustomize-controller": kustomize,
+    "notification-controller": notification,
+    "source-controller": source,
+  };
+}
+
+/** Signatures need no image beside them, and no kubelet pulls here. */
+async function signImages(digests: Digests, names: readonly (typeof components)[number][] = components): Promise<void> {
+  for (const name of names) {
+    const image = { host: registry.host, repository: `fluxcd/${name}` };
+    await pushSignatures(image, [signBundle({ key: theirs.privateKey, digest: digests[name] })]);
+  }
+}
+
+async function imageOf(name: string): Promise<string> {
+  const [container] = containersOf(await cluster.client.get(deploymentKind, { namespace, name }, signal));
+  return textOf(container?.["image"]);
+}
+
 describe("a FluxInstance with a signed artifact", () => {
   let digest: string;
 
@@ -117,7 +162,7 @@ describe("a FluxInstance with a signed artifact", () => {
           artifactInsecure: true,
           verify: { provider: "cosign", secretRef: { name: "cosign-keys" } },
         },
-        components: ["source-controller", "kustomize-controller", "notification-controller"],
+        components,
       },
     });
     const instance = await cluster.instanceWhen("refused", says("Ready", "False/"));
@@ -200,6 +245,50 @@ describe("a FluxInstance with a signed artifact", () => {
         "(kubectl create secret generic cosign-keys -n flux-system --from-file=cosign.pub), or change spec.distribution.verify.secretRef",
     );
     await trust(theirs.publicKey);
+    await cluster.instanceWhen("current", isCurrent);
+  });
+
+  test("tells that images which run already are not signed, and leaves them alone", async () => {
+    digest = await pushReleases(withImages("2.10.3", digestsOf("1")));
+    await sign(signTag({ key: theirs.privateKey, digest }));
+    const distribution = { registry: `${host}/fluxcd`, variant: "upstream-alpine" };
+    await cluster.patchInstance({ spec: { distribution } });
+    await cluster.instanceWhen("upgraded", runs("2.10.3"));
+    await cluster.patchInstance({ spec: { distribution: { verify: { images: true } } } });
+    const instance = await cluster.instanceWhen("told", heldBack);
+    assert.equal(
+      condition(instance, "UpToDate")?.replace(/:v[0-9.]+@/, ":TAG@"),
+      `False/VerificationFailed: Cannot trust oci://${host}/fluxcd/kustomize-controller:TAG@${digestsOf("1")["kustomize-controller"]}: ` +
+        `it has no signature; ${remedy}; likewise 2 more images`,
+    );
+    await signImages(digestsOf("1"));
+    await cluster.reconcile();
+    await cluster.instanceWhen("current", isCurrent);
+  });
+
+  test("applies nothing of an artifact with an unsigned image, and goes on when all are signed", async () => {
+    const running = await imageOf("source-controller");
+    digest = await pushReleases(withImages("2.10.4", digestsOf("2")));
+    await sign(signTag({ key: theirs.privateKey, digest }));
+    await signImages(digestsOf("2"), ["kustomize-controller", "notification-controller"]);
+    const instance = await cluster.instanceWhen("held back", heldBack);
+    assert.match(
+      condition(instance, "UpToDate") ?? "",
+      /\/fluxcd\/source-controller:\S+@sha256:(2c){32}: it has no signature; sign it/,
+    );
+    assert.equal(await imageOf("source-controller"), running);
+    await signImages(digestsOf("2"), ["source-controller"]);
+    await cluster.instanceWhen("upgraded", runs("2.10.4"));
+    assert.match(await imageOf("source-controller"), /@sha256:(2c){32}$/);
+  });
+
+  test("applies no changed spec whose images are not signed", async () => {
+    const before = statusOf(await cluster.instance())["lastAppliedRevision"];
+    await cluster.patchInstance({ spec: { distribution: { variant: "enterprise-alpine" } } });
+    const instance = await cluster.instanceWhen("refused", says("Ready", "False/VerificationFailed: "));
+    assert.equal(statusOf(instance)["lastAppliedRevision"], before);
+    assert.match(await imageOf("source-controller"), /@sha256:(2c){32}$/);
+    await cluster.patchInstance({ spec: { distribution: { variant: "upstream-alpine" } } });
     await cluster.instanceWhen("current", isCurrent);
   });
 });

@@ -92,6 +92,7 @@ async function reconcile(): Promise<Outcome> {
     liveIndex: await liveIndex(),
     releases: { find: async () => found, applied: () => undefined, forget: () => undefined },
     indexContents: { platformsOf: async () => undefined },
+    signatures: { check: async () => undefined },
     followed: { isTrusted: false, follow: async () => undefined },
     lastGood: new LastGoodStore(client),
     ownNamespace: namespace,

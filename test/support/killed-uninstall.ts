@@ -44,17 +44,20 @@ function newLife(client: ApiClient): ReconcileDeps {
       client,
       embedded: { versions: embeddedVersions, load: loadRelease },
       registry: { resolve: unasked, fetch: unasked },
-      signatures: { check: unasked, isGood: () => false },
+      signatures,
       polls: { addAfter: () => undefined, retry: () => 0, forget: () => undefined },
       random: () => 0,
       jitter: 0,
       onChange: () => undefined,
     }),
     indexContents: { platformsOf: unasked },
+    signatures,
     lastGood: new LastGoodStore(client),
     ownNamespace: namespace,
   };
 }
+
+const signatures = { check: unasked, isGood: () => false };
 
 async function unasked(): Promise<never> {
   throw new Error("the instance takes what is embedded");

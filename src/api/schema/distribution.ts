@@ -10,14 +10,20 @@ export const secretName = (description: string) => text(description, { maxLength
 
 /** A signer of keyless signatures. */
 export const oidcIdentity = fields("One signer.", {
-  issuer: text("Regular expression that the issuer of the signer's certificate must match.", {
-    minLength: 1,
-    maxLength: 1024,
-  }),
-  subject: text("Regular expression that the subject of the signer's certificate must match.", {
-    minLength: 1,
-    maxLength: 1024,
-  }),
+  issuer: text(
+    "Regular expression (RE2) that the issuer of the signer's certificate must match, somewhere unless it is anchored by ^ and $.",
+    {
+      minLength: 1,
+      maxLength: 1024,
+    },
+  ),
+  subject: text(
+    "Regular expression (RE2) that the subject of the signer's certificate must match, somewhere unless it is anchored by ^ and $.",
+    {
+      minLength: 1,
+      maxLength: 1024,
+    },
+  ),
 });
 
 const verify = fields("Signatures that must stand on the artifact before it is used.", {
@@ -34,9 +40,13 @@ const verify = fields("Signatures that must stand on the artifact before it is u
     ),
   ),
   trustedRootSecretRef: optional(
-    secretRef("Secret with the trusted root (trusted_root.json) of a Sigstore instance of your own."),
+    secretRef(
+      "Secret with the trusted root (trusted_root.json) of a Sigstore instance of your own. Beside secretRef, a signature must also have a log entry or a timestamp of it.",
+    ),
   ),
-  images: optional(flag("Verify the signatures of the controllers' images, too.", { absent: "false" })),
+  images: optional(
+    flag("Verify the signatures of the controllers' images, too, before they are applied.", { absent: "false" }),
+  ),
 });
 
 /** The schema of `spec.distribution`. */

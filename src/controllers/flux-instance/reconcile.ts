@@ -4,6 +4,7 @@ import { reasons, type Reason } from "../../api/reasons.ts";
 import type { ApiClient } from "../../client/api-client.ts";
 import { parseApiVersion, type GroupVersionKind } from "../../kube/gvk.ts";
 import type { ObjectKey } from "../../kube/object.ts";
+import { SignatureError } from "../../oci/signatures/signature-error.ts";
 import type { Outcome } from "../../runtime/controller.ts";
 import type { Logger } from "../../runtime/log.ts";
 import { UnreachableError, type ReasonedError } from "../../std/errors.ts";
@@ -25,6 +26,7 @@ import { leaveElsewhere } from "./leave-elsewhere.ts";
 import { PreflightError } from "./preflight/preflight.ts";
 import type { IndexContents } from "./releases/index-contents.ts";
 import type { ReleaseSource } from "./releases/release-source.ts";
+import { verifyBeforeApply, withImageProblem, type ImageSignatureDeps } from "./releases/image-signatures.ts";
 import type { Releases } from "./releases/releases.ts";
 import { removeInstance } from "./remove-instance.ts";
 import { ensureFinalizer } from "./remove/finalizer.ts";
@@ -50,6 +52,7 @@ export type ReconcileDeps = ActDeps &
     readonly releases: Pick<ReleaseSource, "find" | "applied" | "forget">;
     readonly indexContents: Pick<IndexContents, "platformsOf">;
     readonly followed: Pick<FollowedKinds, "follow" | "isTrusted">;
+    readonly signatures: ImageSignatureDeps["signatures"];
     readonly interrupts: Interrupts;
     readonly lastGood: Pick<LastGoodStore, "read" | "write" | "remove">;
     readonly ownNamespace: string;
@@ -188,10 +191,13 @@ async function converge(decision: Converging, step: Step, deps: Deps, signal: Ab
   };
   const isChecked = decision.kind === "settle" && decision.isChecked === true;
   try {
+    await verifyBeforeApply(decision, world, deps, signal);
     const result = await act({ target: decision, world, isChecked, reporter, interrupt }, deps, signal);
     await deps.followed.follow(decision.rendering.objects);
     const isWatched = deps.followed.isTrusted;
-    const sync = await concludeSuccess(result, { ...step, decision }, deps, signal);
+    const told = await withImageProblem(decision, world, deps, signal);
+    const sync = await concludeSuccess(result, { ...step, decision: told }, deps, signal);
+    if (told !== decision) return { kind: "waiting", retryMs: imageRecheckMs };
     const due = earlier(dueIn(decision, deps.clock.nowMs()), deps.ledger.contested());
     if (sync === undefined || sync.status === "True" || isWatched) return settled(world, due);
     return { kind: "waiting", retryMs: Math.min(syncRecheckMs, due.dueMs ?? syncRecheckMs) };
@@ -267,6 +273,8 @@ function settled({ settings: { reconcileEveryMs } }: World, due: Due): Outcome {
   return { kind: "settled", ...due, ...(reconcileEveryMs === undefined ? {} : { recheckMs: reconcileEveryMs }) };
 }
 
+/** After which time images that cannot be trusted are looked at again. */
+const imageRecheckMs = 60_000;
 const backoff: Outcome = { kind: "failed", retry: { kind: "backoff" } };
 const atOnce: Outcome = { kind: "waiting", retryMs: 0 };
 
@@ -292,7 +300,11 @@ async function concludeFailure(
     conclusion.log.ended({ kind: "failed", error, next: "rollback" });
     return atOnce;
   }
-  if (decision.kind !== "rollback" && error instanceof PreflightError && isRunning(world)) {
+  if (
+    decision.kind !== "rollback" &&
+    (error instanceof PreflightError || error instanceof SignatureError) &&
+    isRunning(world)
+  ) {
     await conclusion.outdated({ reason: reasonOf(error), message: error.message, stalled: false }, signal);
     conclusion.log.ended({ kind: "failed", error, next: "retry" });
     return backoff;
