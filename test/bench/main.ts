@@ -14,9 +14,20 @@ import { jsonOf, tableOf } from "./print.ts";
 import { measureMirror } from "./mirror.ts";
 import { measureRender } from "./render.ts";
 import { resultsOf, type Outcome, type Sample } from "./row.ts";
+import { measureVerify } from "./verify.ts";
 import { createWorld } from "./world.ts";
 
-const names = ["render", "build", "kustomize", "distribution", "poll", "mirror", "kubectl", ...stepNames] as const;
+const names = [
+  "render",
+  "build",
+  "kustomize",
+  "distribution",
+  "poll",
+  "mirror",
+  "verify",
+  "kubectl",
+  ...stepNames,
+] as const;
 type Name = (typeof names)[number];
 
 const interrupt = new AbortController();
@@ -99,6 +110,7 @@ async function measure(options: Options, signal: AbortSignal): Promise<readonly 
   if (only.has("distribution")) outcomes.push(...(await measureDistribution(signal)));
   if (only.has("poll")) outcomes.push(await measurePoll(signal));
   if (only.has("mirror")) outcomes.push(await measureMirror(signal));
+  if (only.has("verify")) outcomes.push(await measureVerify(signal));
   const samples = await measureOnCluster(options, signal);
   return [...outcomes, { kind: "measured", samples }, ...unmeasurable()];
 }

@@ -44,12 +44,12 @@ function packagesOf(sources: readonly string[]): readonly string[] {
   return [...new Set(names.filter((name) => name !== undefined))].toSorted();
 }
 
-test("the operator's bundle loads what registries, their clouds and login plugins need only when they are needed", () => {
+test("the operator's bundle loads what registries, clouds, signatures and login plugins need only when that is needed", () => {
   const sources = sourcesAtStart("operator.mjs");
   const packages = packagesOf(sources);
   assert.ok(packages.includes("pino"), "the bundle is understood");
   assert.deepEqual(
-    packages.filter((name) => name === "undici" || name.startsWith("@kubernetes/")),
+    packages.filter((name) => name === "undici" || name.startsWith("@kubernetes/") || name.startsWith("@sigstore/")),
     [],
   );
   assert.ok(
