@@ -34,7 +34,8 @@ export class Dispatchers {
   /** Throws RegistryError of kind `credentials` if certificates or proxy cannot be used. */
   async for(url: URL, { tls, action }: { tls: RegistryTls; action: string }): Promise<Dispatcher> {
     // Loaded here, so that only those pay for it whose releases come from a registry.
-    const library = await import("undici");
+    // By its default export, since that is the only one which a CommonJS module has in a chunk of the bundle.
+    const { default: library } = await import("undici");
     const proxy = proxyFor(url, this.#proxy);
     const key = sha256Hex(canonicalJson({ ...tls, ...(proxy === undefined ? {} : { proxy }) }));
     const dispatcher = this.#kept.get(key) ?? openDispatcher(library, { tls, proxy, action });

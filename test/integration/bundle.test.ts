@@ -9,6 +9,7 @@ import { promisify } from "node:util";
 import type { Metafile } from "esbuild";
 import { writeBundle } from "../../scripts/bundle.ts";
 import { isReady, manifest, startFluxCluster } from "../support/flux-cluster.ts";
+import { startRegistry } from "../support/registry.ts";
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "../..");
@@ -96,4 +97,13 @@ test("the CLI's bundle builds the example as the checkout does", async () => {
   const checkout = await run(join(root, "bin", "flux-operator"), args);
   assert.match(bundled.stdout, /kind: Deployment/);
   assert.equal(bundled.stdout, checkout.stdout);
+});
+
+test("the CLI's bundle asks a registry", async () => {
+  const signal = AbortSignal.timeout(60_000);
+  await using registry = await startRegistry({ kind: "open" }, signal);
+  const place = ["--distribution", `oci://${registry.host}/org/manifests:latest`, "--distribution-insecure"];
+  const args = ["build", "instance", "-f", join(root, "examples", "flux-instance.yaml"), ...place];
+  const refused = run(process.execPath, [join(folder, "flux-operator.mjs"), ...args]);
+  await assert.rejects(refused, /Cannot pull oci:\S+: \S+ does not have it \(404\)/);
 });
