@@ -67,6 +67,17 @@ test("build instance warns that the artifact of the spec is not read, unless it 
   assert.ok(!(await run(["--distribution", at("whole")])).stderr.includes("is not read here"));
 });
 
+test("build instance says that it verifies no signatures", async () => {
+  const { spec, ...instance } = JSON.parse(input);
+  const verify = { provider: "cosign", images: true, secretRef: { name: "keys" } };
+  const text = JSON.stringify({ ...instance, spec: { ...spec, distribution: { ...spec.distribution, verify } } });
+  const { exitCode, stderr } = await runInProcess(["build", "instance", "-f", "-"], { input: text, env: {} });
+  const warning =
+    "spec.distribution.verify is not carried out here: the operator verifies signatures before it applies";
+  assert.equal(exitCode, 0);
+  assert.ok(stderr.includes(warning), stderr);
+});
+
 const secret = "oci://user:hunter2@registry.example/flux";
 
 for (const { name, args, env = {}, want } of [

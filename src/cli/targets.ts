@@ -56,14 +56,20 @@ async function buildTarget(
   const { reconcile, warnings } = readAnnotations(metadata.annotations);
   const { catalogue } = sources;
   const target = targetOf(canonical, await withLiveDigests(canonical, sources, terminal, signal));
-  const { artifact } = target.spec.distribution;
+  const { artifact, verify } = target.spec.distribution;
   const isRead = artifact === undefined || catalogue.known !== undefined;
   const unread = `spec.distribution.artifact is not read here, the embedded releases are: for those of the artifact add --distribution ${artifact}`;
+  const unverified =
+    "spec.distribution.verify is not carried out here: the operator verifies signatures before it applies";
   return {
     ...target,
     source,
     key: { namespace: metadata.namespace ?? "", name: metadata.name },
-    warnings: [...(isRead ? [] : [unread]), ...warnings.map(({ message }) => message)],
+    warnings: [
+      ...(isRead ? [] : [unread]),
+      ...(verify === undefined ? [] : [unverified]),
+      ...warnings.map(({ message }) => message),
+    ],
     suspended: reconcile === "disabled",
   };
 }

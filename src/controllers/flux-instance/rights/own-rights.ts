@@ -94,7 +94,7 @@ export const ownRights: readonly Right[] = [
     resources: ["secrets"],
     verbs: ["get", "list"],
     optional: ["list"],
-    why: "reads the pull secrets and certificates that the spec names, by names that only its user knows; lists, by label and metadata only, what Helm left of a previous Flux",
+    why: "reads the pull secrets, certificates, public keys and trusted roots that the spec names, by names that only its user knows; lists, by label and metadata only, what Helm left of a previous Flux",
   },
   {
     scope: "namespace",
