@@ -6,8 +6,7 @@ import type { LiveDigests } from "../distribution/images.ts";
 import type { Release } from "../distribution/release.ts";
 import { ReasonedError, type Retry } from "../std/errors.ts";
 import { renderInstance } from "./render-instance.ts";
-import type { InstanceRef, Rendering } from "./rendering.ts";
-import { refuseUnsupported } from "./unsupported.ts";
+import type { Rendering } from "./rendering.ts";
 
 /** The releases that can be installed. */
 export type Catalogue = {
@@ -42,26 +41,16 @@ export class NoReleaseError extends ReasonedError {}
 
 /**
  * What a FluxInstance is to become: the one computation behind the controller and the CLI, which parse with different strictness
- * (`parseStoredFluxInstance`, `parseFluxInstance`). Throws UnsupportedFieldError, UpgradePolicyError, NoReleaseError, and what `renderInstance`
- * and `Catalogue.load` throw.
+ * (`parseStoredFluxInstance`, `parseFluxInstance`). Throws UpgradePolicyError, NoReleaseError, and what `renderInstance` and `Catalogue.load`
+ * throw.
  */
 export function targetOf({ key, spec }: CanonicalInstance, catalogue: Catalogue): Target {
-  refuseUnsupported(spec);
   checkUpgradePolicy(spec.upgrade);
   const found = findRelease(spec.distribution.version, catalogue.versions, { known: catalogue.known ?? [] });
   if (found.kind !== "found") throw noRelease(found);
   const { versions, artifactRevision, live } = catalogue;
   const latestVersion = latestRelease(versions) ?? found.version;
-  return targetFrom(key, spec, catalogue.load(found.version), { latestVersion, artifactRevision, live });
-}
-
-/**
- * The target of an instance with a release that was found before, whatever the version range in its spec. Throws as `renderInstance`, and
- * UnsupportedFieldError.
- */
-export function targetOfRelease({ key, spec }: CanonicalInstance, release: Release, origin: Origin): Target {
-  refuseUnsupported(spec);
-  return targetFrom(key, spec, release, origin);
+  return targetOfRelease({ key, spec }, catalogue.load(found.version), { latestVersion, artifactRevision, live });
 }
 
 type Origin = {
@@ -70,13 +59,13 @@ type Origin = {
   readonly live?: LiveDigests | undefined;
 };
 
-function targetFrom(
-  instance: InstanceRef,
-  spec: CanonicalSpec,
+/** The target of an instance with a release that was found before, whatever the version range in its spec. Throws as `renderInstance`. */
+export function targetOfRelease(
+  { key, spec }: CanonicalInstance,
   release: Release,
   { latestVersion, artifactRevision, live }: Origin,
 ): Target {
-  const rendering = renderInstance(spec, release, instance, live);
+  const rendering = renderInstance(spec, release, key, live);
   return {
     spec,
     release,
