@@ -185,7 +185,10 @@ test(
 
 describe("in a process in FIPS mode", { skip }, () => {
   for (const { what, files } of [
-    { what: "registries", files: ["test/integration/oci.test.ts", "src/oci/**/*.test.ts", "test/oci/*.test.ts"] },
+    {
+      what: "registries",
+      files: ["test/integration/oci.test.ts", "src/oci/*.test.ts", "src/oci/copy/*.test.ts", "test/oci/*.test.ts"],
+    },
     { what: "mirrors and bundles", files: ["test/integration/distro.test.ts"] },
     { what: "the API server", files: ["test/integration/client.test.ts", "src/client/**/*.test.ts"] },
   ])
@@ -211,7 +214,11 @@ test(
     // A container has it, a folder has not; nothing is read of it.
     await mkdir(join(rootfs, "dev"));
     await writeFile(join(rootfs, "dev/null"), "");
-    const start = await startOf(join(folder, "dist/image"));
+    const { start, module } = await readImage(join(folder, "dist/image"));
+    assert.deepEqual(
+      module?.hashes?.map(({ content }) => `sha256:${content}`),
+      [moduleDigest],
+    );
     const variant = {
       ...operatorRun,
       Entrypoint: [...operatorRun.Entrypoint, "--fips=required"],
@@ -237,20 +244,28 @@ test(
   },
 );
 
-/** How the only image of an OCI layout starts. */
-async function startOf(layout: string): Promise<Pick<typeof operatorRun, "User" | "Entrypoint">> {
-  type Node = { readonly manifests?: readonly Descriptor[]; readonly config?: Descriptor };
-  type Descriptor = { readonly digest: string };
+type Descriptor = { readonly digest: string };
+type Manifest = {
+  readonly manifests?: readonly Descriptor[];
+  readonly config?: Descriptor;
+  readonly layers?: readonly Descriptor[];
+};
+type Run = Pick<typeof operatorRun, "User" | "Entrypoint">;
+type Component = { readonly name: string; readonly hashes?: readonly { readonly content: string }[] };
+
+/** How the only image of an OCI layout starts, and what its bill of materials says of the module. */
+async function readImage(layout: string): Promise<{ readonly start: Run; readonly module: Component | undefined }> {
   const parsed = async (path: string): Promise<unknown> => JSON.parse(await readFile(join(layout, path), "utf8"));
   const blob = (one: Descriptor | undefined): Promise<unknown> =>
     parsed(`blobs/sha256/${one?.digest.replace("sha256:", "") ?? ""}`);
-  const index = (await parsed("index.json")) as Node;
-  const platforms = (await blob(index.manifests?.[0])) as Node;
-  const image = (await blob(platforms.manifests?.[0])) as Node;
-  const { config } = (await blob(image.config)) as {
-    readonly config: typeof operatorRun & { readonly Labels: object };
+  const index = (await parsed("index.json")) as Manifest;
+  const [image, bill] = ((await blob(index.manifests?.[0])) as Manifest).manifests ?? [];
+  const { config } = (await blob(((await blob(image)) as Manifest).config)) as {
+    readonly config: Run & { readonly Labels: object };
   };
-  const { Labels, ...start } = config;
-  assert.ok(Labels);
-  return start;
+  const { Labels: _, ...start } = config;
+  const { components } = (await blob(((await blob(bill)) as Manifest).layers?.[0])) as {
+    readonly components: readonly Component[];
+  };
+  return { start, module: components.find(({ name }) => name === "fips/fips.so") };
 }
