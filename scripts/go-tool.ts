@@ -31,8 +31,13 @@ export const goTools = {
     module: "github.com/google/go-containerregistry",
     program: "github.com/google/go-containerregistry/cmd/crane",
   },
-  /** Signs what the verification of signatures is held to. */
+  /** Sign what the verification of signatures is held to; of both majors, since their forms and their hashes differ. */
   cosign: { module: "github.com/sigstore/cosign/v3", program: "github.com/sigstore/cosign/v3/cmd/cosign", long: true },
+  "cosign-2": {
+    module: "github.com/sigstore/cosign/v2",
+    program: "github.com/sigstore/cosign/v2/cmd/cosign",
+    long: true,
+  },
   "source-controller": {
     module: "github.com/fluxcd/source-controller",
     program: "github.com/fluxcd/source-controller",

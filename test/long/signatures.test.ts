@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { generateKeyPairSync, X509Certificate } from "node:crypto";
+import { createPublicKey, generateKeyPairSync, X509Certificate } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { existsSync } from "node:fs";
@@ -54,6 +54,7 @@ const keyNames = Object.keys(pairs) as KeyName[];
 
 let folder: string;
 let cosignPath: string;
+let cosign2Path: string;
 /** One registry without the referrers API, one with it. */
 let registries: { readonly tags: RegistryProcess; readonly referrers: RegistryProcess };
 let sigstore: SigstoreServices;
@@ -67,6 +68,7 @@ const contacted = new Set<string>();
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "signatures-"));
   cosignPath = await goTool("cosign", signal);
+  cosign2Path = await goTool("cosign-2", signal);
   const [tags, referrers] = await Promise.all([
     startRegistry({ kind: "open" }, signal),
     startReferrersRegistry(signal),
@@ -88,6 +90,23 @@ after(async () => {
 async function cosign(...args: readonly string[]): Promise<void> {
   const env = { PATH: process.env["PATH"], HOME: folder, COSIGN_PASSWORD: "secret" };
   await run(cosignPath, [...args], { env, cwd: folder, signal });
+}
+
+/** cosign 2, which knows the services by a certificate and a key in files. */
+async function cosign2(...args: readonly string[]): Promise<void> {
+  const { certificateAuthorities, tlogs } = JSON.parse(sigstore.trustedRoot({ tlog: 1 }));
+  const ca = new X509Certificate(Buffer.from(certificateAuthorities[0].certChain.certificates[0].rawBytes, "base64"));
+  const log = Buffer.from(tlogs[0].publicKey.rawBytes, "base64");
+  const env = {
+    PATH: process.env["PATH"],
+    HOME: folder,
+    COSIGN_PASSWORD: "secret",
+    // Nobody: it would ask the public instance for what the files below have.
+    TUF_MIRROR: "http://127.0.0.1:1",
+    SIGSTORE_ROOT_FILE: await file("ca.pem", ca.toString()),
+    SIGSTORE_REKOR_PUBLIC_KEY: await file("log.pub", pem(createPublicKey({ key: log, format: "der", type: "spki" }))),
+  };
+  await run(cosign2Path, [...args], { env, cwd: folder, signal });
 }
 
 async function file(name: string, text: string): Promise<string> {
@@ -139,6 +158,18 @@ async function signKeyless(image: Image, form: Form, parts: Parts = withLog, ser
   const identity = ["--fulcio-url", services.url, "--identity-token", identityToken(issuer, subject)];
   const own = form === "tag" ? identity : identity.slice(2);
   await cosign("sign", "--yes", "--allow-http-registry", ...flags, ...own, ...formFlags[form], address(image));
+}
+
+async function signWithCosign2(
+  image: Image,
+  how: { readonly key: KeyName } | { readonly tsa: boolean },
+): Promise<void> {
+  const flags = ["sign", "--yes", "--allow-http-registry"];
+  if ("key" in how) return await cosign2(...flags, "--key", `${how.key}.key`, "--tlog-upload=false", address(image));
+  const stamp = how.tsa ? ["--timestamp-server-url", `${sigstore.url}/api/v1/timestamp`] : [];
+  const services = ["--fulcio-url", sigstore.url, "--rekor-url", sigstore.url, ...stamp];
+  const signer = ["--identity-token", identityToken(issuer, subject), "--insecure-skip-verify"];
+  await cosign2(...flags, ...services, ...signer, address(image));
 }
 
 async function bundleServices(services: SigstoreServices, parts: Parts): Promise<readonly string[]> {
@@ -504,13 +535,16 @@ const special: readonly Case[] = [
     trust: trustOwnCa,
     want: refused("tag", "its certificate is not for signing code"),
   },
-  {
-    name: "a key (Ed25519) with which cosign 3 signs so that it cannot verify it itself",
+  ...[
+    { name: "cosign 2", sign: (image: Image) => signWithCosign2(image, { key: "ed25519" }) },
+    { name: "cosign 3", sign: (image: Image) => signWithKey(image, "tag", "ed25519") },
+  ].map(({ name, sign }): Case => ({
+    name: `a key (Ed25519) with which ${name} signs so that it cannot verify it itself`,
     form: "tag",
-    sign: (image) => signWithKey(image, "tag", "ed25519"),
+    sign,
     trust: () => trustKeys("ed25519"),
     want: refused("tag", "it is of none of the keys ed25519.pub"),
-  },
+  })),
   {
     name: "a tag signature of another image that was copied over",
     form: "tag",
@@ -609,6 +643,37 @@ const special: readonly Case[] = [
   },
 ];
 
+const byCosign2: readonly Case[] = [
+  ...(["p256", "p384", "p521", "rsa"] as const).map((key): Case => ({
+    name: `a key (${key}) by cosign 2`,
+    form: "tag",
+    sign: (image) => signWithCosign2(image, { key }),
+    trust: () => trustKeys(key),
+    want: "good",
+  })),
+  {
+    name: "another key by cosign 2",
+    form: "tag",
+    sign: (image) => signWithCosign2(image, { key: "theirs" }),
+    trust: () => trustKeys("p256"),
+    want: refused("tag", "it is of none of the keys p256.pub"),
+  },
+  {
+    name: "a certificate and a log by cosign 2",
+    form: "tag",
+    sign: (image) => signWithCosign2(image, { tsa: false }),
+    trust: () => trustSigner(),
+    want: "good",
+  },
+  {
+    name: "a certificate, a log and a timestamp by cosign 2",
+    form: "tag",
+    sign: (image) => signWithCosign2(image, { tsa: true }),
+    trust: () => trustSigner(withBoth),
+    want: "good",
+  },
+];
+
 function tagOf({ digest }: Image): string {
   return digest.replace(":", "-");
 }
@@ -621,7 +686,7 @@ async function imageFor({ name, api = false }: Case): Promise<Image> {
 }
 
 describe("signatures of a real cosign", () => {
-  for (const each of [...byKey, ...keyless, ...special]) {
+  for (const each of [...byKey, ...keyless, ...byCosign2, ...special]) {
     const { name, form, sign, trust, want, differs } = each;
     const how = want === "good" ? "takes" : "refuses";
     test(`verification ${how} ${name} (${form})${differs === undefined ? ", as cosign does" : ""}`, async () => {

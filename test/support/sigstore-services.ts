@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, generateKeyPairSync, randomInt, sign } from "node:crypto";
+import { createHash, createPublicKey, generateKeyPairSync, randomInt, sign, X509Certificate } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -66,6 +66,11 @@ export async function startSigstoreServices({ skewMs = 0 } = {}): Promise<Sigsto
       case "/api/v2/signingCert": {
         const claims = claimsOf(incoming.headers.authorization ?? "");
         return certificateAnswer(await ca.issueCertificate(certificateRequest(body, claims)), ca.rootCertificate);
+      }
+      case "/api/v1/signingCert": {
+        const claims = claimsOf(incoming.headers.authorization ?? "");
+        const issued = await ca.issueCertificate(firstCertificateRequest(body, claims));
+        return { status: 201, headers: {}, body: [issued, ca.rootCertificate].map(pemOf).join("") };
       }
       case "/api/v1/log/entries":
         return logAnswer(log, entryOf(parse(body)), attested());
@@ -169,24 +174,35 @@ function claimsOf(authorization: string): Claims {
   return JSON.parse(Buffer.from(authorization.split(".")[1] ?? "", "base64url").toString("utf8"));
 }
 
-/** The extensions of Fulcio that name the issuer: the old form, and the one of now. */
-function certificateRequest(
-  body: Buffer,
-  { iss, sub }: Claims,
-): Parameters<Awaited<ReturnType<typeof initializeCA>>["issueCertificate"]>[0] {
+type CertificateRequest = Parameters<Awaited<ReturnType<typeof initializeCA>>["issueCertificate"]>[0];
+
+/** The request of Fulcio's second API, which cosign 3 uses. */
+function certificateRequest(body: Buffer, claims: Claims): CertificateRequest {
   const pem: string = parse(body).publicKeyRequest.publicKey.content;
+  return requestFor(createPublicKey(pem), claims);
+}
+
+/** The request of its first API, of cosign 1 and 2. */
+function firstCertificateRequest(body: Buffer, claims: Claims): CertificateRequest {
+  return requestFor(createPublicKey(Buffer.from(parse(body).publicKey.content, "base64")), claims);
+}
+
+/** With the extensions of Fulcio that name the issuer: the old form, and the one of now. */
+function requestFor(key: KeyObject, { iss, sub }: Claims): CertificateRequest {
   const extensions = [
     { oid: "1.3.6.1.4.1.57264.1.1", value: iss, legacy: true },
     { oid: "1.3.6.1.4.1.57264.1.8", value: iss },
   ];
-  return { publicKey: new Uint8Array(der(createPublicKey(pem))), subjectAltName: sub, extensions };
+  return { publicKey: new Uint8Array(der(key)), subjectAltName: sub, extensions };
+}
+
+function pemOf(view: ArrayBufferView): string {
+  return new X509Certificate(bytesOf(view)).toString();
 }
 
 function certificateAnswer(...chain: readonly ArrayBufferView[]): Answer {
-  const certificates = chain.map(
-    (view) => `-----BEGIN CERTIFICATE-----\n${bytesOf(view).toString("base64")}\n-----END CERTIFICATE-----\n`,
-  );
-  return { ...jsonAnswer({ signedCertificateEmbeddedSct: { chain: { certificates } } }), status: 200 };
+  const document = { signedCertificateEmbeddedSct: { chain: { certificates: chain.map(pemOf) } } };
+  return { ...jsonAnswer(document), status: 200 };
 }
 
 function timestampRequest(body: Buffer): Parameters<Awaited<ReturnType<typeof initializeTSA>>["timestamp"]>[0] {
