@@ -86,7 +86,7 @@ async function* simpleSignaturesIn(
   tag: string,
   repository: RepositoryReads,
 ): AsyncGenerator<FoundSignature> {
-  const layers = listOf(objectOf(image)?.["layers"]).slice(0, maxSignatures);
+  const layers = listOf(objectOf(image)?.["layers"]);
   for (const layer of layers) yield await simpleSignatureAt(layer, tag, repository);
 }
 
