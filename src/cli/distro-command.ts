@@ -3,18 +3,20 @@ import { componentNames, imageVariants } from "../distribution/release.ts";
 import type { BundleOptions } from "./commands/distro/bundle.ts";
 import type { ListOptions } from "./commands/distro/list.ts";
 import type { MirrorOptions } from "./commands/distro/mirror.ts";
+import type { VerifyOptions } from "./commands/distro/verify.ts";
 import { collect, finish, type Surroundings } from "./exit.ts";
 import { exitCodes } from "./terminal.ts";
 
-/** Adds `distro list`, `distro mirror` and `distro bundle`. */
+/** Adds `distro list`, `mirror`, `bundle` and `verify`. */
 export function addDistro(program: Command, surroundings: Surroundings): void {
   const distro = program
     .command("distro")
-    .description("List the images of Flux, copy them into a registry or a file (distro list, mirror, bundle)")
+    .description("List the images of Flux, copy them into a registry or a file (distro list, mirror, bundle, verify)")
     .helpCommand(false);
   addList(distro, surroundings);
   addMirror(distro, surroundings);
   addBundle(distro, surroundings);
+  addVerify(distro, surroundings);
 }
 
 function addList(distro: Command, { terminal, signal }: Surroundings): void {
@@ -98,6 +100,35 @@ Examples:
 
 Exit codes: 0 written, 1 not (nothing is written then).`;
 
+function addVerify(distro: Command, { terminal, signal }: Surroundings): void {
+  chooser(distro.command("verify"))
+    .description("Verify signatures of images and of an artifact, as spec.distribution.verify does.")
+    .option("--artifact <address>", "verify this artifact instead: oci://host/repository:tag")
+    .option("--images", "verify the images, too, beside an artifact")
+    .option("--key <file>", "public key of a signer; may be repeated", collect)
+    .option("--trusted-root <file>", "trusted root of a Sigstore instance of your own (trusted_root.json)")
+    .option("--issuer <pattern>", "what the issuer in a signer's certificate must match, for signatures without keys")
+    .option("--subject <pattern>", "what its subject must match")
+    .option("--from-insecure", "speak plain HTTP to the registries that are read")
+    .addOption(parallelOption())
+    .addHelpText("after", verifyHelp)
+    .action((options: VerifyOptions) =>
+      finish(exitCodes.failed, { terminal, signal }, async () => {
+        const { verifyDistribution } = await import("./commands/distro/verify.ts");
+        return await verifyDistribution(options, terminal, signal);
+      }),
+    );
+}
+
+const verifyHelp = `
+No service but the registry is asked. An image is verified by the digest that its release has, an artifact by the digest that its tag has now.
+
+Examples:
+  flux-operator distro verify --version 2.9.x --from registry.example.com/flux --key cosign.pub
+  flux-operator distro verify --artifact oci://registry.example.com/flux/manifests:latest --images --key cosign.pub
+
+Exit codes: 0 all have a good signature, 1 some have not (and why).`;
+
 function chooser(command: Command): Command {
   return command
     .option("--version <range>", "newest version of this range; may be repeated (default: the newest of all)", collect)
@@ -128,7 +159,11 @@ function copier(command: Command): Command {
       collect,
     )
     .option("--from-insecure", "speak plain HTTP to the registries that are read")
-    .addOption(new Option("--parallel <number>", "images at once").default(3).argParser(parseCount));
+    .addOption(parallelOption());
+}
+
+function parallelOption(): Option {
+  return new Option("--parallel <number>", "images at once").default(3).argParser(parseCount);
 }
 
 function oneOf(allowed: readonly string[], name: string, names: readonly string[] = []): readonly string[] {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -14,12 +15,14 @@ import { artifactFiles } from "../support/artifact-of.ts";
 import { ociIndex, ociManifest, openRepository, pushBlob, pushManifest } from "../support/push-content.ts";
 import { startRegistry, type RegistryProcess } from "../support/registry.ts";
 import { runInProcess, type CliRun } from "../support/run-cli.ts";
+import { pushSignatures, signTag } from "../support/signatures.ts";
 import { tarGzOf } from "../support/tarball.ts";
 import { startTokenServer, type TokenServer } from "../support/token-server.ts";
 
 const root = join(import.meta.dirname, "../..");
 const signal = AbortSignal.timeout(280_000);
 const components = ["source-controller", "kustomize-controller", "helm-controller", "notification-controller"] as const;
+const signer = generateKeyPairSync("ec", { namedCurve: "P-256" });
 const layerType = "application/vnd.oci.image.layer.v1.tar+gzip";
 const configType = "application/vnd.oci.image.config.v1+json";
 
@@ -83,7 +86,9 @@ async function pushVendorImage(component: string, at: number, path = "fluxcd", v
   const tag = index.digest.replace(":", "-");
   const empty = await pushBlob(repository, "application/vnd.oci.empty.v1+json", Buffer.from("{}"));
   const attached = { schemaVersion: 2, mediaType: ociManifest, config: empty, layers: [empty] };
-  await pushManifest(repository, { ...attached, annotations: { signs: component } }, `${tag}.sig`);
+  await pushSignatures({ host: vendor.host, repository: `${path}/${component}` }, [
+    signTag({ key: signer.privateKey, digest: index.digest }),
+  ]);
   const sbom = await pushManifest(repository, { ...attached, artifactType: "application/spdx+json", subject: index });
   await pushManifest(repository, { schemaVersion: 2, mediaType: ociIndex, manifests: [sbom] }, tag);
   return index.digest;
@@ -137,6 +142,60 @@ function sorted(found: ReadonlyMap<string, string>): readonly (readonly [string,
 const artifact = (): string => `oci://${vendor.host}/vendor/manifests:v2.9.4`;
 /** Three of four images have two platforms; all have a signature and an SBOM. */
 const perImage = ["v1.0.0", ".sig", "index of referrers"].length;
+
+/** Flags with the keys of those who sign here, and of a stranger. */
+async function keyFlags(who: "signer" | "stranger"): Promise<readonly string[]> {
+  const { publicKey } = who === "signer" ? signer : generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const path = join(folder, `${who}.pub`);
+  await writeFile(path, publicKey.export({ type: "spki", format: "pem" }));
+  return ["--key", path];
+}
+
+describe("distro verify", { concurrency: 1 }, () => {
+  test("finds the signatures of all images good, also in a mirror", async () => {
+    await using mine = await startRegistry({ kind: "open" }, signal);
+    const done = await distro(["mirror", ...chosen(), "--to", `${mine.host}/flux`, "--to-insecure"]);
+    assert.equal(done.exitCode, 0, done.stderr);
+    for (const place of [`${vendor.host}/fluxcd`, `${mine.host}/flux`]) {
+      const from = ["--distribution", manifests, "--from", place, "--from-insecure"];
+      const { exitCode, stdout, stderr } = await distro(["verify", ...from, ...(await keyFlags("signer"))]);
+      assert.equal(exitCode, 0, stderr);
+      assert.deepEqual(
+        stdout.trim().split("\n").toSorted(),
+        [...digests].map(([component, digest]) => `oci://${place}/${component}@${digest}: verified`).toSorted(),
+      );
+    }
+  });
+
+  for (const { name, args, want } of [
+    {
+      name: "a key that has signed nothing here",
+      args: async () => [...chosen(), "--component", "helm-controller", ...(await keyFlags("stranger"))],
+      want: /^error: Cannot trust oci:\/\/.*helm-controller@sha256:[0-9a-f]{64}: no signature of it is good: .*: it is of none of the keys .*stranger\.pub; have it signed/,
+    },
+    {
+      name: "an artifact without a signature",
+      args: async () => ["--artifact", artifact(), "--from-insecure", ...(await keyFlags("signer"))],
+      want: /^error: Cannot trust oci:\/\/.*\/vendor\/manifests@sha256:[0-9a-f]{64}: it has no signature; have it signed/,
+    },
+    {
+      name: "a trust in anybody",
+      args: async () => chosen(),
+      want: /^error: Any signature would do: give --key, or --issuer and --subject\n$/,
+    },
+    {
+      name: "a key that cannot be read",
+      args: async () => [...chosen(), "--key", join(folder, "none.pub")],
+      want: /^error: --key .*none\.pub: ENOENT/,
+    },
+  ]) {
+    test(`refuses ${name}`, async () => {
+      const { exitCode, stdout, stderr } = await distro(["verify", ...(await args())]);
+      assert.deepEqual({ exitCode, stdout }, { exitCode: 1, stdout: "" });
+      assert.match(stderr.replace(/^warning: .*\n/gm, ""), want);
+    });
+  }
+});
 
 describe("distro mirror", { concurrency: 1 }, () => {
   test("copies images and artifact with what is attached, and every digest stays the same", async () => {
