@@ -8,8 +8,9 @@ import { loadRelease } from "../../src/distribution/load.ts";
 import { deploymentKind } from "../../src/kube/kinds.ts";
 import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { artifactFiles } from "../support/artifact-of.ts";
-import { azureClient, cloudHosts, roleArn, startCloudStandIns, strayed } from "../support/cloud-stand-ins.ts";
-import type { CloudStandIns } from "../support/cloud-stand-ins.ts";
+import { startCloudStandIns, strayed } from "../support/clouds/cloud-stand-ins.ts";
+import { azureClient, cloudHosts, roleArn } from "../support/clouds/cloud.ts";
+import type { CloudStandIns } from "../support/clouds/cloud-stand-ins.ts";
 import {
   condition,
   isReady,
