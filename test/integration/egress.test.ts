@@ -1,15 +1,17 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
 import { loadRelease } from "../../src/distribution/load.ts";
 import { deploymentKind } from "../../src/kube/kinds.ts";
 import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { artifactFiles } from "../support/artifact-of.ts";
-import { startCloudStandIns, strayed } from "../support/clouds/cloud-stand-ins.ts";
 import { azureClient, cloudHosts, roleArn } from "../support/clouds/cloud.ts";
+import { startCloudStandIns, strayed } from "../support/clouds/cloud-stand-ins.ts";
 import type { CloudStandIns } from "../support/clouds/cloud-stand-ins.ts";
 import {
   condition,
@@ -22,6 +24,8 @@ import {
 import { pushImage, startRegistry, type RegistryProcess } from "../support/registry.ts";
 import { tarGzOf } from "../support/tarball.ts";
 
+const run = promisify(execFile);
+const root = join(import.meta.dirname, "../..");
 const signal = AbortSignal.timeout(580_000);
 const login = { username: "reader", password: "correct horse" };
 // bcrypt of the password above, at the lowest cost.
@@ -175,6 +179,20 @@ describe("logins of an operator in a cluster", { concurrency: 1 }, () => {
     await cluster.instanceWhen("refused", (object) => condition(object, "Ready")?.includes("(401)") === true);
     await secret("artifact-auth", { type, stringData: { ".dockerconfigjson": config(login.password) } });
     await cluster.instanceWhen("let in", isCurrent);
+  });
+
+  test("the command line uses the identity of its environment", async () => {
+    const ca = join(folder, "clouds.pem");
+    await writeFile(ca, clouds.caPem);
+    const env = { ...process.env, ...(await environment()), HOME: folder, NODE_EXTRA_CA_CERTS: ca };
+    const place = `oci://${cloudHosts.ecr}/${repository}:v1`;
+    const args = ["build", "instance", "-f", join(root, "examples/flux-instance.yaml"), "--distribution", place];
+    const { stdout, stderr } = await run(join(root, "bin/flux-operator"), args, { env });
+    assert.match(stdout, /^ +image: .*source-controller:v1\.9\.4@sha256:/m);
+    assert.deepEqual(
+      clouds.secrets.filter(({ value }) => (stdout + stderr).includes(value)),
+      [],
+    );
   });
 
   test("no secret stands in a log, event, status, ConfigMap or file, and none went to another host", async () => {

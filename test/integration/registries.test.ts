@@ -22,10 +22,10 @@ import { Registry } from "../../src/oci/registry.ts";
 import type { RegistryAccess, RegistryDeps } from "../../src/oci/registry.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { sha256Digest } from "../../src/std/digest.ts";
-import { startCloudStandIns, strayed } from "../support/clouds/cloud-stand-ins.ts";
 import { azureClient, cloudHosts, roleArn } from "../support/clouds/cloud.ts";
-import type { CloudStandIns } from "../support/clouds/cloud-stand-ins.ts";
+import { startCloudStandIns, strayed } from "../support/clouds/cloud-stand-ins.ts";
 import type { CloudRequest, CloudTrouble } from "../support/clouds/cloud.ts";
+import type { CloudStandIns } from "../support/clouds/cloud-stand-ins.ts";
 import { pushImage, startRegistry } from "../support/registry.ts";
 import type { RegistryProcess } from "../support/registry.ts";
 import { tarGzOf } from "../support/tarball.ts";
@@ -399,7 +399,7 @@ describe("logins at clouds", { concurrency: 1 }, () => {
       host: cloudHosts.ecr,
       identities: () => webIdentity(),
       trouble: "no login",
-      want: `identity: ${cloudHosts.ecrApi} gives no login (400 AccessDeniedException); allow the operator's IAM role ecr:GetAuthorizationToken`,
+      want: `identity: ${cloudHosts.ecrApi} gives the operator no login (400 AccessDeniedException); allow its IAM role ecr:GetAuthorizationToken`,
     },
     {
       name: "ECR, a role that may not pull",
@@ -520,6 +520,14 @@ describe("logins at clouds", { concurrency: 1 }, () => {
       }
     });
   }
+
+  test("a clock that is an hour late: is told", async () => {
+    const clock = { ...systemClock, nowMs: () => systemClock.nowMs() - 3_600_000 };
+    const { deps, ...way } = cloudWay(cloudHosts.ecr, webIdentity());
+    assert.deepEqual(await outcomes({ ...way, deps: { ...deps, clock } }, ["resolve"]), [
+      `identity: ${cloudHosts.ecrApi} gives the operator no login (400 InvalidSignatureException); check the clock of the operator's node`,
+    ]);
+  });
 
   test("an identity that has come right is used by the next request", async () => {
     const way = cloudWay(cloudHosts.google, { googleMetadata: clouds.metadata });

@@ -91,6 +91,12 @@ function isLoopback(hostname: string): boolean {
 
 const tokenTarget = "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken";
 
+/** What to do, by the error of ECR, where it is not about rights. */
+const ecrRemedies: { readonly [type: string]: string | undefined } = {
+  InvalidSignatureException: "check the clock of the operator's node",
+  ThrottlingException: "it limits requests and is asked again",
+};
+
 async function getAuthorizationToken(
   { region, api }: AwsRegistry,
   keys: AwsKeys,
@@ -109,8 +115,8 @@ async function getAuthorizationToken(
   const answer = await ask({ method: "POST", url: new URL(`https://${api}/`), body, ...signed }, context);
   const { authorizationData, __type: type } = readObject(answer);
   if (answer.status >= 300) {
-    const code = codeOf(answer, type);
-    throw refused(context, `${api} gives no login (${code}); allow the operator's IAM role ecr:GetAuthorizationToken`);
+    const remedy = ecrRemedies[typeof type === "string" ? type : ""] ?? "allow its IAM role ecr:GetAuthorizationToken";
+    throw refused(context, `${api} gives the operator no login (${codeOf(answer, type)}); ${remedy}`);
   }
   const first = isJsonArray(authorizationData) ? authorizationData[0] : undefined;
   const { authorizationToken, expiresAt } = isJsonObject(first) ? first : {};
