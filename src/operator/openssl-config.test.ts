@@ -31,9 +31,15 @@ for (const { name, conf, files, says } of [
   },
   {
     name: "files that include each other",
-    conf: ".include FOLDER/openssl.cnf\n",
+    conf: ".include FOLDER/other.cnf\n",
+    files: { "other.cnf": ".include FOLDER/other.cnf\n" },
+    says: "it includes FOLDER/other.cnf, which cannot be read; put the file there",
+  },
+  {
+    name: "a module that cannot be read",
+    conf: "fips = fips_sect\n[fips_sect]\nmodule = FOLDER\n",
     files: {},
-    says: "it includes FOLDER/openssl.cnf, which cannot be read; put the file there",
+    says: "the module FOLDER cannot be read; let the user of this process read it",
   },
   {
     name: "a missing module",
@@ -75,7 +81,12 @@ for (const { name, conf, files, says } of [
     const here = (text: string): string => text.replaceAll("FOLDER", own);
     const own = await mkdtemp(join(folder, "case-"));
     await writeFile(join(own, "openssl.cnf"), here(conf));
-    for (const [file, content] of Object.entries(files)) await writeFile(join(own, file), content);
+    for (const [file, content] of Object.entries(files))
+      await writeFile(join(own, file), typeof content === "string" ? here(content) : content);
     const env = { OPENSSL_CONF: join(own, "openssl.cnf"), OPENSSL_MODULES: own };
     assert.equal(findFault(env), says === undefined ? undefined : here(says));
   });
+
+test("findFault() finds a configuration that cannot be read", () => {
+  assert.equal(findFault({ OPENSSL_CONF: folder }), "it cannot be read; let the user of this process read it");
+});

@@ -43,19 +43,22 @@ export function moduleMac(module: Uint8Array): string {
  * Source: config(5), fips_config(5).
  */
 export function findFault(env: Config["env"]): string | undefined {
-  const { text, missing } = readSettings(env["OPENSSL_CONF"] ?? "");
+  const conf = env["OPENSSL_CONF"] ?? "";
+  const { text, missing } = readSettings(conf);
   const setting = (name: string): string | undefined => new RegExp(`^\\s*${name}\\s*=\\s*(\\S+)`, "m").exec(text)?.[1];
+  if (missing === conf) return "it cannot be read; let the user of this process read it";
   if (missing !== undefined) return `it includes ${missing}, which cannot be read; put the file there`;
   if (setting("fips") === undefined) return undefined;
   const module = setting("module") ?? join(env["OPENSSL_MODULES"] ?? "", "fips.so");
   if (!existsSync(module)) {
     return `the module ${module} does not exist; put it there, or name its folder in OPENSSL_MODULES`;
   }
+  const content = read(module);
+  if (content === undefined) return `the module ${module} cannot be read; let the user of this process read it`;
   const install = `run openssl fipsinstall for ${module} and include what it writes`;
   const mac = setting("module-mac");
   if (mac === undefined) return `it has no module-mac; ${install}`;
-  if (mac.toUpperCase() !== moduleMac(readFileSync(module)))
-    return `its module-mac is that of another module; ${install}`;
+  if (mac.toUpperCase() !== moduleMac(content)) return `its module-mac is that of another module; ${install}`;
   return undefined;
 }
 
@@ -63,7 +66,7 @@ type Settings = { readonly text: string; readonly missing?: string };
 
 /** The text of a configuration with that of the files that it includes, and the first of these that cannot be read. */
 function readSettings(path: string, depth = 4): Settings {
-  const text = depth === 0 ? undefined : readText(path);
+  const text = depth === 0 ? undefined : read(path)?.toString("utf8");
   if (text === undefined) return { text: "", missing: path };
   const included = [...text.matchAll(/^\s*\.include\s*=?\s*(\S.*?)\s*$/gm)].map(([, file = ""]) =>
     readSettings(file, depth - 1),
@@ -73,9 +76,9 @@ function readSettings(path: string, depth = 4): Settings {
   return { text: all, ...(missing === undefined ? {} : { missing }) };
 }
 
-function readText(path: string): string | undefined {
+function read(path: string): Buffer | undefined {
   try {
-    return readFileSync(path, "utf8");
+    return readFileSync(path);
   } catch {
     return undefined;
   }
