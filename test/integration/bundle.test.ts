@@ -67,6 +67,8 @@ test("the operator's bundle loads what registries, clouds, signatures and login 
 const oldDigests: { readonly [path: string]: string } = {
   "src/operator/fips.ts": "tries that MD5 is refused",
   "node_modules/undici/lib/web/websocket/connection.js": "opens WebSockets; we open none",
+  "node_modules/@sigstore/core/dist/x509/sct.js":
+    "names what a certificate log may have signed with (RFC 5246); logs sign with SHA-256 (RFC 6962)",
   "node_modules/openid-client/build/index.js":
     "names the padding of a key that decrypts ID tokens; kubeconfigs with OpenID Connect have none",
 };

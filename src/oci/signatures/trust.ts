@@ -65,8 +65,10 @@ function readKey({ name, text }: Named): TrustedKey {
   const key = parseKey(name, text);
   const why = whyWeak(key);
   if (why === undefined) return { name, key };
-  throw unusable(name, `${why}; use an ECDSA key (P-256, P-384 or P-521), RSA from 2048 bits, or Ed25519`);
+  throw unusable(name, `${why}; ${goodKeys}`);
 }
+
+const goodKeys = "use an ECDSA key (P-256, P-384 or P-521), RSA from 2048 bits, or Ed25519";
 
 function parseKey(name: string, text: string): KeyObject {
   if (text.includes("PRIVATE KEY"))
@@ -74,6 +76,9 @@ function parseKey(name: string, text: string): KeyObject {
   try {
     return createPublicKey(text);
   } catch (cause) {
+    // A FIPS provider does not read keys that it does not take.
+    if (text.includes("BEGIN PUBLIC KEY"))
+      throw unusable(name, `is a public key that cannot be read; ${goodKeys}`, cause);
     throw unusable(name, "is no public key in PEM form; write it with `cosign public-key`", cause);
   }
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, getFips } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { test } from "node:test";
 import {
@@ -33,6 +33,19 @@ function pem(key: KeyObject): string {
 
 function trustOf(...pairs: readonly KeyPair[]): TrustInput {
   return { keys: pairs.map(({ publicKey }, at) => ({ name: `key${at}.pub`, text: pem(publicKey) })), remedy };
+}
+
+/** Public keys that are too weak, in base64: in FIPS mode nobody can make them. */
+const short =
+  "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQC6WLWH6pDO9aIPMXzhHQkg0WU3f+K08La+WKGc0hAC2ejgPipIEvwCitOdLUo0QQPbGUqFmKAtqyVh9Z2NY5kTbClsxfFeMhwbLdc/6IUGdfbrS+y/Ji9Ue4Yp7T06+K6FH5Atfzr9vzfEnQelQoDESFlrae9cUE47ZfVWq2k6LQIDAQAB";
+const onSecp256k1 =
+  "MFYwEAYHKoZIzj0CAQYFK4EEAAoDQgAEJhXovk+nPePWx7fhQisEg2CB6wdN6qWZt+Ypz3UUqGl9VrPEHi8FSUUzAgyP7HEPEC3Kim2CQzrrRl8xKS6drw==";
+
+function trustInText(base64: string): TrustInput {
+  return {
+    keys: [{ name: "key0.pub", text: `-----BEGIN PUBLIC KEY-----\n${base64}\n-----END PUBLIC KEY-----\n` }],
+    remedy,
+  };
 }
 
 async function messageOf(content: SignatureContent, trust: TrustInput, api = false): Promise<string> {
@@ -199,13 +212,19 @@ for (const { name, trust, want } of [
   },
   {
     name: "a short RSA key",
-    trust: trustOf(generateKeyPairSync("rsa", { modulusLength: 1024 })),
+    trust: trustInText(short),
     want: "Cannot verify signatures: key0.pub is an RSA key of 1024 bits, which is too short; use an ECDSA key (P-256, P-384 or P-521), RSA from 2048 bits, or Ed25519",
   },
   {
     name: "a key on another curve",
-    trust: trustOf(ec("secp256k1")),
-    want: "Cannot verify signatures: key0.pub is a key on the curve secp256k1, which cannot be used; use an ECDSA key (P-256, P-384 or P-521), RSA from 2048 bits, or Ed25519",
+    trust: trustInText(onSecp256k1),
+    // A FIPS provider cannot even read it.
+    want: `Cannot verify signatures: key0.pub is ${getFips() === 1 ? "a public key that cannot be read" : "a key on the curve secp256k1, which cannot be used"}; use an ECDSA key (P-256, P-384 or P-521), RSA from 2048 bits, or Ed25519`,
+  },
+  {
+    name: "a public key that is cut off",
+    trust: trustInText(onSecp256k1.slice(0, 40)),
+    want: "Cannot verify signatures: key0.pub is a public key that cannot be read; use an ECDSA key (P-256, P-384 or P-521), RSA from 2048 bits, or Ed25519",
   },
   {
     name: "a trusted root that is none",
