@@ -529,6 +529,23 @@ describe("logins at clouds", { concurrency: 1 }, () => {
     ]);
   });
 
+  for (const { name, metadata } of [
+    { name: "no metadata server", metadata: () => nowhere },
+    { name: "an account that may not be used", metadata: () => clouds.metadata },
+  ]) {
+    test(`a public repository is read with ${name}`, async () => {
+      clouds.trouble = "no trust";
+      clouds.servesEveryone = true;
+      try {
+        const way = cloudWay(cloudHosts.google, { googleMetadata: metadata() });
+        assert.deepEqual(await outcomes(way, ["resolve", "pull"]), ["yes", "yes"]);
+      } finally {
+        clouds.trouble = undefined;
+        clouds.servesEveryone = false;
+      }
+    });
+  }
+
   test("an identity that has come right is used by the next request", async () => {
     const way = cloudWay(cloudHosts.google, { googleMetadata: clouds.metadata });
     await using registry = registryOf(way.deps);

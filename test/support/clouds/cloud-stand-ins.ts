@@ -36,6 +36,8 @@ export type CloudStandIns = AsyncDisposable & {
   /** Lets the registries forget all logins that they gave. */
   revoke(): void;
   trouble: CloudTrouble | undefined;
+  /** Whether the repositories of Google are public. */
+  servesEveryone: boolean;
 };
 
 /**
@@ -105,6 +107,12 @@ export async function startCloudStandIns(upstream: string): Promise<CloudStandIn
     },
     set trouble(next) {
       cloud.trouble = next;
+    },
+    get servesEveryone() {
+      return cloud.servesEveryone;
+    },
+    set servesEveryone(next) {
+      cloud.servesEveryone = next;
     },
     [Symbol.asyncDispose]: async () => {
       const ends = servers.map((server) => once(server, "close"));

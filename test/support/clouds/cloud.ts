@@ -61,6 +61,8 @@ export class Cloud {
   readonly requests: CloudRequest[] = [];
   readonly secrets: CloudSecret[] = [];
   trouble: CloudTrouble | undefined;
+  /** Whether the repositories of Google are public. */
+  servesEveryone = false;
   readonly #logins = new Map<string, Set<string>>();
 
   /** Notes that `value` must be seen by these hosts only, and gives it back. */

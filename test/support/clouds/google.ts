@@ -32,7 +32,7 @@ export function googleRoles(cloud: Cloud): {
     const answer = cloud.answerBearer(request, { realm, service });
     if (answer !== undefined) return answer;
     const claims = cloud.registries.claimsOf(bearerOf(headers.authorization), service);
-    if (typeof claims === "string" || claims["anonymous"] !== true) return undefined;
+    if (typeof claims === "string" || claims["anonymous"] !== true || cloud.servesEveryone) return undefined;
     return json(403, { errors: [{ code: "DENIED", message: "Unauthenticated request" }] });
   };
 
