@@ -38,7 +38,7 @@ import {
   withTimeout,
 } from "../support/node-flux.ts";
 import { kubectl, rebootNode, reserveNode, startNodeWorld, type NodeWorld } from "../support/node-world.ts";
-import { recordObjects } from "../support/record-objects.ts";
+import { recordObjects, untilObject } from "../support/record-objects.ts";
 import { copyImage, startRegistry, type RegistryProcess } from "../support/registry.ts";
 import { sourceKind } from "../support/real-world.ts";
 import { pollSource, type Served } from "../support/source-poll.ts";
@@ -390,8 +390,8 @@ describe("changes on a node that really runs pods", { concurrency: 1, skip: abse
     tell(context, "ten updates", startMs);
     const running = await world.client.get(instanceKind, { namespace, name: "flux" }, never);
     assert.equal(statusOf(running)["lastAppliedVersion"], upgraded, "the upgrade was not over before");
-    const gated = (await podsOf("kustomize-controller")).find(isGated);
-    assert.ok(gated, "a pod waits at the gate");
+    const waited = { gvk: podKind, isSo: isGated, patienceMs: 60_000 };
+    const gated = await untilObject(world.client, waited, (pod) => `no pod waits at the gate: ${pod}`);
     await world.plane.rest.patch(`/api/v1/namespaces/${namespace}/pods/${gated.metadata.name}`, {
       spec: { schedulingGates: null },
     });

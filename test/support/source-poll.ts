@@ -13,6 +13,8 @@ const never = new AbortController().signal;
 const pauseMs = 50;
 /** An answer within the node takes a few; without one the request has failed. */
 const patienceMs = 3_000;
+/** A pod that ends or begins may answer once in between. */
+const settledMs = 3_000;
 /** Longer than any pod takes to be replaced. */
 const longestOutageMs = 60_000;
 
@@ -23,11 +25,11 @@ export type Served = {
   readonly failed: number;
   /** Answers that are not the artifact, such as "404", with how many there were. */
   readonly wrong: { readonly [answer: string]: number };
-  /** Times from the last good answer before requests failed to the first one after, in milliseconds. */
+  /** Times from the last good answer before requests failed to the first one that others followed for a while, in milliseconds. */
   readonly outagesMs: readonly number[];
 };
 
-/** `stop` ends the poll as soon as the artifact is served. Throws when it was away for a minute. */
+/** `stop` ends the poll as soon as the artifact is served, and has been for a while. Throws when it was away for a minute. */
 export type SourcePoll = { stop(): Promise<Served> };
 
 /** Asks source-controller's Service for the artifact of that source all the time, each time on a new connection, until `stop`. */
@@ -41,7 +43,7 @@ export async function pollSource({ client }: NodeWorld, key: ObjectKey): Promise
   const agent = new Agent({ pipelining: 0, connect: { timeout: patienceMs } });
   let [requests, failed, outageFromMs, goodMs] = [0, 0, Number.NaN, performance.now()];
   const wrong: { [answer: string]: number } = {};
-  const outagesMs: number[] = [];
+  const outages: { readonly fromMs: number; readonly toMs: number }[] = [];
 
   /** Empty for the artifact. */
   const ask = async (): Promise<string> => {
@@ -60,16 +62,18 @@ export async function pollSource({ client }: NodeWorld, key: ObjectKey): Promise
     } catch (error) {
       if (!(error instanceof Error && "code" in error)) throw new Error(errorMessage(error), { cause: error });
       failed += 1;
-      if (Number.isNaN(outageFromMs)) outageFromMs = goodMs;
+      if (Number.isNaN(outageFromMs)) outageFromMs = goesOn() ? (outages.pop()?.fromMs ?? goodMs) : goodMs;
     }
   };
   const served = (): void => {
     goodMs = performance.now();
-    if (!Number.isNaN(outageFromMs)) outagesMs.push(goodMs - outageFromMs);
+    if (!Number.isNaN(outageFromMs)) outages.push({ fromMs: outageFromMs, toMs: goodMs });
     outageFromMs = Number.NaN;
   };
+  /** Whether the last outage is not over for long. */
+  const goesOn = (): boolean => performance.now() - (outages.at(-1)?.toMs ?? Number.NEGATIVE_INFINITY) < settledMs;
   const polling = (async () => {
-    while (!over.signal.aborted || !Number.isNaN(outageFromMs)) {
+    while (!over.signal.aborted || !Number.isNaN(outageFromMs) || goesOn()) {
       await askOnce();
       await systemClock.sleep(pauseMs, AbortSignal.timeout(longestOutageMs));
       if (performance.now() - goodMs > longestOutageMs) throw new Error(`no artifact for ${longestOutageMs} ms`);
@@ -80,7 +84,7 @@ export async function pollSource({ client }: NodeWorld, key: ObjectKey): Promise
       over.abort(new Error("the poll is over"));
       await polling;
       await agent.close();
-      return { requests, failed, wrong, outagesMs };
+      return { requests, failed, wrong, outagesMs: outages.map(({ fromMs, toMs }) => toMs - fromMs) };
     },
   };
 }
