@@ -84,6 +84,7 @@ describe("on a node that really runs pods", { concurrency: 1, skip: absent ?? fa
         "--create-namespace",
         "--wait",
       );
+      tell(context, "from helm install to a Ready operator", startMs);
       await done(
         program,
         "install",
@@ -93,7 +94,7 @@ describe("on a node that really runs pods", { concurrency: 1, skip: absent ?? fa
         "--set",
         `instance.distribution.version=${version}`,
       );
-      tell(context, "from helm install of the operator to Ready", startMs);
+      tell(context, "from helm install to a Ready instance", startMs);
       assert.deepEqual(await deployments(), ["flux-operator", "kustomize-controller", "source-controller"]);
     });
 
