@@ -273,8 +273,8 @@ function settled({ settings: { reconcileEveryMs } }: World, due: Due): Outcome {
   return { kind: "settled", ...due, ...(reconcileEveryMs === undefined ? {} : { recheckMs: reconcileEveryMs }) };
 }
 
-/** After which time images that cannot be trusted are looked at again. */
-const imageRecheckMs = 60_000;
+/** After which time images that run and cannot be trusted are looked at again: registries count who asks for so many of them. */
+const imageRecheckMs = 600_000;
 const backoff: Outcome = { kind: "failed", retry: { kind: "backoff" } };
 const atOnce: Outcome = { kind: "waiting", retryMs: 0 };
 

@@ -171,6 +171,11 @@ for (const { name, secrets = tls, distribution, want } of [
     want: { insecure: false, ca: "CA" },
   },
   {
+    name: "trusts the CA without an artifact where the spec asks for the signatures of the images",
+    distribution: { ...ca, verify: { provider: "cosign", secretRef: { name: "keys" }, images: true } },
+    want: { insecure: false, ca: "CA" },
+  },
+  {
     name: "uses neither CA nor plain HTTP where the registry is asked by itself",
     distribution: { ...ca, artifactInsecure: true, digests: "RegistryIfReachable" },
     want: { insecure: false },

@@ -36,8 +36,8 @@ export async function readArtifactAccess(
 
 /**
  * How the registry of the images is reached: with the pull secret that kubelets use. The certificates and `artifactInsecure` were given for the
- * artifact's host: they are used for the same host or, without an artifact, where the spec asks for the registry's digests. Throws as
- * `readArtifactAccess`.
+ * artifact's host: they are used for the same host or, without an artifact, where the spec asks for the registry's digests or for the images'
+ * signatures. Throws as `readArtifactAccess`.
  */
 export async function readImageAccess(
   distribution: Distribution,
@@ -52,8 +52,9 @@ export async function readImageAccess(
   return await readArtifactAccess({ ...others, ...transport }, namespace, deps, signal);
 }
 
-function sharesTransport({ artifact, registry, digests }: Distribution): boolean {
-  return artifact === undefined ? digests === "Registry" : isSameRegistry(artifact, `${registry}/image`);
+function sharesTransport({ artifact, registry, digests, verify }: Distribution): boolean {
+  if (artifact === undefined) return digests === "Registry" || verify?.images === true;
+  return isSameRegistry(artifact, `${registry}/image`);
 }
 
 type Place = { readonly namespace: string; readonly name: string };

@@ -4,7 +4,9 @@ import { specOf } from "../../../../test/support/small-release.ts";
 import type { CanonicalSpec } from "../../../api/spec.ts";
 import type { KubeObject } from "../../../kube/object.ts";
 import { RegistryError } from "../../../oci/registry-error.ts";
+import type { RegistryAccess } from "../../../oci/registry.ts";
 import { SignatureError } from "../../../oci/signatures/signature-error.ts";
+import type { Subject, TrustInput } from "../../../oci/signatures/trust-input.ts";
 import { ReasonedError } from "../../../std/errors.ts";
 import type { Converging } from "../decision.ts";
 import { worldOf } from "../world.ts";
@@ -108,6 +110,30 @@ for (const { name, given = images, options = {}, want } of [
 }[]) {
   test(`verifyImages() ${name}`, async () => assert.deepEqual(await verified(given, options), want));
 }
+
+test("verifyImages() shows the certificates to the registry of the spec, and to no other one", async () => {
+  const shown: (readonly [string, RegistryAccess])[] = [];
+  const secret: KubeObject = {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { name: "tls" },
+    data: { "ca.crt": Buffer.from("CA").toString("base64") },
+  };
+  const deps = {
+    client: { getOrUndefined: async () => secret },
+    signatures: {
+      check: async ({ reference }: Subject, _: TrustInput, access: RegistryAccess) =>
+        void shown.push([reference, access]),
+    },
+  };
+  const distribution = specOf({ distribution: { verify, artifactCertSecretRef: { name: "tls" } } }).distribution;
+  const objects = images.map((image, at) => deployment(`controller-${at}`, image));
+  await verifyImages({ distribution, objects, namespace: "flux-system", timeoutMs: 1_000 }, deps, never);
+  assert.deepEqual(shown, [
+    [references[0], { insecure: false, ca: "CA", timeoutMs: 1_000 }],
+    [references[1], { timeoutMs: 1_000 }],
+  ]);
+});
 
 /** A check that refuses everything, and counts how often it was asked. */
 function refusal() {

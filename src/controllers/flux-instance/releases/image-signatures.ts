@@ -2,7 +2,7 @@ import type { CanonicalSpec } from "../../../api/spec.ts";
 import type { ApiClient } from "../../../client/api-client.ts";
 import { textOf } from "../../../kube/fields.ts";
 import type { KubeObject } from "../../../kube/object.ts";
-import { isDigest, referenceOfImage } from "../../../oci/reference.ts";
+import { isDigest, isSameRegistry, referenceOfImage } from "../../../oci/reference.ts";
 import { RegistryError } from "../../../oci/registry-error.ts";
 import type { RegistryAccess } from "../../../oci/registry.ts";
 import type { SignatureChecks } from "../../../oci/signatures/signature-checks.ts";
@@ -88,13 +88,15 @@ export async function verifyImages(
   const trust = await readSignatureTrust(verify, namespace, deps, signal);
   const [first, ...others] = controllerImages(objects).map(subjectOf);
   if (first === undefined) return;
-  const access = { ...(await readImageAccess(distribution, namespace, deps, signal)), timeoutMs: wanted.timeoutMs };
+  const access = await readImageAccess(distribution, namespace, deps, signal);
+  const check = (image: Subject): Promise<ReasonedError | undefined> => {
+    const own = { ...accessTo(image, distribution.registry, access), timeoutMs: wanted.timeoutMs };
+    return problemOf(image, trust, { access: own, ...deps }, signal);
+  };
   // Alone: when the registry is away, it is not asked for the others.
-  const found = await problemOf(first, trust, { access, ...deps }, signal);
+  const found = await check(first);
   if (found !== undefined && !(found instanceof SignatureError)) throw unanswered(found);
-  const rest = await mapConcurrent(others, concurrency, (image) =>
-    problemOf(image, trust, { access, ...deps }, signal),
-  );
+  const rest = await mapConcurrent(others, concurrency, check);
   const [problem, ...more] = [found, ...rest].filter((each) => each !== undefined);
   if (problem === undefined) return;
   const likewise = more.length === 0 ? "" : `; likewise ${more.length} more ${more.length === 1 ? "image" : "images"}`;
@@ -114,6 +116,12 @@ function subjectOf(image: string): Subject {
   throw new SignatureError(
     `Cannot trust the image ${image}: it has no digest, which is what a signature is of; choose a registry and variant whose images are pinned, or remove spec.distribution.verify.images`,
   );
+}
+
+/** A patch may take an image from another registry, for which certificates and plain HTTP were not meant. */
+function accessTo({ reference }: Subject, registry: string, access: RegistryAccess): RegistryAccess {
+  if (isSameRegistry(reference, `${registry}/image`)) return access;
+  return access.dockerConfig === undefined ? {} : { dockerConfig: access.dockerConfig };
 }
 
 type CheckDeps = Pick<ImageSignatureDeps, "signatures"> & { readonly access: RegistryAccess };
