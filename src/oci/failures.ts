@@ -107,10 +107,11 @@ function isCertificateProblem(code: string): boolean {
   return /^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_CERT_)/.test(code);
 }
 
-function oneLine(text: string): string {
+/** Text of strangers as it may stand in a message: without control characters, and at most `most` characters of it. */
+export function oneLine(text: string, most = 200): string {
   const line = text
     // oxlint-disable-next-line no-control-regex -- what must not reach a condition
     .replaceAll(/[\u0000-\u001f\u007f]+/g, " ")
     .trim();
-  return line.length > 200 ? `${line.slice(0, 200)}...` : line;
+  return line.length > most ? `${line.slice(0, most)}...` : line;
 }

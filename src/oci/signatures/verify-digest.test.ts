@@ -180,6 +180,14 @@ for (const { name, signatures, want, trust = trustOf(ours) } of [
   });
 }
 
+test("verifyDigest() quotes no line breaks, and not all of a text that strangers wrote", async () => {
+  const algorithm = "line\n".repeat(1_000);
+  const layer = Buffer.from(JSON.stringify({ messageSignature: { messageDigest: { algorithm } } }));
+  const said = await messageOf(contentOf([changed(bundled, { layer })]), trustOf(ours));
+  assert.match(said, /\(bundle\): it cannot be read: [^\n]*line line[^\n]*\.\.\.; sign it$/);
+  assert.ok(said.length < 1_000, said);
+});
+
 test("verifyDigest() tells which bundle the registry lists and does not have", async () => {
   const { blobs, manifests } = contentOf([bundled]);
   const listed = { blobs, manifests: manifests.filter(({ name }) => !name.startsWith("sha256:")) };

@@ -1,3 +1,4 @@
+import { oneLine } from "../failures.ts";
 import type { RepositoryReads } from "../registry.ts";
 import { findSignatures } from "./find-signatures.ts";
 import type { Subject, TrustInput } from "./trust-input.ts";
@@ -5,6 +6,8 @@ import { SignatureError } from "./signature-error.ts";
 import { readTrust } from "./trust.ts";
 import { verifySignature } from "./verify-signature.ts";
 
+/** Enough for issuer and subject of a certificate. Whoever can push chooses what is quoted. */
+const maxFindingLength = 600;
 /** More findings do not help a reader. */
 const toldFindings = 3;
 
@@ -15,7 +18,7 @@ export async function verifyDigest(subject: Subject, input: TrustInput, reposito
   for await (const found of findSignatures(subject.digest, repository)) {
     const why = found.kind === "unusable" ? found.why : verifySignature(found, subject.digest, trust);
     if (why === undefined) return;
-    findings.push(`${found.name}: ${why}`);
+    findings.push(`${found.name}: ${oneLine(why, maxFindingLength)}`);
   }
   throw refused(subject, input, findings.toSorted());
 }
