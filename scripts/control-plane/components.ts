@@ -58,8 +58,12 @@ const nodeServerFlags = [
   "--kubelet-preferred-address-types=InternalIP",
 ];
 
-/** The node's range of pods is in its CNI configuration. */
-const nodeManagerFlags = [`--cluster-cidr=${addresses.clusterRange}`, "--allocate-node-cidrs=false"];
+/** The node's range of pods is in its CNI configuration. A node that has stopped is noticed after 20 seconds and not 50; it tells of itself every 5. */
+const nodeManagerFlags = [
+  `--cluster-cidr=${addresses.clusterRange}`,
+  "--allocate-node-cidrs=false",
+  "--node-monitor-grace-period=20s",
+];
 
 /** The component with `flags` in place of those of the same names. */
 function withFlags(component: Component, flags: readonly string[]): Component {

@@ -60,6 +60,8 @@ function kubelet({ plane }: NodeFolders): JsonObject {
     evictionHard: { "memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%" },
     serializeImagePulls: false,
     nodeStatusUpdateFrequency: "10s",
+    // Renewed after a quarter of it.
+    nodeLeaseDurationSeconds: 20,
     syncFrequency: "10s",
     volumePluginDir: "/run/kubelet-volumeplugins",
   };
