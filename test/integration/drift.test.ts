@@ -267,6 +267,9 @@ describe("drift", { concurrency: 1 }, () => {
   test("a controller that the spec scales to 0 is told to leave its resources unattended", async () => {
     const patch = JSON.stringify([{ op: "replace", path: "/spec/replicas", value: 0 }]);
     const patches = [{ target: { kind: "Deployment", name: "helm-controller" }, patch }];
+    // A reconcile that ends while another client has scaled it to 0 tells so for a moment.
+    await cluster.instanceWhen("attended", (object) => condition(object, "Unattended") === undefined);
+    await cluster.reconcile();
     await cluster.patchInstance({ spec: { kustomize: { patches } } });
     const told = await cluster.instanceWhen("unattended", (object) => condition(object, "Unattended") !== undefined);
     // The patch also selects the shard.

@@ -364,19 +364,6 @@ describe("FluxInstance, from the RFC's example to its deletion", { concurrency: 
       says: ["spec.kustomize.patches[0]", "/spec/nothing/here", "source-controller"],
     },
     {
-      name: "a field that this version cannot carry out",
-      patch: {
-        spec: {
-          distribution: {
-            source: "Embedded",
-            verify: { provider: "cosign", images: true, secretRef: { name: "keys" } },
-          },
-        },
-      },
-      reason: "BuildFailed",
-      says: ["spec.distribution.verify"],
-    },
-    {
       name: "an upgrade window that never opens",
       patch: { spec: { upgrade: { windows: [{ schedule: "0 0 31 2 *", duration: "2h" }] } } },
       reason: "BuildFailed",
