@@ -86,10 +86,10 @@ function fileDigest(text: string): string {
   return sha256Hex(text).slice(0, 16);
 }
 
-/** Paths whose content differs, is missing, or should not be there. */
+/** Paths whose content differs, is missing, or should not be there. What was imported is no output. */
 async function compareFiles(wanted: ReadonlyMap<string, string>): Promise<readonly string[]> {
   const present = (await readdir(dataFolder, { recursive: true })).filter((path) => path.endsWith(".json"));
-  const surplus = present.filter((path) => !path.startsWith("releases/") && !wanted.has(path));
+  const surplus = present.filter((path) => !/^(?:releases|vex)\//.test(path) && !wanted.has(path));
   const differing: string[] = [];
   for (const [path, text] of wanted) {
     if ((await readIfPresent(join(dataFolder, path))) !== text) differing.push(path);
