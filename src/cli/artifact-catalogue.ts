@@ -9,7 +9,7 @@ import { readDirectory, readTarball } from "../oci/load-files.ts";
 import type { Catalogue } from "../render/target.ts";
 import { ReasonedError } from "../std/errors.ts";
 import { InputError } from "./input.ts";
-import { openRegistry, readDockerConfig, registryRemedy } from "./registry-access.ts";
+import { openRegistry, readAccess, registryRemedy } from "./registry-access.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Where an artifact is; `place` is the value of --distribution. */
@@ -95,10 +95,9 @@ async function pull(
   { env, stderr }: Surroundings,
   signal: AbortSignal,
 ): Promise<Files> {
-  const dockerConfig = await readDockerConfig(env);
+  const access = await readAccess(insecure, env);
   const registry = openRegistry(env);
   try {
-    const access = { insecure, ...(dockerConfig === undefined ? {} : { dockerConfig }) };
     const { files, digest } = await registry.pull(place, { ...access, keep }, signal);
     // A tag may move: with the digest, the user can get the same output again.
     stderr.write(`--distribution ${place}: pulled ${digest}\n`);

@@ -4,7 +4,7 @@ import { imagesToResolve, type LiveDigests } from "../distribution/images.ts";
 import { isSameRegistry } from "../oci/reference.ts";
 import { resolveImages, unresolved, type ResolvedImage } from "../oci/resolve-images.ts";
 import type { Catalogue } from "../render/target.ts";
-import { openRegistry, readDockerConfig, registryRemedy } from "./registry-access.ts";
+import { openRegistry, readAccess, registryRemedy } from "./registry-access.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** The releases to choose from, and whether the registry of a mirror is asked by itself, as the operator does. */
@@ -29,18 +29,13 @@ export async function withLiveDigests(
   const found = findRelease(distribution.version, catalogue.versions);
   if (!isAsked || found.kind !== "found") return catalogue;
   const images = imagesToResolve(catalogue.load(found.version), distribution, components);
-  const dockerConfig = await readDockerConfig(env);
+  const { artifact, artifactInsecure } = distribution;
+  const isExplicit = distribution.digests === "Registry";
+  const isShared = artifact === undefined ? isExplicit : isSameRegistry(artifact, `${distribution.registry}/image`);
+  const known = await readAccess(isShared && artifactInsecure, env);
+  const access = { ...known, timeoutMs: isExplicit ? timeoutMs : shortTimeoutMs };
   const registry = openRegistry(env);
   try {
-    const { artifact, artifactInsecure } = distribution;
-    const isExplicit = distribution.digests === "Registry";
-    const isShared = artifact === undefined ? isExplicit : isSameRegistry(artifact, `${distribution.registry}/image`);
-    const insecure = isShared && artifactInsecure;
-    const access = {
-      insecure,
-      timeoutMs: isExplicit ? timeoutMs : shortTimeoutMs,
-      ...(dockerConfig === undefined ? {} : { dockerConfig }),
-    };
     return { ...catalogue, live: liveOf(await resolveImages(images, access, registry, signal), env) };
   } finally {
     await registry.close();

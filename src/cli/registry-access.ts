@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cloudIdentitiesOf } from "../oci/cloud/cloud-identities.ts";
 import { proxySettingsOf } from "../oci/proxy.ts";
-import { Registry } from "../oci/registry.ts";
+import { Registry, type RegistryAccess } from "../oci/registry.ts";
 import { RegistryError, type RegistryErrorKind } from "../oci/registry-error.ts";
 import { systemClock } from "../std/clock.ts";
 import { errorCode, errorMessage } from "../std/errors.ts";
@@ -19,8 +19,13 @@ export function openRegistry(env: Env): Registry {
   return new Registry({ clock: systemClock, random: Math.random, userAgent, proxy, identities });
 }
 
-/** The text of docker's config.json; undefined where there is none. Throws InputError when it cannot be read. */
-export async function readDockerConfig(env: Env): Promise<string | undefined> {
+/** How registries are reached: with the logins of docker's config.json, where there is one. Throws InputError when it cannot be read. */
+export async function readAccess(insecure: boolean, env: Env): Promise<RegistryAccess> {
+  const dockerConfig = await readDockerConfig(env);
+  return { insecure, ...(dockerConfig === undefined ? {} : { dockerConfig }) };
+}
+
+async function readDockerConfig(env: Env): Promise<string | undefined> {
   const path = dockerConfigPath(env);
   if (path === undefined) return undefined;
   try {

@@ -1,7 +1,7 @@
 import { openCatalogue } from "../catalogue.ts";
 import { repositorySource } from "../../oci/copy/repository.ts";
 import type { Sink } from "../../oci/copy/place.ts";
-import { openRegistry, readDockerConfig, registryRemedy } from "../registry-access.ts";
+import { openRegistry, readAccess, registryRemedy } from "../registry-access.ts";
 import type { Terminal } from "../terminal.ts";
 import { itemOfArtifact, itemsOf, type CopyOptions, type Item } from "./plan.ts";
 import { selectImages } from "./selection.ts";
@@ -31,9 +31,8 @@ export async function openSources(
   { env }: Pick<Terminal, "env">,
   signal: AbortSignal,
 ): Promise<Sources> {
-  const dockerConfig = await readDockerConfig(env);
+  const access = await readAccess(insecure, env);
   const registry = openRegistry(env);
-  const access = { insecure, ...(dockerConfig === undefined ? {} : { dockerConfig }) };
   return {
     transfer: ({ repository: address, name, tag }, to) => ({
       name,

@@ -6,7 +6,7 @@ import { chooseItems, openSources } from "../../distro/sources.ts";
 import { megabytes, transferAll, type Transfer } from "../../distro/transfer.ts";
 import { InputError } from "../../input.ts";
 import { plural } from "../../print.ts";
-import { openRegistry, readDockerConfig, registryRemedy } from "../../registry-access.ts";
+import { openRegistry, readAccess, registryRemedy } from "../../registry-access.ts";
 import { exitCodes, type Terminal } from "../../terminal.ts";
 
 export type MirrorOptions = CopyOptions & {
@@ -26,11 +26,10 @@ export async function mirrorDistribution(
   const { toInsecure: insecure = false, parallel: atOnce } = options;
   const { env } = terminal;
   const to = options.to.replace(/^oci:\/\//, "").replace(/\/+$/, "");
-  const dockerConfig = await readDockerConfig(env);
+  const access = await readAccess(insecure, env);
   const registry = openRegistry(env);
   await using stack = new AsyncDisposableStack();
   stack.defer(() => registry.close());
-  const access = { insecure, ...(dockerConfig === undefined ? {} : { dockerConfig }) };
   const sinkOf = (place: string): Sink => repositorySink({ address: `oci://${to}/${place}`, access }, registry, signal);
   const startedMs = performance.now();
   const transfers =

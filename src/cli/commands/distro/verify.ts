@@ -1,6 +1,5 @@
 import { readFile } from "node:fs/promises";
 import { formatReference, parseReference } from "../../../oci/reference.ts";
-import type { RegistryAccess } from "../../../oci/registry.ts";
 import { SignatureChecks } from "../../../oci/signatures/signature-checks.ts";
 import type { TrustInput, TrustText } from "../../../oci/signatures/trust-input.ts";
 import { mapConcurrent } from "../../../std/concurrent.ts";
@@ -8,7 +7,7 @@ import { errorMessage, ReasonedError } from "../../../std/errors.ts";
 import { openCatalogue, type CatalogueOptions } from "../../catalogue.ts";
 import { selectImages, type SelectionOptions } from "../../distro/selection.ts";
 import { InputError } from "../../input.ts";
-import { openRegistry, readDockerConfig, registryRemedy } from "../../registry-access.ts";
+import { openRegistry, readAccess, registryRemedy } from "../../registry-access.ts";
 import { exitCodes, type Terminal } from "../../terminal.ts";
 
 export type VerifyOptions = SelectionOptions &
@@ -43,11 +42,7 @@ export async function verifyDistribution(
   const { env } = terminal;
   const trust = await readTrust(options);
   const wanted = await chooseWanted(options, terminal, signal);
-  const dockerConfig = await readDockerConfig(env);
-  const access = {
-    insecure: options.fromInsecure === true,
-    ...(dockerConfig === undefined ? {} : { dockerConfig }),
-  } satisfies RegistryAccess;
+  const access = await readAccess(options.fromInsecure === true, env);
   const registry = openRegistry(env);
   try {
     const checks = new SignatureChecks(registry);
