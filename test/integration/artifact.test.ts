@@ -22,15 +22,19 @@ import {
 } from "../support/flux-cluster.ts";
 import { base as nextMinor, changedArgs } from "../support/next-minor.ts";
 import { officialAbsent, readOfficialArtifact } from "../support/official-artifact.ts";
-import { pushImage, startRegistry, type PushOptions, type RegistryProcess } from "../support/registry.ts";
+import {
+  htpasswd,
+  pushImage,
+  startRegistry,
+  type PushOptions,
+  type RegistryProcess,
+  reader as login,
+} from "../support/registry.ts";
 import { tarGzOf } from "../support/tarball.ts";
 import { startTlsFront } from "../support/tls-front.ts";
 import { startWireProxy, type WireProxy } from "../support/wire-proxy.ts";
 
 const signal = AbortSignal.timeout(580_000);
-const login = { username: "reader", password: "correct horse" };
-// bcrypt of the password above, at the lowest cost.
-const htpasswd = "reader:$2a$04$UEnJ349GMbsgd47aJvCiPuBFm6lDUUII02djShJCKaGUO.IeZyhIa\n";
 const repository = "org/manifests";
 const components = ["source-controller", "kustomize-controller", "notification-controller"];
 

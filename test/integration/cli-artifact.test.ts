@@ -9,14 +9,11 @@ import { loadRelease } from "../../src/distribution/load.ts";
 import type { JsonObject } from "../../src/kube/object.ts";
 import { artifactFiles } from "../support/artifact-of.ts";
 import { startImageMirror } from "../support/rebuilt-images.ts";
-import { pushImage, startRegistry, type RegistryProcess } from "../support/registry.ts";
+import { htpasswd, pushImage, startRegistry, type RegistryProcess, reader as login } from "../support/registry.ts";
 import { runInProcess, type CliRun } from "../support/run-cli.ts";
 import { tarGzOf } from "../support/tarball.ts";
 
 const signal = AbortSignal.timeout(280_000);
-const login = { username: "reader", password: "correct horse" };
-// bcrypt of the password above, at the lowest cost.
-const htpasswd = "reader:$2a$04$UEnJ349GMbsgd47aJvCiPuBFm6lDUUII02djShJCKaGUO.IeZyhIa\n";
 const instance = {
   apiVersion: "fluxcd.controlplane.io/v1",
   kind: "FluxInstance",

@@ -23,7 +23,7 @@ import {
 } from "../support/flux-cluster.ts";
 import { startImageMirror, type ImageMirror } from "../support/rebuilt-images.ts";
 import { recordObjects } from "../support/record-objects.ts";
-import { pushImage, startRegistry, type RegistryProcess } from "../support/registry.ts";
+import { htpasswd, pushImage, startRegistry, type RegistryProcess, reader as login } from "../support/registry.ts";
 import { runInProcess } from "../support/run-cli.ts";
 import { tarGzOf } from "../support/tarball.ts";
 import { startWireProxy, type WireProxy } from "../support/wire-proxy.ts";
@@ -32,10 +32,6 @@ const signal = AbortSignal.timeout(580_000);
 const version = "2.9.4";
 const components: readonly ComponentName[] = ["source-controller", "kustomize-controller", "notification-controller"];
 const instanceKind = { group: "fluxcd.controlplane.io", version: "v1", kind: "FluxInstance" };
-
-const login = { username: "reader", password: "correct horse" };
-// bcrypt of the password above, at the lowest cost.
-const htpasswd = "reader:$2a$04$UEnJ349GMbsgd47aJvCiPuBFm6lDUUII02djShJCKaGUO.IeZyhIa\n";
 
 let cluster: FluxCluster;
 let registry: RegistryProcess;

@@ -21,15 +21,12 @@ import {
   statusOf,
   type FluxCluster,
 } from "../support/flux-cluster.ts";
-import { pushImage, startRegistry, type RegistryProcess } from "../support/registry.ts";
+import { htpasswd, pushImage, startRegistry, type RegistryProcess, reader as login } from "../support/registry.ts";
 import { tarGzOf } from "../support/tarball.ts";
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "../..");
 const signal = AbortSignal.timeout(580_000);
-const login = { username: "reader", password: "correct horse" };
-// bcrypt of the password above, at the lowest cost.
-const htpasswd = "reader:$2a$04$UEnJ349GMbsgd47aJvCiPuBFm6lDUUII02djShJCKaGUO.IeZyhIa\n";
 const repository = "org/manifests";
 const components = ["source-controller", "kustomize-controller"];
 

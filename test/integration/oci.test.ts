@@ -21,7 +21,7 @@ import { Registry } from "../../src/oci/registry.ts";
 import type { RegistryAccess } from "../../src/oci/registry.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import type { Clock } from "../../src/std/clock.ts";
-import { pushImage, pushIndex, startRegistry } from "../support/registry.ts";
+import { htpasswd, pushImage, pushIndex, startRegistry, reader as user } from "../support/registry.ts";
 import type { RegistryProcess } from "../support/registry.ts";
 import { tarOf } from "../support/tarball.ts";
 import type { TarballFiles } from "../support/tarball.ts";
@@ -33,9 +33,6 @@ import type { WireProxy } from "../support/wire-proxy.ts";
 const signal = AbortSignal.timeout(280_000);
 const shared = join(import.meta.dirname, "../../../shared/distribution");
 const fluxLayer = "application/vnd.cncf.flux.content.v1.tar+gzip";
-const user = { username: "reader", password: "correct horse" };
-// bcrypt of the password above, at the lowest cost.
-const htpasswd = "reader:$2a$04$UEnJ349GMbsgd47aJvCiPuBFm6lDUUII02djShJCKaGUO.IeZyhIa\n";
 const small: TarballFiles = { "flux/": undefined, "flux/v2.9.4/rbac.yaml": "kind: List\n", "./VERSION": "v2.9.4" };
 const smallFiles = { "flux/v2.9.4/rbac.yaml": "kind: List\n", VERSION: "v2.9.4" };
 

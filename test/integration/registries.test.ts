@@ -26,7 +26,7 @@ import { azureClient, cloudHosts, roleArn } from "../support/clouds/cloud.ts";
 import { startCloudStandIns, strayed } from "../support/clouds/cloud-stand-ins.ts";
 import type { CloudRequest, CloudTrouble } from "../support/clouds/cloud.ts";
 import type { CloudStandIns } from "../support/clouds/cloud-stand-ins.ts";
-import { pushImage, startRegistry } from "../support/registry.ts";
+import { htpasswd, pushImage, startRegistry, reader as user } from "../support/registry.ts";
 import type { RegistryProcess } from "../support/registry.ts";
 import { tarGzOf } from "../support/tarball.ts";
 import { startTlsFront } from "../support/tls-front.ts";
@@ -36,9 +36,6 @@ import type { TokenServer } from "../support/token-server.ts";
 import { startWireProxy } from "../support/wire-proxy.ts";
 
 const signal = AbortSignal.timeout(280_000);
-const user = { username: "reader", password: "correct horse" };
-// bcrypt of the password above, at the lowest cost.
-const htpasswd = "reader:$2a$04$UEnJ349GMbsgd47aJvCiPuBFm6lDUUII02djShJCKaGUO.IeZyhIa\n";
 
 let folder: string;
 let open: RegistryProcess;

@@ -39,7 +39,7 @@ import {
 } from "../support/node-flux.ts";
 import { kubectl, rebootNode, reserveNode, startNodeWorld, type NodeWorld } from "../support/node-world.ts";
 import { recordObjects, untilObject } from "../support/record-objects.ts";
-import { copyImage, startRegistry, type RegistryProcess } from "../support/registry.ts";
+import { htpasswd, copyImage, startRegistry, type RegistryProcess, reader as login } from "../support/registry.ts";
 import { sourceKind } from "../support/real-world.ts";
 import { pollSource, type Served } from "../support/source-poll.ts";
 
@@ -47,9 +47,6 @@ const absent = nodeAbsent();
 const never = new AbortController().signal;
 /** Versions of Flux with other tags for both controllers; the third one's kustomize-controller is not in the registry. */
 const [installed, upgraded, broken, last] = ["2.9.0", "2.9.1", "2.9.2", "2.9.4"] as const;
-const login = { username: "reader", password: "correct horse" };
-// bcrypt of the password above, at the lowest cost.
-const htpasswd = "reader:$2a$04$UEnJ349GMbsgd47aJvCiPuBFm6lDUUII02djShJCKaGUO.IeZyhIa\n";
 const volumeKind = { group: "", version: "v1", kind: "PersistentVolume" };
 const pullSecret = "private-registry";
 const source = { namespace, name: namespace };

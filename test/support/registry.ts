@@ -81,6 +81,11 @@ export async function startReferrersRegistry(signal: AbortSignal): Promise<Regis
 
 type Credentials = { readonly username: string; readonly password: string };
 
+/** Who may use a registry with `htpasswd`. */
+export const reader: Credentials = { username: "reader", password: "correct horse" };
+// bcrypt of the password above, at the lowest cost.
+export const htpasswd = "reader:$2a$04$UEnJ349GMbsgd47aJvCiPuBFm6lDUUII02djShJCKaGUO.IeZyhIa\n";
+
 export type PushOptions = {
   readonly tarball: string;
   /** "127.0.0.1:5000/org/app:v1" */
