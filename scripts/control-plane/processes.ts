@@ -41,7 +41,10 @@ let knowsDeathSignal: boolean | undefined;
  */
 export function dieWithParent({ path, args }: Command): Command {
   knowsDeathSignal ??= process.platform === "linux" && knowsPdeathsig();
-  return knowsDeathSignal ? { path: "setpriv", args: ["--pdeathsig", "KILL", "--", path, ...args] } : { path, args };
+  if (!knowsDeathSignal) return { path, args };
+  // A parent that ended before the kernel was told to watch it is never missed: the child then has another parent, and ends itself.
+  const unlessOrphan = ["sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"', `${process.pid}`];
+  return { path: "setpriv", args: ["--pdeathsig", "KILL", "--", ...unlessOrphan, path, ...args] };
 }
 
 /** Kills at once: there is no data to keep. Resolves when the process is gone. */

@@ -8,8 +8,10 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Command } from "../../scripts/control-plane/processes.ts";
 
 const script = join(import.meta.dirname, "../support/control-plane-owner.ts");
+const processes = join(import.meta.dirname, "../../scripts/control-plane/processes.ts");
 // Tells whose a process is by its working folder, which only Linux shows.
 const skip = process.platform === "linux" ? false : "needs /proc";
 
@@ -72,6 +74,19 @@ test("components die with a supervisor that is killed, and the next start remove
   );
   next.kill("SIGKILL");
   await untilEmpty(parent);
+});
+
+test("a component whose supervisor was killed before the kernel watched it does not begin", { skip }, async () => {
+  const folder = await emptyFolder();
+  const started = join(folder, "started");
+  const printed = `import { dieWithParent } from ${JSON.stringify(processes)};
+    console.log(JSON.stringify(dieWithParent({ path: "touch", args: [${JSON.stringify(started)}] })))`;
+  const supervisor = spawn(process.execPath, ["--input-type=module", "--eval", printed], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const command: Command = JSON.parse(await textOf(supervisor.stdout));
+  const [code] = await once(spawn(command.path, command.args, { stdio: "inherit" }), "exit");
+  assert.deepEqual([code, await readdir(folder)], [1, []]);
 });
 
 test("a start that fails names the component and shows its last lines", { skip }, async () => {
