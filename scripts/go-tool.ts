@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rename } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { errorMessage } from "../src/std/errors.ts";
 import { cacheFolder } from "./cache-folder.ts";
@@ -9,8 +9,11 @@ import { cacheFolder } from "./cache-folder.ts";
 const run = promisify(execFile);
 const tools = join(import.meta.dirname, "../tools");
 
-/** `long`: only the long suites run it, and it may take minutes to build. */
-type GoTool = { readonly module: string; readonly program: string; readonly long?: true };
+/**
+ * `suite`: only that one runs it. Those of `long` may take minutes to build; those of `extra` so many that CI builds none of them, and
+ * runs that suite where all are in the cache.
+ */
+type GoTool = { readonly module: string; readonly program: string; readonly suite?: "long" | "extra" };
 
 /** Go programs that tests compare with or talk to, by the folder in tools/ whose go.mod pins their module. */
 export const goTools = {
@@ -21,63 +24,85 @@ export const goTools = {
   /** A main of our own over the module, without the SDKs of clouds that the original one links. */
   registry: { module: "github.com/distribution/distribution/v3", program: "." },
   /** Mains of our own for the real node: its DNS, with few plugins, and what holds the namespaces of a pod and stands for applications. */
-  coredns: { module: "github.com/coredns/coredns", program: ".", long: true },
-  "stand-in": { module: "flux-operator/tools/stand-in", program: ".", long: true },
+  coredns: { module: "github.com/coredns/coredns", program: ".", suite: "long" },
+  "stand-in": { module: "flux-operator/tools/stand-in", program: ".", suite: "long" },
   /** A main of our own over what serves custom resources in the oldest Kubernetes that we support. */
-  apiextensions: { module: "k8s.io/apiextensions-apiserver", program: ".", long: true },
+  apiextensions: { module: "k8s.io/apiextensions-apiserver", program: ".", suite: "long" },
   /** A main of our own: a registry that has the referrers API, which the one above lacks. */
-  referrers: { module: "github.com/google/go-containerregistry", program: ".", long: true },
+  referrers: { module: "github.com/google/go-containerregistry", program: ".", suite: "long" },
   crane: {
     module: "github.com/google/go-containerregistry",
     program: "github.com/google/go-containerregistry/cmd/crane",
   },
   /** Sign what the verification of signatures is held to; of both majors, since their forms and their hashes differ. */
-  cosign: { module: "github.com/sigstore/cosign/v3", program: "github.com/sigstore/cosign/v3/cmd/cosign", long: true },
+  cosign: {
+    module: "github.com/sigstore/cosign/v3",
+    program: "github.com/sigstore/cosign/v3/cmd/cosign",
+    suite: "long",
+  },
   "cosign-2": {
     module: "github.com/sigstore/cosign/v2",
     program: "github.com/sigstore/cosign/v2/cmd/cosign",
-    long: true,
+    suite: "long",
   },
   "source-controller": {
     module: "github.com/fluxcd/source-controller",
     program: "github.com/fluxcd/source-controller",
-    long: true,
+    suite: "long",
   },
   "kustomize-controller": {
     module: "github.com/fluxcd/kustomize-controller",
     program: "github.com/fluxcd/kustomize-controller",
-    long: true,
+    suite: "long",
   },
   /** Of both majors, since they leave different managedFields. */
-  helm: { module: "helm.sh/helm/v3", program: "helm.sh/helm/v3/cmd/helm", long: true },
+  helm: { module: "helm.sh/helm/v3", program: "helm.sh/helm/v3/cmd/helm", suite: "long" },
   "kube-score": {
     module: "github.com/zegl/kube-score",
     program: "github.com/zegl/kube-score/cmd/kube-score",
-    long: true,
+    suite: "long",
   },
-  "helm-4": { module: "helm.sh/helm/v4", program: "helm.sh/helm/v4/cmd/helm", long: true },
+  "helm-4": { module: "helm.sh/helm/v4", program: "helm.sh/helm/v4/cmd/helm", suite: "long" },
 } as const satisfies { readonly [name: string]: GoTool };
 export type GoToolName = keyof typeof goTools;
 
+/** The programs that a suite runs beside those of every suite. */
+export function goToolsOf(suite: "integration" | "long" | "extra"): readonly GoToolName[] {
+  const names = Object.keys(goTools) as GoToolName[];
+  return names.filter((name) => suiteOf(goTools[name]) === undefined || suiteOf(goTools[name]) === suite);
+}
+
+function suiteOf(tool: GoTool): GoTool["suite"] {
+  return tool.suite;
+}
+
+/** Whether the program was built before. */
+export async function hasGoTool(name: GoToolName): Promise<boolean> {
+  return existsSync((await placeOf(name)).binary);
+}
+
 /** Path of the program; built on first use, then kept by version in the cache. Two builders at once do not collide: the last one wins. */
 export async function goTool(name: GoToolName, signal: AbortSignal): Promise<string> {
-  const tool = goTools[name];
-  const cwd = join(tools, name);
-  const version = versionIn(await readFile(join(cwd, "go.mod"), "utf8"), tool.module);
-  const folder = join(cacheFolder(), "go-tools");
-  const binary = join(folder, `${name}-${version}-${process.platform}-${process.arch}`);
+  const { binary, version } = await placeOf(name);
   if (existsSync(binary)) return binary;
-  await mkdir(folder, { recursive: true });
+  await mkdir(dirname(binary), { recursive: true });
   const building = `${binary}.${process.pid}`;
   const env = { ...process.env, CGO_ENABLED: "0" };
+  const args = ["go", "build", "-ldflags=-s -w", "-o", building, goTools[name].program];
   try {
-    await run("nice", ["go", "build", "-ldflags=-s -w", "-o", building, tool.program], { cwd, signal, env });
+    await run("nice", args, { cwd: join(tools, name), signal, env });
   } catch (cause) {
     signal.throwIfAborted();
     throw new Error(`Cannot build ${name} ${version}: ${goWords(cause)}; it takes Go 1.26 and its modules`, { cause });
   }
   await rename(building, binary);
   return binary;
+}
+
+async function placeOf(name: GoToolName): Promise<{ readonly binary: string; readonly version: string }> {
+  const version = versionIn(await readFile(join(tools, name, "go.mod"), "utf8"), goTools[name].module);
+  const file = `${name}-${version}-${process.platform}-${process.arch}`;
+  return { binary: join(cacheFolder(), "go-tools", file), version };
 }
 
 /** The end of what the compiler said, or what kept it from being started. */

@@ -40,10 +40,14 @@ const suites = {
     ],
     timeoutMs: 1_200_000,
   },
+  extra: { folders: ["test/extra"], longest: [], timeoutMs: 1_200_000 },
 } as const satisfies { readonly [name: string]: Suites };
 
 const root = join(import.meta.dirname, "..");
-const { folders, longest, timeoutMs } = suites[process.argv[2] === "long" ? "long" : "integration"];
+const name = process.argv[2];
+if (name !== "integration" && name !== "long" && name !== "extra")
+  throw new Error(`Name the suites to run: integration, long or extra, not ${name}`);
+const { folders, longest, timeoutMs } = suites[name];
 const found = folders.flatMap((folder) =>
   readdirSync(join(root, folder))
     .filter((name) => name.endsWith(".test.ts"))
