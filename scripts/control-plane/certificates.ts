@@ -29,8 +29,11 @@ export function createAuthority(commonName: string): KeyPair {
   };
 }
 
-/** A server certificate for the DNS names and IPv4 addresses in `names`, or a client certificate as Kubernetes reads it (CN user, O groups). */
-export function issueCertificate(authority: KeyPair, subject: LeafSubject): KeyPair {
+/**
+ * A server certificate for the DNS names and IPv4 addresses in `names`, or a client certificate as Kubernetes reads it (CN user, O groups); valid
+ * for `validMs` from now, a year by default.
+ */
+export function issueCertificate(authority: KeyPair, subject: LeafSubject, validMs = yearMs): KeyPair {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const issuer = new X509Certificate(authority.certPem);
   const usage = subject.kind === "server" ? "1.3.6.1.5.5.7.3.1" : "1.3.6.1.5.5.7.3.2";
@@ -48,6 +51,7 @@ export function issueCertificate(authority: KeyPair, subject: LeafSubject): KeyP
     publicKey,
     signer: authority.keyPem,
     extensions,
+    validMs,
   });
   return { certPem, keyPem: pem(privateKey) };
 }
@@ -58,9 +62,10 @@ type CertificateParts = {
   readonly publicKey: KeyObject;
   readonly signer: KeyObject | string;
   readonly extensions: readonly Buffer[];
+  readonly validMs?: number;
 };
 
-function certificate({ issuer, subject, publicKey, signer, extensions }: CertificateParts): string {
+function certificate({ issuer, subject, publicKey, signer, extensions, validMs = yearMs }: CertificateParts): string {
   const algorithm = sequence(objectIdentifier("1.2.840.10045.4.3.2"));
   const now = Date.now();
   const serial = randomBytes(16);
@@ -70,7 +75,7 @@ function certificate({ issuer, subject, publicKey, signer, extensions }: Certifi
     integer(serial),
     algorithm,
     issuer,
-    sequence(time(now - 3_600_000), time(now + yearMs)),
+    sequence(time(now - 3_600_000), time(now + validMs)),
     subject,
     publicKey.export({ type: "spki", format: "der" }),
     tagged(0xa3, sequence(...extensions)),

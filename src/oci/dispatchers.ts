@@ -1,9 +1,10 @@
 import { X509Certificate } from "node:crypto";
-import { createSecureContext, getCACertificates } from "node:tls";
+import { checkServerIdentity, createSecureContext, getCACertificates, type PeerCertificate } from "node:tls";
 import type { Agent, Dispatcher, ProxyAgent } from "undici";
 
 import { canonicalJson } from "../std/json.ts";
 import { sha256Hex } from "../std/digest.ts";
+import type { Certificates } from "./certificates.ts";
 import { proxyFor } from "./proxy.ts";
 import type { ProxySettings } from "./proxy.ts";
 import { RegistryError } from "./registry-error.ts";
@@ -21,14 +22,16 @@ export function withoutIdentity({ ca }: RegistryTls): RegistryTls {
   return ca === undefined ? {} : { ca };
 }
 
-/** Connection pools by proxy and certificates. The ones used last are kept. */
+/** Connection pools by proxy and certificates. The ones used last are kept. `certificates` takes note of what the hosts show. */
 export class Dispatchers {
   readonly #proxy: ProxySettings;
+  readonly #certificates: Certificates | undefined;
   readonly #kept = new Map<string, Dispatcher>();
   readonly #closing = new Set<Promise<void>>();
 
-  constructor(proxy: ProxySettings) {
+  constructor(proxy: ProxySettings, certificates?: Certificates) {
     this.#proxy = proxy;
+    this.#certificates = certificates;
   }
 
   /** Throws RegistryError of kind `credentials` if certificates or proxy cannot be used. */
@@ -38,7 +41,8 @@ export class Dispatchers {
     const { default: library } = await import("undici");
     const proxy = proxyFor(url, this.#proxy);
     const key = sha256Hex(canonicalJson({ ...tls, ...(proxy === undefined ? {} : { proxy }) }));
-    const dispatcher = this.#kept.get(key) ?? openDispatcher(library, { tls, proxy, action });
+    const dispatcher =
+      this.#kept.get(key) ?? openDispatcher(library, { tls, proxy, action, certificates: this.#certificates });
     this.#kept.delete(key);
     this.#kept.set(key, dispatcher);
     const oldest = this.#kept.entries().next();
@@ -69,10 +73,24 @@ const silenceMs = 15_000;
 const proxySchemes: ReadonlySet<string> = new Set(["http:", "https:", "socks5:"]);
 
 type Library = { readonly Agent: typeof Agent; readonly ProxyAgent: typeof ProxyAgent };
-type Opening = { readonly tls: RegistryTls; readonly proxy: string | undefined; readonly action: string };
+type Opening = {
+  readonly tls: RegistryTls;
+  readonly proxy: string | undefined;
+  readonly action: string;
+  readonly certificates: Certificates | undefined;
+};
 
-function openDispatcher(library: Library, { tls, proxy, action }: Opening): Dispatcher {
-  const connect = { ...tlsOptions(tls, action), timeout: 10_000 };
+function openDispatcher(library: Library, { tls, proxy, action, certificates }: Opening): Dispatcher {
+  const connect = {
+    ...tlsOptions(tls, action),
+    timeout: 10_000,
+    // A resumed session shows the certificate of the first one, and nobody checks it again.
+    maxCachedSessions: 0,
+    checkServerIdentity: (host: string, shown: PeerCertificate) => {
+      certificates?.saw(host, shown.valid_to);
+      return checkServerIdentity(host, shown);
+    },
+  };
   const options = {
     headersTimeout: silenceMs,
     bodyTimeout: silenceMs,

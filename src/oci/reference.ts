@@ -59,11 +59,12 @@ export function referenceOfImage(image: string): string {
 
 /** Whether an artifact ("oci://host/repository:tag") and an image are at the same host and port; false when either cannot be read. */
 export function isSameRegistry(artifact: string, image: string): boolean {
-  const [left, right] = [artifact, referenceOfImage(image)].map(readHost);
+  const [left, right] = [artifact, referenceOfImage(image)].map(apiHostOf);
   return left !== undefined && left === right;
 }
 
-function readHost(reference: string): string | undefined {
+/** The host, with port if there is one, that serves the API of the registry which a reference names; undefined when it cannot be read. */
+export function apiHostOf(reference: string): string | undefined {
   try {
     return apiHost(parseReference(reference).host);
   } catch (error) {

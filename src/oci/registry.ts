@@ -4,6 +4,7 @@ import { withinDeadline } from "../std/deadline.ts";
 import { sha256Digest } from "../std/digest.ts";
 import type { AuthTarget } from "./auth.ts";
 import type { CloudIdentities } from "./cloud/cloud-identities.ts";
+import { Certificates } from "./certificates.ts";
 import { Dispatchers } from "./dispatchers.ts";
 import type { RegistryTls } from "./dispatchers.ts";
 import { anonymous, findCredentials } from "./docker-config.ts";
@@ -91,6 +92,8 @@ const defaultTimeoutMs = 60_000;
  * Source: OCI distribution specification 1.1. All methods throw RegistryError, LayerError, or the signal's reason.
  */
 export class Registry {
+  /** Of the registries, and of the hosts that they send us to. */
+  readonly certificates = new Certificates();
   readonly #clock: Clock;
   readonly #dispatchers: Dispatchers;
   readonly #direct = new Dispatchers({});
@@ -98,7 +101,7 @@ export class Registry {
 
   constructor({ clock, random, userAgent, proxy = {}, identities }: RegistryDeps) {
     this.#clock = clock;
-    this.#dispatchers = new Dispatchers(proxy);
+    this.#dispatchers = new Dispatchers(proxy, this.certificates);
     const cloud = identities === undefined ? {} : { cloud: { identities, direct: this.#direct } };
     this.#requests = new Requests({ dispatchers: this.#dispatchers, clock, random, userAgent, ...cloud });
   }

@@ -1,9 +1,11 @@
-import { instanceAnnotations } from "../api/names.ts";
+import { fluxInstance, instanceAnnotations } from "../api/names.ts";
 import { conditionTypes } from "../api/reasons.ts";
 import { fieldsOf, listOf, textOf } from "../kube/fields.ts";
+import { parseApiVersion } from "../kube/gvk.ts";
 import type { KubeObject } from "../kube/object.ts";
 import type { Informer } from "../runtime/informer.ts";
 import type { StateMetric } from "../runtime/metrics.ts";
+import { operatorVersion } from "../std/version.ts";
 
 type Label =
   | "uid"
@@ -18,6 +20,14 @@ type Label =
   | "version"
   | "latest_version"
   | "up_to_date";
+
+/** What names an instance in every metric. */
+export type InstanceLabel = "exported_namespace" | "name";
+
+/** The values of these labels. */
+export function instanceLabels({ metadata }: KubeObject): { readonly [label in InstanceLabel]: string } {
+  return { exported_namespace: metadata.namespace ?? "", name: metadata.name };
+}
 
 /** `flux_instance_info` in the Go operator's labels and three of ours, made from what the watch knows at each scrape. */
 export function instanceMetric(instances: Pick<Informer, "list">): StateMetric<Label> {
@@ -39,6 +49,18 @@ export function instanceMetric(instances: Pick<Informer, "list">): StateMetric<L
       "up_to_date",
     ],
     rows: () => instances.list().map(rowOf),
+  };
+}
+
+/** `flux_operator_info` in the Go operator's labels, from the first scrape on, whether the process leads or not. */
+export function operatorMetric(): StateMetric<"version" | "api_version" | "platform"> {
+  const platform = `${process.platform}/${process.arch === "x64" ? "amd64" : process.arch}`;
+  const { version } = parseApiVersion(fluxInstance.storageApiVersion);
+  return {
+    name: "flux_operator_info",
+    help: "The operator that runs in this process.",
+    labels: ["version", "api_version", "platform"],
+    rows: () => [{ version: `v${operatorVersion}`, api_version: version, platform }],
   };
 }
 

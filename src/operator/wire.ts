@@ -40,9 +40,9 @@ import { WorkQueue } from "../runtime/work-queue.ts";
 import { systemClock } from "../std/clock.ts";
 import { operatorVersion } from "../std/version.ts";
 import type { Config, LeaseConfig } from "./config.ts";
-import { isFips } from "./fips.ts";
-import { fipsMetric, instanceMetric, watchMetric } from "./instance-metric.ts";
+import { addOperatorMetrics } from "./operator-metrics.ts";
 import { probesAndMetrics } from "./probes.ts";
+import { electionRunnable, informerRunnable, runnable } from "./runnables.ts";
 
 const controllerName = "fluxinstance";
 /** The name that the Go operator uses in metrics. */
@@ -52,7 +52,6 @@ const base = { clock: systemClock, random: Math.random };
 /** Constructs everything once, and runs it until the signal is aborted. Throws ConnectionConfigError, and what ends the manager. */
 export async function runOperator(config: Config, log: Logger, signal: AbortSignal): Promise<void> {
   const metrics = createMetrics();
-  metrics.addState(fipsMetric(isFips));
   const connection = await loadConnection({ ...config, clock: systemClock });
   const userAgent = `${operatorName}/${operatorVersion}`;
   const client = createApiClient({ connection, userAgent, clock: systemClock, observe: metrics.forRequests });
@@ -98,18 +97,38 @@ function wire(parts: Parts): readonly StartStep[] {
     ownNamespace: config.namespace,
     overrideManagers: config.overrideManagers,
   };
-  metrics.addState(instanceMetric(instances));
-  metrics.addState(watchMetric(() => [instances, ...managed, ...followed.informers]));
+  const times = addOperatorMetrics(metrics, {
+    instances,
+    informers: () => [instances, ...managed, ...followed.informers],
+    registry: parts.registry,
+    ownNamespace: config.namespace,
+    clock: systemClock,
+  });
   const controller = controllerOf(
     { name: controllerName, queue, workers: config.concurrent },
     parts,
-    (key, lines, signal) => reconcileFluxInstance(key, deps, lines, signal),
+    (key, lines, signal) => times.note(key, reconcileFluxInstance(key, deps, lines, signal)),
   );
+  const writers = [runnable("events", events), whenPresent, controller, poller];
+  return startOrder(probesAndMetrics({ ...parts, election, informers: [instances, ...managed], followed }), {
+    election,
+    instances,
+    managed,
+    writers,
+  });
+}
+
+type Started = Pick<Watches, "instances" | "managed"> & {
+  readonly election: LeaderElection | undefined;
+  readonly writers: readonly Runnable[];
+};
+
+function startOrder(
+  probes: readonly Runnable[],
+  { election, instances, managed, writers }: Started,
+): readonly StartStep[] {
   return [
-    {
-      because: "probes must be answered from the first moment on",
-      runnables: probesAndMetrics({ ...parts, election, informers: [instances, ...managed], followed }),
-    },
+    { because: "probes must be answered from the first moment on", runnables: probes },
     ...(election === undefined ? [] : [{ because: "only a leader writes", runnables: [electionRunnable(election)] }]),
     {
       because: "a reconcile reads what the watches know",
@@ -118,10 +137,7 @@ function wire(parts: Parts): readonly StartStep[] {
         ...managed.map(informerRunnable),
       ],
     },
-    {
-      because: "it may write now, and sees the world",
-      runnables: [runnable("events", events), whenPresent, controller, poller],
-    },
+    { because: "it may write now, and sees the world", runnables: writers },
   ];
 }
 
@@ -247,6 +263,7 @@ function controllerOf(
 }
 
 function elect({ config, client, log, metrics }: Parts, lease: LeaseConfig): LeaderElection {
+  metrics.leading(operatorName, false);
   return createLeaderElection({
     ...lease,
     client,
@@ -257,25 +274,4 @@ function elect({ config, client, log, metrics }: Parts, lease: LeaseConfig): Lea
     log,
     onChange: (leading) => metrics.leading(operatorName, leading),
   });
-}
-
-function electionRunnable(election: LeaderElection): Runnable {
-  return {
-    name: "leader election",
-    run: (signal) => election.run(signal),
-    ready: (signal) => election.elected(signal),
-  };
-}
-
-function informerRunnable(informer: Informer): Runnable {
-  return {
-    name: `watch of ${informer.gvk.kind}`,
-    run: (signal) => informer.run(signal),
-    // Objects of a kind that may not be listed are asked for one by one.
-    ready: (signal) => informer.answered(signal),
-  };
-}
-
-function runnable(name: string, part: { run(signal: AbortSignal): Promise<void> }): Runnable {
-  return { name, run: (signal) => part.run(signal) };
 }

@@ -12,6 +12,19 @@ export type StateMetric<Label extends string> = {
   readonly rows: () => readonly { readonly [label in Label]: string }[];
 };
 
+/** A gauge whose rows and their values are computed at each scrape. */
+export type ValueMetric<Label extends string> = Omit<StateMetric<Label>, "rows"> & {
+  readonly values: () => readonly (readonly [labels: { readonly [label in Label]: string }, value: number])[];
+};
+
+/** What a metric is, without its rows. */
+export type MetricDescription = {
+  readonly name: string;
+  readonly type: string;
+  readonly labels: readonly string[];
+  readonly help: string;
+};
+
 /** The operator's metrics. Names and labels are those of controller-runtime and client-go. */
 export type Metrics = {
   forQueue(name: string): QueueObserver;
@@ -21,6 +34,9 @@ export type Metrics = {
   /** Counts changes that a later list has found and no watch has reported. */
   corrected(kind: string, changes: number): void;
   addState<Label extends string>(metric: StateMetric<Label>): void;
+  addValues<Label extends string>(metric: ValueMetric<Label>): void;
+  /** All metrics, sorted by name. */
+  describe(): readonly MetricDescription[];
   /** The text of a scrape, and its content type. */
   scrape(): Promise<{ readonly contentType: string; readonly body: string }>;
 };
@@ -58,7 +74,10 @@ export function createMetrics(): Metrics {
       requests.inc({ code: status === undefined ? "<error>" : String(status), method, host }),
     leading: (lease, leading) => leader.set({ name: lease }, leading ? 1 : 0),
     corrected: (kind, changes) => corrections.inc({ kind }, changes),
-    addState: (metric) => addState(registry, metric),
+    addState: ({ rows, ...metric }) =>
+      addValues(registry, { ...metric, values: () => rows().map((labels) => [labels, 1]) }),
+    addValues: (metric) => addValues(registry, metric),
+    describe: () => describe(registry),
     scrape: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   };
 }
@@ -140,7 +159,7 @@ function controllerMetrics(registry: Registry): (name: string, workers: number) 
   };
 }
 
-function addState<Label extends string>(registry: Registry, { name, help, labels, rows }: StateMetric<Label>): void {
+function addValues<Label extends string>(registry: Registry, { name, help, labels, values }: ValueMetric<Label>): void {
   const gauge = new Gauge({
     name,
     help,
@@ -148,7 +167,16 @@ function addState<Label extends string>(registry: Registry, { name, help, labels
     registers: [registry],
     collect: () => {
       gauge.reset();
-      for (const row of rows()) gauge.set(row, 1);
+      for (const [row, value] of values()) gauge.set(row, value);
     },
   });
+}
+
+function describe(registry: Registry): readonly MetricDescription[] {
+  const metrics = registry.getMetricsAsArray().map(({ name, type, help, ...more }) => {
+    // The library's types leave them out.
+    const { labelNames } = more as { readonly labelNames?: readonly string[] };
+    return { name, type: String(type), labels: labelNames ?? [], help };
+  });
+  return metrics.toSorted((left, right) => (left.name < right.name ? -1 : 1));
 }
