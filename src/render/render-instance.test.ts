@@ -217,3 +217,36 @@ for (const patch of [
           "spec.template.metadata.labels.use to true, which must be text: put it in quotes",
       },
     ));
+
+const podPatch = (value: string) => ({ patch: value, target: { kind: "Deployment" } });
+const addTo = (path: string, value: unknown) =>
+  podPatch(JSON.stringify([{ op: "add", path: `/spec/template/spec/${path}`, value }]));
+const refused = (image: string) =>
+  "Cannot build the instance: spec.distribution.requireDigests true cannot be kept, a patch sets an image without a digest, " +
+  `${image} of Deployment/gitops/source-controller; write NAME:TAG@sha256:... in spec.kustomize.patches`;
+
+for (const { name, patch, want } of [
+  { name: "no patch", patch: addTo("priorityClassName", "high"), want: undefined },
+  { name: "a sidecar by digest", patch: addTo("containers/-", { name: "s", image: `s@${digest}` }), want: undefined },
+  { name: "a sidecar by tag", patch: addTo("containers/-", { name: "s", image: "s:1" }), want: refused("s:1") },
+  { name: "an init container by tag", patch: addTo("initContainers", [{ name: "i", image: "i" }]), want: refused("i") },
+  {
+    name: "an image volume by tag",
+    patch: addTo("volumes/-", { name: "v", image: { reference: "v:1" } }),
+    want: refused("v:1"),
+  },
+  { name: "another manager by tag", patch: addTo("containers/0/image", "mine:1"), want: refused("mine:1") },
+  {
+    name: "the release's own image, which is pinned",
+    patch: addTo("containers/0/image", "fluxcd/source-controller:v9"),
+    want: undefined,
+  },
+]) {
+  test(`renderInstance() where digests are required ${want === undefined ? "takes" : "refuses"} ${name}`, () => {
+    const distribution = { registry: "ghcr.io/fluxcd", requireDigests: true };
+    const spec = specOf({ distribution, kustomize: { patches: [patch], strict: true } });
+    const build = () => renderInstance(spec, pinned, flux);
+    if (want === undefined) assert.ok(build());
+    else assert.throws(build, { reason: "BuildFailed", message: want });
+  });
+}

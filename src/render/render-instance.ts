@@ -17,7 +17,7 @@ import { lockDown } from "./transforms/lock-down.ts";
 import { nameRoles } from "./transforms/name-roles.ts";
 import { normalise } from "./transforms/normalise.ts";
 import { patchObjects } from "./transforms/patch-objects.ts";
-import { pinImages, planImages } from "./transforms/pin-images.ts";
+import { pinImages, planImages, refuseUnpinned } from "./transforms/pin-images.ts";
 import { selectObjects } from "./transforms/select-objects.ts";
 import { shard } from "./transforms/shard.ts";
 import { stampCommonMetadata, stampManaged, stampNamespace } from "./transforms/stamp.ts";
@@ -64,7 +64,9 @@ export function renderInstance(
   const patched = stampNamespace(drafts, context);
   const ignoredPaths = ignoredPathsOf(patched, context);
   const objects = patched.map(({ object }) => object);
-  const finished = normalise(stampManaged(pinImages(objects, plan), context));
+  const pinned = pinImages(objects, plan);
+  refuseUnpinned(pinned, context);
+  const finished = normalise(stampManaged(pinned, context));
   return {
     version: release.version,
     revision: revisionOf(release.version, finished),

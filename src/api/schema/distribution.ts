@@ -45,7 +45,10 @@ const verify = fields("Signatures that must stand on the artifact before it is u
     ),
   ),
   images: optional(
-    flag("Verify the signatures of the controllers' images, too, before they are applied.", { absent: "false" }),
+    flag(
+      "Verify the signatures of the controllers' images, too, and of those that patches add to their pods, before they are applied.",
+      { absent: "false" },
+    ),
   ),
 });
 
@@ -98,7 +101,10 @@ export const distributionSchema = fields("Which Flux to install and where its im
     ),
   ),
   requireDigests: optional(
-    flag("Refuse images that cannot be pinned to a digest, instead of warning of them.", { absent: "false" }),
+    flag(
+      "Refuse images that cannot be pinned to a digest, instead of warning of them, and images without one in patches.",
+      { absent: "false" },
+    ),
   ),
   verify: optional(verify),
 });

@@ -7,7 +7,9 @@ import {
   type ResolvedDigests,
 } from "../../distribution/images.ts";
 import { textOf } from "../../kube/fields.ts";
+import { nameObject } from "../../kube/object-id.ts";
 import type { KubeObject } from "../../kube/object.ts";
+import { podImagesOf } from "../../kube/pod-template.ts";
 import { managerOf } from "../deployment.ts";
 import type { RenderContext } from "../draft.ts";
 import { buildFailed, notUnderstood } from "../errors.ts";
@@ -45,6 +47,29 @@ export function planImages(context: RenderContext): ImageChoice {
 /** Replaces the official images in `objects` by the chosen ones. */
 export function pinImages(objects: readonly KubeObject[], { images }: ImageChoice): readonly KubeObject[] {
   return objects.map((object) => replaceImages(object, images));
+}
+
+/**
+ * Throws RenderError (BuildFailed) where the spec requires digests and an image of a finished object has none. Those of the release have been
+ * seen by `planImages`; what is left is what the user's patches have put there.
+ */
+export function refuseUnpinned(objects: readonly KubeObject[], { spec }: RenderContext): void {
+  if (!spec.distribution.requireDigests) return;
+  const unpinned = objects.filter(({ kind }) => kind === "Deployment").flatMap(unpinnedIn);
+  const [first] = unpinned;
+  if (first === undefined) return;
+  const more = unpinned.length === 1 ? "" : ` and ${unpinned.length - 1} more`;
+  throw buildFailed({
+    field: "spec.distribution.requireDigests",
+    value: "true",
+    problem: `cannot be kept, a patch sets an image without a digest, ${first}${more}`,
+    remedy: "write NAME:TAG@sha256:... in spec.kustomize.patches",
+  });
+}
+
+function unpinnedIn(deployment: KubeObject): readonly string[] {
+  const images = podImagesOf(deployment).filter((image) => parseImage(image).digest === undefined);
+  return images.map((image) => `${image} of ${nameObject(deployment)}`);
 }
 
 function referenceOf(image: ComponentImage): ImageReference {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { specOf } from "../../../../test/support/small-release.ts";
 import type { CanonicalSpec } from "../../../api/spec.ts";
-import type { KubeObject } from "../../../kube/object.ts";
+import type { JsonObject, KubeObject } from "../../../kube/object.ts";
 import { RegistryError } from "../../../oci/registry-error.ts";
 import type { RegistryAccess } from "../../../oci/registry.ts";
 import { SignatureError } from "../../../oci/signatures/signature-error.ts";
@@ -16,12 +16,8 @@ const never = new AbortController().signal;
 const [one, two] = [`sha256:${"1".repeat(64)}`, `sha256:${"2".repeat(64)}`];
 const verify = { provider: "cosign", matchOIDCIdentity: [{ issuer: "i", subject: "s" }], images: true } as const;
 
-function deployment(name: string, image: string): KubeObject {
-  const containers = [
-    { name: "manager", image },
-    { name: "sidecar", image: "example.com/of-the-user:v1" },
-  ];
-  const spec = { template: { spec: { containers } } };
+function deployment(name: string, image: string, pod: JsonObject = {}): KubeObject {
+  const spec = { template: { spec: { containers: [{ name: "manager", image }], ...pod } } };
   return { apiVersion: "apps/v1", kind: "Deployment", metadata: { name }, spec };
 }
 
@@ -30,7 +26,11 @@ type Signed = { readonly [digest: string]: ReasonedError | undefined };
 /** What was asked for, and the message of the refusal. */
 async function verified(
   images: readonly string[],
-  { signed = {}, distribution = {} }: { signed?: Signed; distribution?: Partial<CanonicalSpec["distribution"]> } = {},
+  {
+    signed = {},
+    distribution = {},
+    pod = {},
+  }: { signed?: Signed; distribution?: Partial<CanonicalSpec["distribution"]>; pod?: JsonObject } = {},
 ): Promise<{ readonly asked: readonly string[]; readonly message?: string }> {
   const asked: string[] = [];
   const deps = {
@@ -47,7 +47,7 @@ async function verified(
       ...specOf({ distribution }).distribution,
       ...(distribution.verify === undefined ? { verify } : {}),
     },
-    objects: images.map((image, at) => deployment(`controller-${at}`, image)),
+    objects: images.map((image, at) => deployment(`controller-${at}`, image, pod)),
     namespace: "flux-system",
     timeoutMs: 1_000,
   };
@@ -79,7 +79,29 @@ for (const { name, given = images, options = {}, want } of [
     want: {
       asked: [],
       message:
-        "Cannot trust the image ghcr.io/fluxcd/c:v1: it has no digest, which is what a signature is of; choose a registry and variant whose images are pinned, or remove spec.distribution.verify.images",
+        "Cannot trust the image ghcr.io/fluxcd/c:v1: it has no digest, which is what a signature is of; choose a registry and variant whose images are pinned, write it with its digest where a patch sets it, or remove spec.distribution.verify.images",
+    },
+  },
+  {
+    name: "asks for the sidecars, init containers and image volumes of a patch",
+    given: images.slice(0, 1),
+    options: {
+      pod: {
+        containers: [{ name: "renamed", image: images[0] ?? "" }, { image: `x.io/sidecar@${two}` }],
+        initContainers: [{ image: `x.io/init@${two}` }],
+        volumes: [{ image: { reference: `x.io/volume@${two}` } }, { emptyDir: {} }],
+      },
+    },
+    want: { asked: [references[0] ?? "", ...["sidecar", "init", "volume"].map((name) => `oci://x.io/${name}@${two}`)] },
+  },
+  {
+    name: "refuses the sidecar of a patch that has no digest",
+    given: images.slice(0, 1),
+    options: { pod: { initContainers: [{ image: "busybox" }] } },
+    want: {
+      asked: [],
+      message:
+        "Cannot trust the image busybox: it has no digest, which is what a signature is of; choose a registry and variant whose images are pinned, write it with its digest where a patch sets it, or remove spec.distribution.verify.images",
     },
   },
   {

@@ -1,14 +1,13 @@
 import type { CanonicalSpec } from "../../../api/spec.ts";
 import type { ApiClient } from "../../../client/api-client.ts";
-import { textOf } from "../../../kube/fields.ts";
 import type { KubeObject } from "../../../kube/object.ts";
+import { podImagesOf } from "../../../kube/pod-template.ts";
 import { isDigest, isSameRegistry, referenceOfImage } from "../../../oci/reference.ts";
 import { RegistryError } from "../../../oci/registry-error.ts";
 import type { RegistryAccess } from "../../../oci/registry.ts";
 import type { SignatureChecks } from "../../../oci/signatures/signature-checks.ts";
 import { SignatureError } from "../../../oci/signatures/signature-error.ts";
 import type { Subject, TrustInput } from "../../../oci/signatures/trust-input.ts";
-import { managerOf } from "../../../render/deployment.ts";
 import { attemptAsync } from "../../../std/attempt.ts";
 import { mapConcurrent } from "../../../std/concurrent.ts";
 import { ReasonedError } from "../../../std/errors.ts";
@@ -74,8 +73,8 @@ function imagesOf({ spec, rendering }: Converging, { key }: World, ms: number): 
 const concurrency = 4;
 
 /**
- * Verifies the image of each controller where `spec.distribution.verify.images` wants that; containers that a patch of the user has added are left
- * to the user. Throws ReasonedError: SignatureError where a signature or what is trusted is the cause, and where the registry does not answer.
+ * Verifies every image in the pods of the controllers where `spec.distribution.verify.images` wants that, those of a user's patches among them.
+ * Throws ReasonedError: SignatureError where a signature or what is trusted is the cause, and where the registry does not answer.
  */
 export async function verifyImages(
   wanted: ImagesToVerify,
@@ -105,16 +104,16 @@ export async function verifyImages(
     : unanswered(problem);
 }
 
+/** Sidecars, too: they run with the controller's service account. */
 function controllerImages(objects: readonly KubeObject[]): readonly string[] {
-  const managers = objects.filter(({ kind }) => kind === "Deployment").map(managerOf);
-  return [...new Set(managers.flatMap((manager) => (manager === undefined ? [] : [textOf(manager["image"])])))];
+  return [...new Set(objects.filter(({ kind }) => kind === "Deployment").flatMap(podImagesOf))];
 }
 
 function subjectOf(image: string): Subject {
   const digest = image.slice(image.indexOf("@") + 1);
   if (isDigest(digest)) return { reference: referenceOfImage(image), digest };
   throw new SignatureError(
-    `Cannot trust the image ${image}: it has no digest, which is what a signature is of; choose a registry and variant whose images are pinned, or remove spec.distribution.verify.images`,
+    `Cannot trust the image ${image}: it has no digest, which is what a signature is of; choose a registry and variant whose images are pinned, write it with its digest where a patch sets it, or remove spec.distribution.verify.images`,
   );
 }
 
