@@ -64,6 +64,10 @@ export type Reason = (typeof reasons)[keyof typeof reasons];
 export const eventReasons = {
   /** What runs is older than the newest stable version. */
   outdatedVersion: "OutdatedVersion",
+  /** A newer stable version is there than was seen before, whatever keeps it from being applied. */
+  newVersion: "NewVersion",
+  /** The artifact or images have another digest in the registry than was seen before, whatever keeps it from being applied. */
+  newDigest: "NewDigest",
   /** Images that could not be pinned to a digest. */
   unpinnedImages: "UnpinnedImages",
   /** Objects could not be moved to the storage version, which the next upgrade may need. */

@@ -221,6 +221,14 @@ async function restartPods(component: ComponentName, image: string): Promise<voi
 
 describe("a FluxInstance with the digests of the registry", () => {
   let generation: number | undefined;
+  /** The digests that were pushed after the installation. */
+  const pushed: string[] = [];
+
+  async function rebuild(component: ComponentName): Promise<string> {
+    const digest = await mirror.rebuild(component);
+    pushed.push(digest);
+    return digest;
+  }
 
   test("pins every image to the digest of the index that its tag names", async () => {
     const built = await mirror.rebuild("source-controller");
@@ -269,7 +277,7 @@ describe("a FluxInstance with the digests of the registry", () => {
     const record = recordObjects(cluster.client, instanceKind);
     let digest = "";
     const changed = await changedBy(async () => {
-      digest = await mirror.rebuild("kustomize-controller");
+      digest = await rebuild("kustomize-controller");
       await when("rebuilt", runs("kustomize-controller", digest));
     });
     assert.deepEqual(changed, ["kustomize-controller"]);
@@ -292,7 +300,7 @@ describe("a FluxInstance with the digests of the registry", () => {
   test("keeps a rebuilt image waiting while upgrades are paused, and repairs what runs", async () => {
     await cluster.patchInstance({ spec: { upgrade: { paused: true } } });
     const before = await when("paused", isCurrent);
-    const digest = await mirror.rebuild("source-controller");
+    const digest = await rebuild("source-controller");
     const waiting = await when("waiting", says("UpToDate", "False/UpgradePaused: "));
     assert.equal(
       condition(waiting, "UpToDate"),
@@ -305,8 +313,11 @@ describe("a FluxInstance with the digests of the registry", () => {
     await cluster.objectWhen(deploymentKind, "repaired", (object) => object.metadata.uid !== metadata.uid, key);
     const repaired = await cluster.reconcile();
     assert.equal(appliedDigest(repaired, "source-controller"), appliedDigest(before, "source-controller"));
+    await eventsAbout(`NewDigest: The registry has another digest: ${mirror.imageOf("source-controller")}@${digest}`);
+    const rebuilt = await rebuild("source-controller");
+    await eventsAbout(rebuilt);
     await cluster.patchInstance({ spec: { upgrade: null } });
-    await when("rebuilt", runs("source-controller", digest));
+    await when("rebuilt", runs("source-controller", rebuilt));
   });
 
   test("rolls a rebuilt image back that crashes, does not retry it, and takes the next one", async () => {
@@ -314,7 +325,7 @@ describe("a FluxInstance with the digests of the registry", () => {
     const good = appliedDigest(before, "notification-controller");
     // The digest is known only when it has been pushed, and must not be seen before its pods crash.
     wire.inject({ fault: { kind: "answer", status: 503 }, times: Number.POSITIVE_INFINITY });
-    const bad = await mirror.rebuild("notification-controller");
+    const bad = await rebuild("notification-controller");
     const crash = await letCrash(bad);
     wire.heal();
     const instance = await when("rolled back", says("Ready", "True/RolledBack: "));
@@ -337,7 +348,7 @@ describe("a FluxInstance with the digests of the registry", () => {
     const back = await when("back", (object) => condition(object, "UpToDate") === told);
     assert.equal(condition(back, "Ready"), condition(instance, "Ready"));
     assert.equal(appliedDigest(back, "notification-controller"), good);
-    const next = await mirror.rebuild("notification-controller");
+    const next = await rebuild("notification-controller");
     await when("the next one", runs("notification-controller", next));
     await when("current", isCurrent);
     await crash[Symbol.asyncDispose]();
@@ -346,7 +357,7 @@ describe("a FluxInstance with the digests of the registry", () => {
   test("tells that pods run another image than was applied, and takes the manifest of a platform for the same", async () => {
     const component = "source-controller";
     const first = appliedDigest(await when("current", isCurrent), component);
-    const applied = await mirror.rebuild(component);
+    const applied = await rebuild(component);
     await when("rebuilt", runs(component, applied));
     const repository = mirror.imageOf(component).replace(/:[^:]+$/, "");
     for (const { digest, warning } of [
@@ -401,6 +412,17 @@ describe("a FluxInstance with the digests of the registry", () => {
     assert.equal(statusOf(after)["lastAppliedRevision"], statusOf(before)["lastAppliedRevision"]);
     wire.heal();
     await when("back", isCurrent);
+  });
+
+  test("tells each new digest once, also across failures of the registry and restarts", async () => {
+    const events = await cluster.plane.rest.list(`/api/v1/namespaces/${namespace}/events`);
+    const told = events.filter(({ reason }) => reason === "NewDigest");
+    const digests = told.flatMap((event) => textOf(event["message"]).match(/sha256:[0-9a-f]{64}/g) ?? []);
+    assert.deepEqual(
+      told.map(({ count }) => count),
+      told.map(() => 1),
+    );
+    assert.deepEqual(digests.toSorted(), pushed.toSorted());
   });
 
   test("leaves the registry alone for as long as its Retry-After says", async () => {

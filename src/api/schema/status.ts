@@ -83,6 +83,12 @@ export const fluxInstanceStatusSchema = openFields("What Flux looks like now.", 
   lastAppliedRevision: optional(text("Revision that was last applied: version@digest.")),
   lastAttemptedRevision: optional(text("Revision that was last tried: version@digest.")),
   lastArtifactRevision: optional(text("Digest of the artifact from which the running Flux was built.")),
+  lastSeenArtifact: optional(
+    text("The artifact with the digest that its registry had last, whatever keeps it from being applied."),
+  ),
+  lastSeenImages: optional(
+    list("Images with the digests that their registry had last, where it is asked for them.", image),
+  ),
   lastGoodDigest: optional(
     text("Digest of what ConfigMap flux-operator-last-good records; a record with another digest is not used."),
   ),

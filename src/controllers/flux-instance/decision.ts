@@ -49,6 +49,8 @@ export type Hold = {
   readonly waiting: Target;
   /** The version that runs. */
   readonly from: string;
+  /** Why there may be something newer than `waiting`. */
+  readonly problem?: ReasonedError;
 };
 
 /** The last good revision, applied in place of the one that failed. */

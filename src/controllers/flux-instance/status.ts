@@ -26,6 +26,10 @@ export type FluxInstanceStatus = {
   readonly lastAppliedRevision?: string;
   readonly lastAttemptedRevision?: string;
   readonly lastArtifactRevision?: string;
+  /** "oci://host/path:tag@sha256:..." as the registry had it last; absent for embedded releases. */
+  readonly lastSeenArtifact?: string;
+  /** The digests that the registry of the images had last; absent where they come from the release. */
+  readonly lastSeenImages?: readonly { readonly name: string; readonly digest?: string }[];
   /** Which record of the last good revision is the operator's own: `goodDigest` of it. */
   readonly lastGoodDigest?: string;
   readonly lastHandledReconcileAt?: string;

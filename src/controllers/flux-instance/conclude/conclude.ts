@@ -15,6 +15,7 @@ import { followingPlan, type Plan } from "../plan.ts";
 import type { Reporter } from "../reporter.ts";
 import type { FluxInstanceStatus } from "../status.ts";
 import { isRequested, type World } from "../world.ts";
+import { newsBetween, withSeen } from "./news.ts";
 import { ReconcileLog } from "./reconcile-log.ts";
 import { rolledBackStatus, rollingBackStatus, rollbackIntentStatus } from "./rollback-status.ts";
 import { cutMessage, unpinnedText, type ReconcileTime } from "./status-parts.ts";
@@ -61,12 +62,15 @@ export class Conclusion {
   readonly #writer: StatusWriter;
   readonly #deps: ConcludeDeps;
   readonly #startedMs: number;
+  /** The status as it was written last, or read. */
+  #written: FluxInstanceStatus;
   /** The warnings of the last event about them. */
   #warned: string | undefined;
 
   constructor(world: World, writer: StatusWriter, deps: ConcludeDeps) {
     this.#world = world;
     this.#current = world;
+    this.#written = world.recorded;
     this.#warned = findCondition(world.recorded.conditions, conditionTypes.warning)?.message;
     this.#writer = writer;
     this.#deps = deps;
@@ -77,6 +81,7 @@ export class Conclusion {
 
   /** What `act` reports to while it carries out `decision`. */
   reporter(decision: Converging, signal: AbortSignal): Reporter {
+    this.#see(decision);
     return {
       warned: (warnings) => this.#warn(warnings),
       planned: (plan) => this.#planned(decision, plan),
@@ -98,7 +103,21 @@ export class Conclusion {
 
   /** Writes a status that needs no event. Resolves to whether it differs from the one before. Throws as ApiClient. */
   async write(status: FluxInstanceStatus, signal: AbortSignal): Promise<boolean> {
-    return await this.#writer.write(status, signal);
+    return await this.#write(status, signal);
+  }
+
+  /** Writes the status, then tells which versions and digests it shows for the first time. */
+  async #write(status: FluxInstanceStatus, signal: AbortSignal): Promise<boolean> {
+    const isOther = await this.#writer.write(status, signal);
+    const news = newsBetween(this.#written, status);
+    this.#written = status;
+    news.forEach((note) => this.#tell(note));
+    return isOther;
+  }
+
+  /** Adds the versions and digests that `decision` knows of to the next status that is written. */
+  #see(decision: Decision): void {
+    this.#current = { ...this.#current, recorded: withSeen(this.#current.recorded, decision) };
   }
 
   /** What the preflight warns of; goes into the next status that is written. */
@@ -120,7 +139,7 @@ export class Conclusion {
     signal: AbortSignal,
   ): Promise<void> {
     const status = intentStatus(this.#current, target, inventory, this.nowIso);
-    const written = await this.#writer.write(status, signal);
+    const written = await this.#write(status, signal);
     this.#current = { ...this.#current, recorded: status };
     this.#tellWarnings(status);
     if (!written || target.kind === "settle") return;
@@ -135,7 +154,7 @@ export class Conclusion {
   async #progressed(message: string, signal: AbortSignal): Promise<void> {
     const status = progressedStatus(this.#current, message, this.nowIso);
     this.log.waiting(message);
-    await this.#writer.write(status, signal);
+    await this.#write(status, signal);
     this.#current = { ...this.#current, recorded: status };
   }
 
@@ -149,7 +168,7 @@ export class Conclusion {
       inventory === undefined
         ? rollingBackStatus(this.#current, to, this.#moment())
         : rollbackIntentStatus(this.#current, to, inventory, this.nowIso);
-    await this.#writer.write(status, signal);
+    await this.#write(status, signal);
     if (inventory !== undefined) this.log.begun(rollbackMessage(to), { revision: to.rendering.revision });
     this.#current = { ...this.#current, recorded: status };
     this.#warnUpgradeFailed(status);
@@ -160,7 +179,7 @@ export class Conclusion {
     const changed = effectiveChanges(result.changes).length > 0;
     const { inventory, unattended } = result;
     const status = rolledBackStatus(this.#current, to, { inventory, unattended, changed, sync }, this.#moment());
-    await this.#writer.write(status, signal);
+    await this.#write(status, signal);
     this.#warnUpgradeFailed(status);
     if (changed) this.#event(rollbackNote(to, result.changes));
     this.#tellUnattended(status);
@@ -195,7 +214,7 @@ export class Conclusion {
     const { inventory, unattended } = result;
     const applied = { inventory, unattended, changed, ...found };
     const status = appliedStatus(this.#current, target, applied, this.#moment());
-    await this.#writer.write(status, signal);
+    await this.#write(status, signal);
     if (changed) this.#event(changeNote(target, result.changes));
     for (const message of result.warnings) {
       this.#tell({ type: "Warning", reason: eventReasons.migrationFailed, message });
@@ -209,7 +228,7 @@ export class Conclusion {
   /** The reconcile has failed: writes the status, then an event if the failure is new. */
   async failed(failure: Failure, signal: AbortSignal): Promise<void> {
     const status = failedStatus(this.#current, failure, this.#moment());
-    await this.#writer.write(status, signal);
+    await this.#write(status, signal);
     this.#tellWarnings(status);
     this.#warnIfNew(conditionTypes.ready, failure);
   }
@@ -217,15 +236,16 @@ export class Conclusion {
   /** `failure` kept the applied spec from being built again: what runs stays, and UpToDate says why. */
   async outdated(failure: Failure, signal: AbortSignal): Promise<void> {
     const status = outdatedStatus(this.#current, failure, this.#moment());
-    await this.#writer.write(status, signal);
+    await this.#write(status, signal);
     this.#tellWarnings(status);
     this.#warnIfNew(conditionTypes.upToDate, failure);
   }
 
   /** An upgrade waits for the upgrade policy, and what runs cannot be verified meanwhile. */
   async waits(decision: Extract<Decision, { kind: "wait" }>, waiting: WaitingPlan, signal: AbortSignal): Promise<void> {
+    this.#see(decision);
     const status = waitingStatus(this.#current, decision, waiting, this.nowIso);
-    await this.#writer.write(status, signal);
+    await this.#write(status, signal);
     this.#tellUpToDate(status);
   }
 

@@ -24,7 +24,7 @@ export function rollbackOf(world: World, wanted: Target | undefined, nowMs: numb
   if (!isSame(failed, world, wanted)) return undefined;
   const isRetried = isForced(world) || (wanted !== undefined && nowMs >= retryMs(failed));
   if (isRetried && !isRollingBack(world, failed)) return undefined;
-  const target = goodTarget(world, good, wanted?.latestVersion);
+  const target = goodTarget(world, good, wanted?.latestVersion ?? world.recorded.latestVersion);
   return target instanceof ReasonedError ? undefined : { kind: "rollback", failed, ...target };
 }
 

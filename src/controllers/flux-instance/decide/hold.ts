@@ -35,8 +35,8 @@ export function holdBack(
   const release = running(from) ?? (from === candidate.rendering.version ? candidate.release : undefined);
   const isSame = release !== undefined && isSameRelease(release, candidate.release);
   if (isSame && !mayChangeImages(candidate.rendering, world)) return undefined;
-  const { problem: _, ...waiting } = candidate;
-  const hold: Hold = { gate, waiting, from };
+  const { problem, ...waiting } = candidate;
+  const hold: Hold = { gate, waiting, from, ...(problem === undefined ? {} : { problem }) };
   if (release !== undefined) return stayWith(release, hold, world, nowMs);
   return { kind: "wait", hold, obstacle: { kind: "unknown-release" } };
 }
