@@ -55,6 +55,7 @@ export const reasons = {
   watchRefused: "WatchRefused",
   contested: "Contested",
   imageDiffers: "ImageDiffers",
+  olderDefinition: "OlderDefinition",
 } as const;
 
 /** One of `reasons`. */
@@ -131,6 +132,7 @@ export const legalReasons = {
       reasons.watchRefused,
       reasons.contested,
       reasons.imageDiffers,
+      reasons.olderDefinition,
     ],
   },
 } as const satisfies { readonly [type in ConditionType]: Legal };

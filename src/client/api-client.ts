@@ -120,6 +120,11 @@ export type ApiClient = {
   /** One watch request; returns when the server ends it. Throws ApiError also for ERROR events, such as one for which `isExpired`. */
   watch(gvk: GroupVersionKind, options: WatchOptions, signal: AbortSignal): AsyncIterable<WatchEvent>;
   serverVersion(signal: AbortSignal): Promise<ServerVersion>;
+  /**
+   * The schema of a kind as the API server publishes it (OpenAPI v3), which every user may read by Kubernetes' own role system:discovery;
+   * undefined when it is not among those of its version.
+   */
+  schemaOf(gvk: GroupVersionKind, signal: AbortSignal): Promise<JsonObject | undefined>;
   /** The status of the answer to a question about the caller's own rights, of authorization.k8s.io/v1. Nothing is stored. */
   review(kind: ReviewKind, spec: JsonObject, signal: AbortSignal): Promise<JsonObject>;
   readonly discovery: Pick<Discovery, "find" | "findPreferred" | "resourcesOf" | "invalidate">;

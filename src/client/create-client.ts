@@ -1,3 +1,4 @@
+import { fieldsOf, listOf } from "../kube/fields.ts";
 import { gvkOf, type GroupVersionKind } from "../kube/gvk.ts";
 import { describeObject } from "../kube/object-id.ts";
 import type { JsonObject, KubeObject, ObjectKey } from "../kube/object.ts";
@@ -179,6 +180,19 @@ class RawClient implements OwnedApiClient {
     if (typeof gitVersion !== "string" || typeof major !== "string" || typeof minor !== "string")
       throw new ConnectionError(action, "the answer names none");
     return { gitVersion, major, minor };
+  }
+
+  async schemaOf({ group, version, kind }: GroupVersionKind, signal: AbortSignal): Promise<JsonObject | undefined> {
+    const path = `/openapi/v3/${group === "" ? "api" : `apis/${group}`}/${version}`;
+    const request = { method: "GET", path, action: `read the schema of ${kind}`, idempotent: true } as const;
+    const answer = await this.#transport.json(request, signal);
+    const components = isJsonObject(answer) ? fieldsOf(answer["components"]) : {};
+    const schemas = Object.values(fieldsOf(components["schemas"])).map(fieldsOf);
+    return schemas.find((schema) =>
+      listOf(schema["x-kubernetes-group-version-kind"])
+        .map(fieldsOf)
+        .some((named) => named["group"] === group && named["version"] === version && named["kind"] === kind),
+    );
   }
 
   async review(kind: ReviewKind, spec: JsonObject, signal: AbortSignal): Promise<JsonObject> {

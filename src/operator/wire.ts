@@ -7,7 +7,8 @@ import type { ApiClient } from "../client/api-client.ts";
 import { createApiClient, type OwnedApiClient } from "../client/create-client.ts";
 import { loadConnection } from "../client/load-connection.ts";
 import { LastGoodStore } from "../controllers/flux-instance/last-good-store.ts";
-import { fluxInstanceKind, reconcileFluxInstance } from "../controllers/flux-instance/reconcile.ts";
+import { OwnDefinition } from "../controllers/flux-instance/own-definition.ts";
+import { fluxInstanceKind, reconcileFluxInstance, type ReconcileDeps } from "../controllers/flux-instance/reconcile.ts";
 import { IndexContents } from "../controllers/flux-instance/releases/index-contents.ts";
 import { ReleaseSource } from "../controllers/flux-instance/releases/release-source.ts";
 import { createFollowedKinds, type FollowedKinds } from "../controllers/flux-instance/wake/followed-kinds.ts";
@@ -93,7 +94,7 @@ function wire(parts: Parts): readonly StartStep[] {
     liveIndex: createLiveIndex(managed, followed),
     followed,
     ...artifacts,
-    lastGood: new LastGoodStore(client),
+    ...readersOf(client),
     ownNamespace: config.namespace,
     overrideManagers: config.overrideManagers,
   };
@@ -139,6 +140,11 @@ function startOrder(
     },
     { because: "it may write now, and sees the world", runnables: writers },
   ];
+}
+
+/** What a reconcile reads besides the instance. */
+function readersOf(client: ApiClient): Pick<ReconcileDeps, "lastGood" | "ownDefinition"> {
+  return { lastGood: new LastGoodStore(client), ownDefinition: new OwnDefinition(client, fluxInstanceKind) };
 }
 
 type Watches = {

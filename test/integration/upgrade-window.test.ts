@@ -95,6 +95,7 @@ async function reconcile(): Promise<Outcome> {
     signatures: { check: async () => undefined },
     followed: { isTrusted: false, follow: async () => undefined },
     lastGood: new LastGoodStore(client),
+    ownDefinition: { trouble: async () => undefined },
     ownNamespace: namespace,
   };
   return await reconcileFluxInstance(key, deps, createTestLog().log, never);

@@ -53,6 +53,7 @@ function newLife(client: ApiClient): ReconcileDeps {
     indexContents: { platformsOf: unasked },
     signatures,
     lastGood: new LastGoodStore(client),
+    ownDefinition: { trouble: async () => undefined },
     ownNamespace: namespace,
   };
 }

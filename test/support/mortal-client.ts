@@ -37,6 +37,7 @@ export function mortalClient(client: ApiClient, dieAfter: number): MortalClient 
       listPage: (...args) => client.listPage(...args),
       watch: (...args) => client.watch(...args),
       serverVersion: (...args) => client.serverVersion(...args),
+      schemaOf: (...args) => client.schemaOf(...args),
       review: (...args) => client.review(...args),
       create: mortal("create", (...args) => client.create(...args)),
       apply: mortal("apply", (...args) => client.apply(...args)),

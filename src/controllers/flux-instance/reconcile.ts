@@ -23,6 +23,7 @@ import { dueIn, releasesAtHand, stayDespite } from "./decide/hold.ts";
 import type { Converging, Decision } from "./decision.ts";
 import type { LastGoodStore } from "./last-good-store.ts";
 import { leaveElsewhere } from "./leave-elsewhere.ts";
+import type { OwnDefinition } from "./own-definition.ts";
 import { PreflightError } from "./preflight/preflight.ts";
 import type { IndexContents } from "./releases/index-contents.ts";
 import type { ReleaseSource } from "./releases/release-source.ts";
@@ -49,6 +50,7 @@ export type ReconcileDeps = ActDeps &
   UninstallDeps & {
     readonly client: ApiClient;
     readonly liveIndex: LiveIndex;
+    readonly ownDefinition: Pick<OwnDefinition, "trouble">;
     readonly releases: Pick<ReleaseSource, "find" | "applied" | "forget">;
     readonly indexContents: Pick<IndexContents, "platformsOf">;
     readonly followed: Pick<FollowedKinds, "follow" | "isTrusted">;
@@ -101,7 +103,12 @@ async function gather(key: ObjectKey, deps: ReconcileDeps, signal: AbortSignal):
   const live = deps.liveIndex.metadata(key);
   if (key.namespace !== deps.ownNamespace) return worldOf(instance, live, deps.ownNamespace);
   const world = worldOf(instance, live, deps.ownNamespace, await deps.lastGood.read(instance, signal));
-  return { ...world, unwatched: deps.liveIndex.troubles(), contested: deps.ledger.contested().texts };
+  return {
+    ...world,
+    unwatched: deps.liveIndex.troubles(),
+    contested: deps.ledger.contested().texts,
+    olderDefinition: await deps.ownDefinition.trouble(signal),
+  };
 }
 
 type Step = {

@@ -29,6 +29,8 @@ export type World = {
   readonly contested: readonly string[];
   /** Which pods run other images than were applied, as a sentence; absent when none does, as far as is known. */
   readonly otherImages?: string;
+  /** What the cluster's definition of FluxInstance lacks, as a sentence; undefined when it lacks nothing. */
+  readonly olderDefinition: string | undefined;
   /** The last good revision, and the upgrade that has failed since. */
   readonly lastGood: LastGoodState;
   /** The operator's namespace, the only one in which an instance is reconciled. */
@@ -56,6 +58,7 @@ export function worldOf(
     live,
     unwatched: [],
     contested: [],
+    olderDefinition: undefined,
     lastGood: trustedRecord(lastGood, instance),
     ownNamespace,
   };

@@ -47,6 +47,7 @@ const eventful: ReadonlySet<string> = new Set([
   reasons.watchRefused,
   reasons.contested,
   reasons.imageDiffers,
+  reasons.olderDefinition,
 ]);
 
 /**

@@ -25,11 +25,12 @@ export function handled({ recorded, settings, generation }: World): FluxInstance
 
 /** The Warning condition: everything that needs attention and does no harm to what runs. The first warning gives the reason. */
 export function warnings(world: World): ConditionChange {
-  const { settings, lastGood, recorded, unwatched, contested, otherImages } = world;
+  const { settings, lastGood, recorded, unwatched, contested, otherImages, olderDefinition } = world;
   const found = [
     ...(recorded.warnings ?? []).map((message) => ({ reason: reasons.preflightWarning, message })),
     ...contestWarnings(contested),
     ...(otherImages === undefined ? [] : [{ reason: reasons.imageDiffers, message: otherImages }]),
+    ...(olderDefinition === undefined ? [] : [{ reason: reasons.olderDefinition, message: olderDefinition }]),
     ...unwatched.map((message) => ({ reason: reasons.watchRefused, message })),
     ...settings.warnings.map(({ message }) => ({ reason: reasons.invalidAnnotation, message })),
     ...(lastGood.kind === "damaged" ? [{ reason: reasons.lastGoodFailed, message: lastGood.message }] : []),
