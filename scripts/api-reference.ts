@@ -6,6 +6,7 @@ import { fluxInstanceSchema } from "../src/api/schema/instance.ts";
 import { patternMeaning } from "../src/api/schema/patterns.ts";
 import { isJsonObject } from "../src/std/json.ts";
 import type { JsonObject } from "../src/kube/object.ts";
+import { schemaFields } from "./schema-fields.ts";
 
 type Row = string[];
 
@@ -20,7 +21,7 @@ export function renderApiReference(): string {
     "## Spec",
     table(
       ["Field", "Type", "Default", "Meaning"],
-      rowsOf("", spec, (node) => [typeOf(node), defaultOf(node)]),
+      rowsOf(spec, (node) => [typeOf(node), defaultOf(node)]),
     ),
     "## Rules",
     "Checked by the API server and by `flux-operator build`, beside the types above.",
@@ -37,7 +38,7 @@ export function renderApiReference(): string {
     "## Status",
     table(
       ["Field", "Type", "Meaning"],
-      rowsOf("", status, (node) => [typeOf(node)]),
+      rowsOf(status, (node) => [typeOf(node)]),
     ),
     "## Conditions",
     table(["Type", "Status", "Reasons"], conditionRows()),
@@ -79,19 +80,11 @@ function conditionRows(): Row[] {
   );
 }
 
-function rowsOf(path: string, node: unknown, columns: (node: JsonObject) => Row): Row[] {
-  if (!isJsonObject(node)) return [];
-  const { properties, items, required } = node;
-  const below = isJsonObject(properties) ? Object.entries(properties) : [];
-  const own = below.flatMap(([name, child]) => {
-    if (!isJsonObject(child)) return [];
-    const at = path === "" ? name : `${path}.${name}`;
-    const isRequired = Array.isArray(required) && required.includes(name);
-    const meaning = `${textOf(child["description"])}${isRequired ? " **Required.**" : ""}${limitOf(child)}`;
-    const row = [code(at + (child["type"] === "array" ? "[]" : ""))].concat(columns(child), meaning);
-    return [row].concat(rowsOf(at, child, columns));
+function rowsOf(schema: unknown, columns: (node: JsonObject) => Row): Row[] {
+  return schemaFields(schema).map(({ path, node, isRequired }) => {
+    const meaning = `${textOf(node["description"])}${isRequired ? " **Required.**" : ""}${limitOf(node)}`;
+    return [code(path + (node["type"] === "array" ? "[]" : ""))].concat(columns(node), meaning);
   });
-  return isJsonObject(items) ? rowsOf(`${path}[]`, items, columns) : own;
 }
 
 function typeOf(node: JsonObject): string {

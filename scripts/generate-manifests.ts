@@ -1,6 +1,7 @@
 import { formatYaml } from "../src/std/yaml.ts";
 import type { JsonValue } from "../src/kube/object.ts";
 import { readIfPresent, writeOrCheck } from "./generated-files.ts";
+import { olmFiles } from "./olm/files.ts";
 import { defaultInstance, instanceWithoutRoles, rolesForOthers } from "./manifests/instance.ts";
 import { defaultNamespace, operatorObjects, roleName } from "./manifests/operator.ts";
 import { renderedIn } from "./rights/rendered.ts";
@@ -20,8 +21,9 @@ export async function generateManifestFiles(): Promise<ReadonlyMap<string, strin
   const rights = rightsFor(rendered, "own");
   const externalRights = rightsFor(rendered, "external");
   const rulesFolder = "packaging/charts/flux-operator/files";
+  const objects = operatorObjects(defaultNamespace, rights);
   return new Map([
-    ["packaging/yaml/install.yaml", documents(operatorObjects(defaultNamespace, rights))],
+    ["packaging/yaml/install.yaml", documents(objects)],
     ["packaging/yaml/instance.yaml", documents([defaultInstance])],
     ["packaging/yaml/kustomization.yaml", documents([kustomization])],
     [`${externalFolder}/kustomization.yaml`, documents([externalKustomization(externalRights)])],
@@ -31,6 +33,7 @@ export async function generateManifestFiles(): Promise<ReadonlyMap<string, strin
     [`${rulesFolder}/external-rules.yaml`, `${mark}\n${formatYaml(rulesOf(externalRights, "cluster"))}`],
     [`${rulesFolder}/flux-roles.yaml`, documents(rolesForOthers())],
     [`${rulesFolder}/namespace-rules.yaml`, `${mark}\n${formatYaml(rulesOf(rights, "namespace"))}`],
+    ...[...olmFiles(objects)].map(([path, content]): [string, string] => [`packaging/olm/${path}`, textOf(content)]),
     [securityPath, withRights((await readIfPresent(securityPath)) ?? "", rights)],
   ]);
 }
@@ -50,6 +53,11 @@ function externalKustomization(rights: readonly Right[]): JsonValue {
     resources: ["../yaml", "flux-roles.yaml"],
     patches: [{ target: { kind: "ClusterRole", name: roleName }, patch: formatYaml(operations) }],
   };
+}
+
+/** OLM takes a comment that ends in "---" for the first, empty document, and reads no other. */
+function textOf(content: string | readonly JsonValue[]): string {
+  return `${mark}\n${typeof content === "string" ? content : content.map((value) => formatYaml(value)).join("---\n")}`;
 }
 
 function documents(values: readonly JsonValue[]): string {

@@ -62,6 +62,8 @@ export const goTools = {
     program: "github.com/zegl/kube-score/cmd/kube-score",
     suite: "long",
   },
+  /** A main of our own over the library with which operator-framework's programs validate bundles. */
+  "olm-validate": { module: "github.com/operator-framework/api", program: ".", suite: "long" },
   "helm-4": { module: "helm.sh/helm/v4", program: "helm.sh/helm/v4/cmd/helm", suite: "long" },
 } as const satisfies { readonly [name: string]: GoTool };
 export type GoToolName = keyof typeof goTools;

@@ -1,6 +1,6 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { digestOf, layerType, type Layer } from "./layer.ts";
+import { digestOf, type Layer } from "./layer.ts";
 import type { Platform } from "./platform.ts";
 
 /** What stands in the OCI annotations and labels of an image. `created` is RFC 3339. */
@@ -10,6 +10,10 @@ export type About = {
   readonly version: string;
   readonly revision: string;
   readonly created: string;
+  /** Labels beside those that stand for annotations. */
+  readonly labels?: { readonly [label: string]: string };
+  /** The command that made it. */
+  readonly madeBy?: string;
 };
 
 /** How a container of the image starts: the fields of an OCI image config. */
@@ -25,7 +29,8 @@ export type RunConfig = {
 export type PlatformImage = {
   readonly platform: Pick<Platform, "architecture">;
   readonly layers: readonly (Layer & { readonly comment: string })[];
-  readonly run: RunConfig;
+  /** Nothing for an image that only carries files. */
+  readonly run: Partial<RunConfig>;
   /** CycloneDX in JSON; an image for tests has none. */
   readonly sbom?: string;
 };
@@ -48,14 +53,14 @@ const types = {
 } as const;
 
 function configOf({ platform, layers, run }: PlatformImage, about: About): object {
-  const { created } = about;
+  const { created, labels = {}, madeBy = "npm run build:image" } = about;
   return {
     created,
     architecture: platform.architecture,
     os: "linux",
-    config: { ...run, Labels: annotationsOf(about) },
+    config: { ...run, Labels: { ...annotationsOf(about), ...labels } },
     rootfs: { type: "layers", diff_ids: layers.map(({ diffId }) => diffId) },
-    history: layers.map(({ comment }) => ({ created, created_by: "npm run build:image", comment })),
+    history: layers.map(({ comment }) => ({ created, created_by: madeBy, comment })),
   };
 }
 
@@ -86,7 +91,7 @@ export async function writeLayout(folder: string, images: readonly PlatformImage
   const manifests: Descriptor[] = [];
   for (const image of images) {
     const config = await json(types.config, configOf(image, about));
-    const layers = await Promise.all(image.layers.map(({ content }) => blob(layerType, content)));
+    const layers = await Promise.all(image.layers.map(({ mediaType, content }) => blob(mediaType, content)));
     const manifest = { schemaVersion: 2, mediaType: types.manifest, config, layers, annotations: annotationsOf(about) };
     const { architecture } = image.platform;
     const subject = await json(types.manifest, manifest);

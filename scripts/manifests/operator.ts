@@ -8,6 +8,9 @@ import { rulesOf } from "../rights/policy-rule.ts";
 /** The image that is installed. There is no published one yet: whoever installs replaces it, and only here. */
 export const image = `ghcr.io/controlplaneio-fluxcd/flux-operator:v${operatorVersion}`;
 
+/** The oldest Kubernetes whose API server takes the CRD. */
+export const oldestKubernetes = "1.30.0";
+
 /** The namespace of the files in packaging/yaml. */
 export const defaultNamespace = "flux-system";
 
