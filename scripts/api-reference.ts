@@ -103,7 +103,8 @@ function defaultOf(node: JsonObject): string {
   return absent === undefined ? "" : `(${textOf(absent)})`;
 }
 
-function limitOf(node: JsonObject): string {
+/** What bounds the value of a node, in brackets; "" where nothing does. */
+export function limitOf(node: JsonObject): string {
   const meaning = patternMeaning(textOf(node["pattern"] ?? ""));
   const { minItems, maxItems, uniqueItems } = node;
   const items =

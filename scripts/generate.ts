@@ -13,6 +13,7 @@ const quick: readonly Step[] = [
   { name: "generate rights and manifests", command: ["node", "scripts/generate-manifests.ts", ...flags] },
   { name: "generate public trusted root", command: ["node", "scripts/generate-public-good-root.ts", ...flags] },
   { name: "generate charts", command: ["node", "scripts/generate-charts.ts", ...flags] },
+  { name: "generate npm packages", command: ["node", "scripts/generate-npm.ts", ...flags] },
 ];
 const slow: readonly Step[] = [
   { name: "generate distribution", command: ["node", "scripts/generate-distribution.ts", ...flags] },

@@ -44,7 +44,7 @@ export function typeOf(value: JsonValue): string {
 }
 
 /** Keywords of the declaration that JSON Schema does not have, and what holds for stored objects only. */
-const dropped = new Set(["required", "default", "absent", "listKeys", "words", "format"]);
+const dropped = new Set(["required", "default", "absent", "listKeys", "words", "orMap", "format"]);
 
 /**
  * A node of the declaration as the chart takes it: empty means not set, and what must be there may come from the chart's defaults. Items of lists

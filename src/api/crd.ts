@@ -75,6 +75,7 @@ const translated = new Set([
   "absent",
   "listKeys",
   "words",
+  "orMap",
 ]);
 
 /** One node of the declaration as a structural schema (KEP-1027) with the rules of `path`. */

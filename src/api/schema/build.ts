@@ -91,9 +91,12 @@ export function text(description: string, options: FieldOptions = {}): Schema<st
   return { type: "string", description, ...options };
 }
 
-/** Text or a map. A structural schema has no form for that, so the API server takes anything, and `words` are for the reference. */
-export function textOr<T>(description: string, words: string): Schema<string | T> {
-  return { description, words, "x-kubernetes-preserve-unknown-fields": true };
+/**
+ * Text or a map. A structural schema has no form for that, so the API server takes anything; `words` are for the reference, and `orMap` is for
+ * the published types.
+ */
+export function textOr<T>(description: string, words: string, orMap: ObjectSchema<T>): Schema<string | T> {
+  return { description, words, orMap, "x-kubernetes-preserve-unknown-fields": true };
 }
 
 /** true or false. */

@@ -1,16 +1,18 @@
-import { choice, fields, list, optional, text, textOr } from "./build.ts";
+import { choice, fields, list, optional, text, textOr, type ValueOf } from "./build.ts";
 import { oidcIdentity, secretName, secretRef } from "./distribution.ts";
 import { dnsSubdomainOrEmpty, duration } from "./patterns.ts";
 
-/** `spec.sync.ref` as a map, in the names of Flux's own sources. Which kind takes which is in `sync-ref.ts`. */
-export type SyncRef = {
-  readonly branch?: string;
-  readonly tag?: string;
-  readonly semver?: string;
-  readonly name?: string;
-  readonly commit?: string;
-  readonly digest?: string;
-};
+const syncRef = fields("A reference in the names of Flux's own sources.", {
+  branch: optional(text("Branch of a Git repository.")),
+  tag: optional(text("Tag of a Git repository or of an OCI artifact.")),
+  semver: optional(text("Range of tags, such as >=1.0.0: the newest in it is taken.")),
+  name: optional(text("Full name of a Git reference, such as refs/heads/main.")),
+  commit: optional(text("SHA of a Git commit.")),
+  digest: optional(text("Digest of an OCI artifact.")),
+});
+
+/** `spec.sync.ref` as a map. Which kind takes which is in `sync-ref.ts`. */
+export type SyncRef = ValueOf<typeof syncRef>;
 
 const verify = fields("Signatures that must stand on what the source serves, as spec.verify of Flux's own source.", {
   provider: optional(
@@ -47,9 +49,10 @@ export const syncSchema = fields("A source and a Kustomization that Flux starts 
     minLength: 1,
     maxLength: 2048,
   }),
-  ref: textOr<SyncRef>(
+  ref: textOr(
     "Git reference (refs/heads/main), tag of the OCI artifact, or name of the bucket; or a map: for a GitRepository branch, tag, semver, name or commit, for an OCIRepository tag, semver or digest.",
     "string or object",
+    syncRef,
   ),
   path: text("Folder in the source with what the cluster shall run.", { maxLength: 1024 }),
   interval: optional(text("How often the source is checked.", { maxLength: 64, pattern: duration, default: "1m" })),
