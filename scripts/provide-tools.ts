@@ -7,6 +7,8 @@ import { nodeAbsent } from "./control-plane/node/absent.ts";
 import { terminalProgress } from "./control-plane/progress.ts";
 import { fipsModule, fipsModuleAbsent } from "./fips/module.ts";
 import { goTool, goToolsOf, hasGoTool } from "./go-tool.ts";
+import { chromium, chromiumAbsent } from "./site/chromium.ts";
+import { vitepressModules } from "./site/vitepress.ts";
 
 const has = (option: string): boolean => process.argv.includes(option);
 const long = has("--long");
@@ -26,6 +28,12 @@ const noModule = fipsModuleAbsent();
 if (long && noModule === undefined)
   await progress.step("provide OpenSSL's FIPS module", () => fipsModule(new AbortController().signal));
 else if (long) console.log(`The suite of FIPS mode is skipped: ${noModule}`);
+if (long) {
+  await progress.step("provide vitepress", () => vitepressModules(new AbortController().signal));
+  const noBrowser = chromiumAbsent();
+  if (noBrowser === undefined) await progress.step("provide Chromium", () => chromium());
+  else console.log(`The site is looked at in no browser: ${noBrowser}`);
+}
 for (const name of names) {
   const signal = new AbortController().signal;
   await progress.step(`provide ${name}`, () => goTool(name, signal));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { test } from "node:test";
 import { canonicalInstance } from "../src/api/canonical.ts";
@@ -9,40 +9,23 @@ import { fieldsOf } from "../src/kube/fields.ts";
 import type { JsonObject } from "../src/kube/object.ts";
 import { errorMessage } from "../src/std/errors.ts";
 import { parseKubeYamlDocuments } from "../src/std/yaml.ts";
+import { anchorOf } from "../scripts/site/anchors.ts";
+import { readDocuments } from "../scripts/site/pages.ts";
 import { runInProcess } from "./support/run-cli.ts";
 
 const root = join(import.meta.dirname, "..");
 
-type Document = { readonly path: string; readonly text: string };
-
 /** What is for users and developers. */
-const documents: readonly Document[] = [
-  ...readdirSync(root),
-  ...["docs", "packaging"].flatMap((folder) => {
-    const names = readdirSync(join(root, folder), { recursive: true, encoding: "utf8" });
-    return names.map((name) => `${folder}/${name}`);
-  }),
-]
-  .filter((path) => path.endsWith(".md"))
-  .map((path) => ({ path, text: readFileSync(join(root, path), "utf8") }));
+const documents = readDocuments(root);
 
 /** The text without blocks and spans of code, in which brackets are no links. */
 function prose(text: string): string {
   return text.replaceAll(/^```[\s\S]*?^```/gm, "").replaceAll(/`[^`\n]*`/g, "");
 }
 
-/** As GitHub makes anchors of headings. */
 function anchorsOf(text: string): ReadonlySet<string> {
   const headings = text.replaceAll(/^```[\s\S]*?^```/gm, "").matchAll(/^#+ (.*)$/gm);
-  const slugs = [...headings].map(([, heading = ""]) =>
-    heading
-      .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1")
-      .toLowerCase()
-      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, "")
-      .trim()
-      .replaceAll(/\s/g, "-"),
-  );
-  return new Set(slugs);
+  return new Set([...headings].map(([, heading = ""]) => anchorOf(heading)));
 }
 
 test("every link of a document leads to a file, and to a heading in it", () => {

@@ -28,7 +28,7 @@ export async function nodeProgram(platform: Platform): Promise<Uint8Array> {
   const { version, integrity } = await nodePackage(platform);
   const name = `${platform.nodePackage}@${version}`;
   const packed = await pinnedFile(
-    { name, digest: integrity, sources: [{ from: "the npm registry", read: () => pack(name) }] },
+    { name, digest: integrity, sources: [{ from: "the npm registry", read: () => packNpm(name) }] },
     join(cacheFolder(), "node", `${platform.nodePackage}-${version}.tgz`),
   );
   const files = await readTar(Readable.from([packed]).pipe(createGunzip()));
@@ -37,7 +37,8 @@ export async function nodeProgram(platform: Platform): Promise<Uint8Array> {
   return program.content;
 }
 
-async function pack(name: string): Promise<Uint8Array> {
+/** The packed files of a package ("name@version") from the npm registry, by npm itself. */
+export async function packNpm(name: string): Promise<Uint8Array> {
   const folder = await mkdtemp(join(tmpdir(), "node-package-"));
   try {
     const { stdout } = await run("npm", ["pack", name, "--pack-destination", folder, "--json"]);
