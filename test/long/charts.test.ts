@@ -363,6 +363,15 @@ for (const [name, want] of Object.entries(specs))
     assert.deepEqual(spec, want);
   });
 
+test("flux-instance without the instance waits for that of another tool, and says nothing of it", async () => {
+  const found = chartCases.find(({ name }) => name === "a health check alone");
+  const { objects, hooks, notes } = await rendered("flux-instance", found?.values ?? {});
+  const [account, ...rights] = ["ServiceAccount/flux-ready", "Role/flux-healthcheck", "RoleBinding/flux-healthcheck"];
+  assert.deepEqual(objects.map(kindOf).toSorted(), [...rights, account]);
+  assert.deepEqual(hooks.map(kindOf), ["Job/flux-healthcheck"]);
+  assert.equal(notes.trim(), "");
+});
+
 for (const version of helmVersions)
   test(`${version} pushes both charts to a registry, and pulls and renders what it pushed`, async () => {
     await using registry = await startRegistry({ kind: "open" }, never);

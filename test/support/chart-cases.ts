@@ -192,6 +192,16 @@ export const chartCases: readonly ChartCase[] = [
       "healthcheck.serviceAccount.name": "flux-healthcheck",
     },
   },
+  {
+    name: "a health check alone",
+    chart: "flux-instance",
+    values: {
+      createInstance: false,
+      "healthcheck.enabled": true,
+      "healthcheck.serviceAccount.create": true,
+      "healthcheck.serviceAccount.name": "flux-ready",
+    },
+  },
 ];
 
 /** Values that are refused, by the schema or by the chart, and what is said of them. */
