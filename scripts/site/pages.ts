@@ -12,7 +12,12 @@ export const sections: readonly Section[] = [
   { title: "Start", pages: ["README.md"] },
   {
     title: "Ways to install it",
-    pages: ["packaging/charts/flux-operator/README.md", "packaging/charts/flux-instance/README.md", "packaging/*"],
+    pages: [
+      "packaging/charts/flux-operator/README.md",
+      "packaging/charts/flux-instance/README.md",
+      "docs/olm.md",
+      "packaging/*",
+    ],
   },
   { title: "Move to it", pages: ["docs/adoption.md"] },
   {

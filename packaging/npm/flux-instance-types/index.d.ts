@@ -108,7 +108,7 @@ export interface FluxInstanceSpecDistribution {
    */
   readonly digests?: "Catalog" | "Registry";
   /**
-   * Refuse images that cannot be pinned to a digest, instead of warning of them.
+   * Refuse images that cannot be pinned to a digest, instead of warning of them, and images without one in patches.
    * Default: false
    */
   readonly requireDigests?: boolean;
@@ -133,7 +133,7 @@ export interface FluxInstanceSpecDistributionVerify {
   /** Secret with the trusted root (trusted_root.json) of a Sigstore instance of your own. Beside secretRef, a signature must also have a log entry or a timestamp of it. */
   readonly trustedRootSecretRef?: FluxInstanceSpecDistributionVerifyTrustedRootSecretRef;
   /**
-   * Verify the signatures of the controllers' images, too, before they are applied.
+   * Verify the signatures of the controllers' images, too, and of those that patches add to their pods, before they are applied.
    * Default: false
    */
   readonly images?: boolean;
@@ -494,6 +494,10 @@ export interface FluxInstanceStatus {
   readonly lastAttemptedRevision?: string;
   /** Digest of the artifact from which the running Flux was built. */
   readonly lastArtifactRevision?: string;
+  /** The artifact with the digest that its registry had last, whatever keeps it from being applied. */
+  readonly lastSeenArtifact?: string;
+  /** Images with the digests that their registry had last, where it is asked for them. */
+  readonly lastSeenImages?: readonly FluxInstanceStatusLastSeenImages[];
   /** Digest of what ConfigMap flux-operator-last-good records; a record with another digest is not used. */
   readonly lastGoodDigest?: string;
   /** Value of the annotation requestedAt that was last acted on. */
@@ -534,6 +538,15 @@ export interface FluxInstanceStatusConditions {
 
 /** An image with its digest. */
 export interface FluxInstanceStatusLastAppliedImages {
+  /** Repository and tag. */
+  readonly name: string;
+  /** sha256 digest; absent when the image is not pinned. */
+  readonly digest?: string;
+  readonly [field: string]: unknown;
+}
+
+/** An image with its digest. */
+export interface FluxInstanceStatusLastSeenImages {
   /** Repository and tag. */
   readonly name: string;
   /** sha256 digest; absent when the image is not pinned. */
