@@ -14,11 +14,13 @@ const quick: readonly Step[] = [
   { name: "generate public trusted root", command: ["node", "scripts/generate-public-good-root.ts", ...flags] },
   { name: "generate charts", command: ["node", "scripts/generate-charts.ts", ...flags] },
   { name: "generate npm packages", command: ["node", "scripts/generate-npm.ts", ...flags] },
+  { name: "generate Timoni modules", command: ["node", "scripts/generate-timoni.ts", ...flags] },
 ];
 const slow: readonly Step[] = [
   { name: "generate distribution", command: ["node", "scripts/generate-distribution.ts", ...flags] },
   { name: "generate merge keys", command: ["node", "scripts/generate-merge-keys.ts", ...flags] },
   { name: "generate field types", command: ["node", "scripts/generate-field-types.ts", ...flags] },
   { name: "generate name references", command: ["node", "scripts/generate-name-references.ts", ...flags] },
+  { name: "generate Kubernetes in CUE", command: ["node", "scripts/generate-timoni-kubernetes.ts", ...flags] },
 ];
 await runSteps(all ? [...quick, ...slow] : quick);

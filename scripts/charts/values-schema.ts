@@ -24,7 +24,8 @@ export function valuesSchema(values: readonly ChartValue[], foreign: readonly Fo
 /** The part of the declaration of FluxInstance that a chart's value `instance` follows. */
 export const instanceValue = "instance";
 
-function schemaOf(value: ChartValue): JsonObject {
+/** One value of a chart as JSON Schema. */
+export function schemaOf(value: ChartValue): JsonObject {
   const { description, members, default: byDefault, schema } = value;
   const words = description === "" ? {} : { description };
   if (value.path === instanceValue) return { ...words, ...writtenBySpec(fluxInstanceSpecSchema) };
