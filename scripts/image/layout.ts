@@ -65,7 +65,8 @@ function configOf({ platform, layers, run }: PlatformImage, about: About): objec
 }
 
 /** Source: https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md */
-function annotationsOf({ title, description, version, revision, created }: About): { readonly [key: string]: string } {
+export function annotationsOf(about: About): { readonly [key: string]: string } {
+  const { title, description, version, revision, created } = about;
   return {
     "org.opencontainers.image.title": title,
     "org.opencontainers.image.description": description,
