@@ -15,6 +15,7 @@ const quick: readonly Step[] = [
   { name: "generate charts", command: ["node", "scripts/generate-charts.ts", ...flags] },
   { name: "generate npm packages", command: ["node", "scripts/generate-npm.ts", ...flags] },
   { name: "generate Timoni modules", command: ["node", "scripts/generate-timoni.ts", ...flags] },
+  { name: "generate Terraform module", command: ["node", "scripts/generate-terraform.ts", ...flags] },
 ];
 const slow: readonly Step[] = [
   { name: "generate distribution", command: ["node", "scripts/generate-distribution.ts", ...flags] },

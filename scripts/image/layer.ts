@@ -30,7 +30,7 @@ function optionsOf(level: number): ZstdOptions {
   };
 }
 
-/** The same bytes for the same files: sorted, owned by root, dated 1970. Compressing Node takes a minute, so the result is kept by its digest. */
+/** The same bytes for the same files. Compressing Node takes a minute, so the result is kept by its digest. */
 export async function layerOf(files: readonly ImageFile[], level: number = levels.ship): Promise<Layer> {
   const tar = await tarOf(files);
   const diffId = digestOf(tar);
