@@ -23,8 +23,18 @@ export type Exchange = {
   readonly check: () => void;
 };
 
+/** An answer, whose body is read once. */
+export type HttpAnswer = AsyncIterable<Buffer> & Pick<IncomingMessage, "statusCode" | "headers">;
+
+/** The way to one server. */
+export type Sockets = {
+  /** Resolves when the head of the answer is there. Whoever does not read its body to the end must abort the signal. */
+  exchange(request: Exchange, signal: AbortSignal): Promise<HttpAnswer>;
+  close(): void;
+};
+
 /** HTTP/1.1 over sockets to one server, never through a proxy of the environment; an idle one is kept for the next request. */
-export class HttpSockets {
+export class HttpSockets implements Sockets {
   readonly #connection: Pick<Connection, "server" | "tls">;
   readonly #server: URL;
   readonly #agent: Agent;
@@ -47,7 +57,6 @@ export class HttpSockets {
     this.#agent.createConnection = (wanted) => this.#connect(wanted);
   }
 
-  /** Resolves when the head of the answer is there. Whoever does not read its body to the end must abort the signal. */
   async exchange({ method, path, headers, body, check }: Exchange, signal: AbortSignal): Promise<IncomingMessage> {
     if (this.#isSecure() && !this.#hasIdle()) await this.#renewTls();
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();

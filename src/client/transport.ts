@@ -1,12 +1,10 @@
-import type { IncomingMessage } from "node:http";
-
 import { backoffMs } from "../std/backoff.ts";
 import type { Clock } from "../std/clock.ts";
 import { errorCode, errorMessage } from "../std/errors.ts";
 import { orAborted, withDeadline } from "./abort.ts";
 import { ApiError, ConnectionError, readStatus } from "./api-error.ts";
 import type { Connection } from "./connection.ts";
-import { HttpSockets, connectTimeoutCode } from "./http-sockets.ts";
+import { HttpSockets, connectTimeoutCode, type HttpAnswer, type Sockets } from "./http-sockets.ts";
 
 /** One request to the API server. */
 export type HttpRequest = {
@@ -37,6 +35,8 @@ export type TransportOptions = {
   readonly observe?: RequestObserver;
   /** How many sockets requests use; watches have their own. 16 by default. */
   readonly maxSockets?: number;
+  /** In place of sockets to the server; tests have an API server in memory there. */
+  readonly sockets?: Sockets;
 };
 
 /** The largest answer that is read: a page of 500 big objects stays far below. */
@@ -58,8 +58,8 @@ const neverSent = new Set([
  */
 export class Transport {
   readonly #options: TransportOptions;
-  readonly #requests: HttpSockets;
-  readonly #streams: HttpSockets;
+  readonly #requests: Sockets;
+  readonly #streams: Sockets;
   readonly #prefix: string;
   readonly #host: string;
 
@@ -68,8 +68,9 @@ export class Transport {
     const server = new URL(options.connection.server);
     this.#prefix = server.pathname.replace(/\/+$/, "");
     this.#host = server.host;
-    this.#requests = new HttpSockets(options.connection, { maxSockets: options.maxSockets ?? 16 });
-    this.#streams = new HttpSockets(options.connection, { maxSockets: Number.POSITIVE_INFINITY });
+    const { connection, maxSockets = 16 } = options;
+    this.#requests = options.sockets ?? new HttpSockets(connection, { maxSockets });
+    this.#streams = options.sockets ?? new HttpSockets(connection, { maxSockets: Number.POSITIVE_INFINITY });
   }
 
   /** The body of a successful answer, parsed. Throws ApiError, ConnectionError, or the signal's reason. */
@@ -82,7 +83,7 @@ export class Transport {
       timeoutReason: () => timedOut(request.action, timeoutMs),
       clock: this.#options.clock,
     };
-    const read = async (answer: IncomingMessage): Promise<unknown> =>
+    const read = async (answer: HttpAnswer): Promise<unknown> =>
       parseJson(await readText(answer, maxBodyBytes, request.action), request.action);
     return await withDeadline(deadline, (own) =>
       this.#send({ sockets: this.#requests, request, read }, { signal: own, deadlineMs }),
@@ -166,9 +167,9 @@ export class Transport {
 }
 
 type Round<T> = {
-  readonly sockets: HttpSockets;
+  readonly sockets: Sockets;
   readonly request: HttpRequest;
-  readonly read: (answer: IncomingMessage) => Promise<T>;
+  readonly read: (answer: HttpAnswer) => Promise<T>;
 };
 
 type Answer<T> =
@@ -189,11 +190,11 @@ function retryDelayMs(error: ApiError | ConnectionError, request: HttpRequest, a
   return backoffMs(attempt, { baseMs: 50, maxMs: 1_000 });
 }
 
-async function unread(answer: IncomingMessage): Promise<AsyncIterable<Buffer>> {
+async function unread(answer: HttpAnswer): Promise<AsyncIterable<Buffer>> {
   return answer;
 }
 
-async function readFailure(answer: IncomingMessage, action: string): Promise<ApiError> {
+async function readFailure(answer: HttpAnswer, action: string): Promise<ApiError> {
   const body = await readBeginning(answer, maxErrorBytes);
   return new ApiError(action, readStatus(answer.statusCode ?? 0, body, answer.headers["retry-after"]));
 }

@@ -25,6 +25,7 @@ import { embeddedVersions, loadRelease } from "../distribution/load.ts";
 import type { GroupVersionKind } from "../kube/gvk.ts";
 import { keyOf } from "../kube/object-id.ts";
 import type { ObjectKey } from "../kube/object.ts";
+import type { Catalogue } from "../render/target.ts";
 import { cloudIdentitiesOf } from "../oci/cloud/cloud-identities.ts";
 import { proxySettingsOf } from "../oci/proxy.ts";
 import { Registry } from "../oci/registry.ts";
@@ -38,7 +39,8 @@ import { runManager, type Runnable, type StartStep } from "../runtime/manager.ts
 import { createMetrics, type Metrics } from "../runtime/metrics.ts";
 import { createTaskGroup, type TaskGroup } from "../runtime/task-group.ts";
 import { WorkQueue } from "../runtime/work-queue.ts";
-import { systemClock } from "../std/clock.ts";
+import type { Random } from "../std/backoff.ts";
+import { systemClock, type Clock } from "../std/clock.ts";
 import { operatorVersion } from "../std/version.ts";
 import type { Config, LeaseConfig } from "./config.ts";
 import { addOperatorMetrics } from "./operator-metrics.ts";
@@ -49,6 +51,7 @@ const controllerName = "fluxinstance";
 /** The name that the Go operator uses in metrics. */
 const artifactControllerName = "fluxinstance_artifact";
 const base = { clock: systemClock, random: Math.random };
+const embedded: Catalogue = { versions: embeddedVersions, load: loadRelease };
 
 /** Constructs everything once, and runs it until the signal is aborted. Throws ConnectionConfigError, and what ends the manager. */
 export async function runOperator(config: Config, log: Logger, signal: AbortSignal): Promise<void> {
@@ -60,32 +63,38 @@ export async function runOperator(config: Config, log: Logger, signal: AbortSign
   const [proxy, identities] = [proxySettingsOf(env), cloudIdentitiesOf(env)];
   const registry = new Registry({ ...base, userAgent, proxy, identities });
   try {
-    await runManager(wire({ config, log, metrics, client, registry }), { log, clock: systemClock }, signal);
+    const parts = { ...base, config, log, metrics, client, registry, embedded };
+    await runManager(wire(parts), { log, clock: systemClock }, signal);
   } finally {
     await Promise.all([client.close(), registry.close()]);
   }
 }
 
-type Parts = {
+/** All that the operator is made of and that reaches outside of the process. */
+export type Parts = {
   readonly config: Config;
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly client: OwnedApiClient;
-  readonly registry: Registry;
+  readonly registry: Pick<Registry, "resolve" | "fetch" | "read">;
+  readonly embedded: Catalogue;
+  readonly clock: Clock;
+  readonly random: Random;
 };
 
-function wire(parts: Parts): readonly StartStep[] {
-  const { config, log, metrics } = parts;
+/** The steps in which the operator starts: its probes first, and what reconciles last. */
+export function wire(parts: Parts): readonly StartStep[] {
+  const { config, log, metrics, clock, random } = parts;
   const election = config.leaderElection === undefined ? undefined : elect(parts, config.leaderElection);
   const client = election === undefined ? parts.client : parts.client.guardWrites(() => election.assertLeading());
   const queue = queueOf(controllerName, parts);
   const ledger = new Ledger();
   const interrupts = new Interrupts();
   const { instances, managed, whenPresent, followed } = watchAll(parts, { queue, ledger, interrupts });
-  const events = createEventRecorder({ ...base, client, component: operatorName, log });
+  const events = createEventRecorder({ clock, random, client, component: operatorName, log });
   const { poller, ...artifacts } = watchArtifacts({ ...parts, client }, queue, interrupts);
   const deps = {
-    ...base,
+    clock,
     client,
     installer,
     ledger,
@@ -166,7 +175,8 @@ function watchAll(
   return { instances, managed: watchedKinds.map(watch), whenPresent, followed };
 }
 
-function watchInstances({ client, log, metrics }: Parts, queue: WorkQueue, interrupts: Interrupts): Informer {
+function watchInstances(parts: Parts, queue: WorkQueue, interrupts: Interrupts): Informer {
+  const { client, log, metrics, clock, random } = parts;
   const keysOf = (change: ObjectChange): readonly ObjectKey[] => {
     const { metadata } = change.object;
     interrupts.notify(change.object);
@@ -174,7 +184,8 @@ function watchInstances({ client, log, metrics }: Parts, queue: WorkQueue, inter
     return isNews ? [{ namespace: metadata.namespace ?? "", name: metadata.name }] : [];
   };
   return createInformer({
-    ...base,
+    clock,
+    random,
     client,
     gvk: fluxInstanceKind,
     selection: {},
@@ -189,11 +200,12 @@ type Managed = { readonly queue: WorkQueue; readonly ledger: Ledger; readonly on
 
 function watchManaged(
   gvk: GroupVersionKind,
-  { config, client, log, metrics }: Parts,
+  { config, client, log, metrics, clock, random }: Parts,
   { queue, ledger, onTrouble }: Managed,
 ): Informer {
   return createInformer({
-    ...base,
+    clock,
+    random,
     client,
     gvk,
     selection: { ...managedSelection(config.namespace), metadataOnly: !hasHealth(gvk) },
@@ -218,17 +230,17 @@ function watchArtifacts(
   queue: WorkQueue,
   interrupts: Interrupts,
 ): ArtifactWatch {
-  const { client, registry } = parts;
+  const { client, registry, embedded, random } = parts;
   const polls = queueOf(artifactControllerName, parts);
   const signatures = new SignatureChecks(registry);
   const releases = new ReleaseSource({
-    ...base,
+    random,
     client,
     registry,
     signatures,
     polls,
     jitter: parts.config.intervalJitter,
-    embedded: { versions: embeddedVersions, load: loadRelease },
+    embedded,
     onChange: (key, moved) => {
       if (moved) interrupts.interrupt(key);
       queue.add(key);
@@ -240,9 +252,9 @@ function watchArtifacts(
   return { releases, signatures, indexContents: new IndexContents({ client, registry }), poller };
 }
 
-function queueOf(name: string, { config, metrics }: Pick<Parts, "config" | "metrics">): WorkQueue {
+function queueOf(name: string, { config, metrics, clock }: Pick<Parts, "config" | "metrics" | "clock">): WorkQueue {
   return new WorkQueue({
-    clock: systemClock,
+    clock,
     backoff: { baseMs: config.minRetryDelayMs, maxMs: config.maxRetryDelayMs },
     // Drift of many objects is repaired at once; whoever undoes every repair, as Argo CD does 49 times a second, is answered once a second.
     pace: { burst: 300, everyMs: 1_000 },
@@ -252,12 +264,13 @@ function queueOf(name: string, { config, metrics }: Pick<Parts, "config" | "metr
 
 function controllerOf(
   controller: Pick<ControllerOptions, "name" | "queue" | "workers">,
-  { config, log, metrics }: Pick<Parts, "config" | "log" | "metrics">,
+  { config, log, metrics, clock, random }: Pick<Parts, "config" | "log" | "metrics" | "clock" | "random">,
   reconcile: ControllerOptions["reconcile"],
 ): Runnable {
   const observer = metrics.forController(controller.name, controller.workers);
   const options = {
-    ...base,
+    clock,
+    random,
     ...controller,
     reconcile,
     log,
@@ -268,7 +281,7 @@ function controllerOf(
   return { name: controller.name, run: (signal) => runController(options, signal) };
 }
 
-function elect({ config, client, log, metrics }: Parts, lease: LeaseConfig): LeaderElection {
+function elect({ config, client, log, metrics, clock }: Parts, lease: LeaseConfig): LeaderElection {
   metrics.leading(operatorName, false);
   return createLeaderElection({
     ...lease,
@@ -276,7 +289,7 @@ function elect({ config, client, log, metrics }: Parts, lease: LeaseConfig): Lea
     lease: { namespace: config.namespace, name: operatorName },
     identity: `${hostname()}_${randomUUID()}`,
     fieldManager: operatorName,
-    clock: systemClock,
+    clock,
     log,
     onChange: (leading) => metrics.leading(operatorName, leading),
   });
