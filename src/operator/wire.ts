@@ -76,7 +76,7 @@ export type Parts = {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly client: OwnedApiClient;
-  readonly registry: Pick<Registry, "resolve" | "fetch" | "read">;
+  readonly registry: Pick<Registry, "resolve" | "fetch" | "read" | "certificates">;
   readonly embedded: Catalogue;
   readonly clock: Clock;
   readonly random: Random;
@@ -112,7 +112,7 @@ export function wire(parts: Parts): readonly StartStep[] {
     informers: () => [instances, ...managed, ...followed.informers],
     registry: parts.registry,
     ownNamespace: config.namespace,
-    clock: systemClock,
+    clock,
   });
   const controller = controllerOf(
     { name: controllerName, queue, workers: config.concurrent },
