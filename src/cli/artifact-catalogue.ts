@@ -1,10 +1,9 @@
 import { stat } from "node:fs/promises";
 import { artifactCatalogue, isReleaseFile, openArtifact } from "../distribution/from-artifact.ts";
 import { embeddedVersions } from "../distribution/load.ts";
-import { openBundle, type Bundle } from "../oci/copy/bundle.ts";
+import { findArtifact } from "../oci/copy/bundle-artifact.ts";
+import { openBundle } from "../oci/copy/bundle.ts";
 import { untar, type Files } from "../oci/layer.ts";
-import { LayerError } from "../oci/layer-error.ts";
-import { isFluxContent, parseManifest } from "../oci/manifest.ts";
 import { readDirectory, readTarball } from "../oci/load-files.ts";
 import type { Catalogue } from "../render/target.ts";
 import { ReasonedError } from "../std/errors.ts";
@@ -48,7 +47,10 @@ async function readFromDisk(path: string, { keep }: Kept, signal: AbortSignal): 
   try {
     if (await isFolder(path)) return await readDirectory(path, { keep }, signal);
     await using bundle = await openBundle(path);
-    if (bundle !== undefined) return await readFromBundle(bundle, { path, keep }, signal);
+    if (bundle !== undefined) {
+      const { from, layer } = await findArtifact(bundle, path);
+      return await untar(await from.blob(layer), { source: path, keep }, signal);
+    }
     return await readTarball(path, { keep }, signal);
   } catch (error) {
     signal.throwIfAborted();
@@ -56,32 +58,6 @@ async function readFromDisk(path: string, { keep }: Kept, signal: AbortSignal): 
       "; give the path of a folder or tarball in the layout of the official artifact, or an oci:// address";
     throw refusalOf(error, "--distribution", remedy);
   }
-}
-
-/** The files of the artifact among the images of a bundle. Throws LayerError where there is not just one. */
-async function readFromBundle(
-  { images, source }: Bundle,
-  { path, keep }: Kept & { readonly path: string },
-  signal: AbortSignal,
-): Promise<Files> {
-  const found = await Promise.all(
-    images.map(async ({ repository, tag }) => {
-      const from = source(repository);
-      const body = await from.manifest(tag);
-      const manifest = body === undefined ? undefined : parseManifest(body, undefined);
-      const layer = manifest?.kind === "manifest" ? manifest.layers[0] : undefined;
-      return layer !== undefined && isFluxContent(layer) ? [{ layer, from, name: `${repository}:${tag}` }] : [];
-    }),
-  );
-  const [artifact, ...others] = found.flat();
-  if (artifact === undefined)
-    throw new LayerError({ source: path, why: "there is no artifact in it; make it with `distro bundle --artifact`" });
-  if (others.length > 0) {
-    const names = [artifact, ...others].map(({ name }) => name).join(", ");
-    throw new LayerError({ source: path, why: `it has several artifacts: ${names}` });
-  }
-  const tarball = await artifact.from.blob(artifact.layer);
-  return await untar(tarball, { source: path, keep }, signal);
 }
 
 /** A path that cannot be read is no folder here; the reader of the tarball explains why. */

@@ -2,6 +2,7 @@ import { readAnnotations } from "../api/annotations.ts";
 import { canonicalInstance } from "../api/canonical.ts";
 import { describeProblem, InvalidInstanceError, parseFluxInstance } from "../api/flux-instance.ts";
 import type { ObjectKey } from "../kube/object.ts";
+import { isBundleAddress } from "../oci/artifact-address.ts";
 import { targetOf, type Target } from "../render/target.ts";
 import { ReasonedError } from "../std/errors.ts";
 import { InputError, type WrittenInstance } from "./input.ts";
@@ -58,7 +59,8 @@ async function buildTarget(
   const target = targetOf(canonical, await withLiveDigests(canonical, sources, terminal, signal));
   const { artifact, verify } = target.spec.distribution;
   const isRead = artifact === undefined || catalogue.known !== undefined;
-  const unread = `spec.distribution.artifact is not read here, the embedded releases are: for those of the artifact add --distribution ${artifact}`;
+  const place = artifact !== undefined && isBundleAddress(artifact) ? "with the path of the bundle" : artifact;
+  const unread = `spec.distribution.artifact is not read here, the embedded releases are: for those of the artifact add --distribution ${place}`;
   const unverified =
     "spec.distribution.verify is not carried out here: the operator verifies signatures before it applies";
   return {

@@ -18,6 +18,7 @@ const defaults: Config = {
   intervalJitter: 0.05,
   leaderElection: { leaseMs: 35_000, renewMs: 30_000, retryMs: 5_000, releaseOnCancel: true },
   overrideManagers: [],
+  bundles: "/bundles",
   fips: "off",
 };
 
@@ -45,6 +46,7 @@ for (const { name, argv, env, want } of [
       "--max-retry-delay=1h30m",
       "--interval-jitter-percentage=0",
       "--enable-leader-election=false",
+      "--bundles=/var/bundles",
       "--fips=required",
     ],
     env: {},
@@ -60,6 +62,7 @@ for (const { name, argv, env, want } of [
       maxRetryDelayMs: 5_400_000,
       intervalJitter: 0,
       leaderElection: undefined,
+      bundles: "/var/bundles",
       fips: "required",
     },
   },
@@ -249,6 +252,11 @@ for (const { name, argv, message } of [
     name: "a log level that does not exist",
     argv: ["--log-level=loud"],
     message: /^Cannot use --log-level=loud: write one of .*info/,
+  },
+  {
+    name: "a folder of bundles that depends on where it is started",
+    argv: ["--bundles=bundles"],
+    message: /^Cannot use --bundles=bundles: write the path of a folder, from \/ on$/,
   },
   { name: "an unknown flag", argv: ["--cluster-admin=true"], message: /^Cannot read the arguments: .*--cluster-admin/ },
   { name: "a word that is no flag", argv: ["serve"], message: /^Cannot read the arguments: .*serve/ },

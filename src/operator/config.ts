@@ -4,7 +4,7 @@ import { parseDurationMs } from "../std/duration.ts";
 import { ReasonedError, errorCode, errorMessage } from "../std/errors.ts";
 import { logLevels, type LogEncoding, type LogLevel } from "../runtime/log.ts";
 
-/** Everything that the operator reads from its arguments and its environment. Flags and defaults are the Go operator's, but for `fips`. */
+/** Everything that the operator reads from its arguments and its environment. Flags and defaults are the Go operator's, but for `bundles` and `fips`. */
 export type Config = {
   readonly env: { readonly [name: string]: string | undefined };
   readonly kubeconfig?: string;
@@ -23,6 +23,8 @@ export type Config = {
   readonly leaderElection?: LeaseConfig;
   /** Field managers whose fields are taken over, besides the known installers of Flux. */
   readonly overrideManagers: readonly string[];
+  /** The folder with the bundles that an instance may name. */
+  readonly bundles: string;
   /** "required": it runs only with a FIPS provider of OpenSSL. */
   readonly fips: (typeof fipsModes)[number];
 };
@@ -61,6 +63,7 @@ const flags = {
   "leader-election-renew-deadline": { type: "string", default: "30s" },
   "leader-election-retry-period": { type: "string", default: "5s" },
   "leader-election-release-on-cancel": { type: "string", default: "true" },
+  bundles: { type: "string", default: "/bundles" },
   fips: { type: "string", default: "off" },
 } as const;
 
@@ -133,6 +136,7 @@ export function readConfig(argv: readonly string[], env: Config["env"], podNames
     maxRetryDelayMs: readDuration("max-retry-delay", text("max-retry-delay")),
     intervalJitter: readNumber("interval-jitter-percentage", text("interval-jitter-percentage"), [0, 100]) / 100,
     overrideManagers: splitList(overrideManagers ?? [env["OVERRIDE_MANAGERS"] ?? ""]),
+    bundles: readFolder("bundles", text("bundles")),
     fips: readChoice("fips", text("fips"), fipsModes),
     ...(readSwitch("enable-leader-election", text("enable-leader-election")) && { leaderElection: lease }),
   };
@@ -243,6 +247,11 @@ function readDuration(flag: string, text: string): number {
   const ms = parseDurationMs(text);
   if (ms !== undefined && ms > 0) return ms;
   throw new ConfigError(`Cannot use --${flag}=${text}: write a duration such as 750ms or 15m`);
+}
+
+function readFolder(flag: string, text: string): string {
+  if (text.startsWith("/")) return text;
+  throw new ConfigError(`Cannot use --${flag}=${text}: write the path of a folder, from / on`);
 }
 
 function readChoice<Choice extends string>(flag: string, text: string, choices: readonly Choice[]): Choice {

@@ -27,6 +27,7 @@ import { keyOf } from "../kube/object-id.ts";
 import type { ObjectKey } from "../kube/object.ts";
 import type { Catalogue } from "../render/target.ts";
 import { cloudIdentitiesOf } from "../oci/cloud/cloud-identities.ts";
+import { withBundles, type ArtifactReads } from "../oci/copy/bundles.ts";
 import { proxySettingsOf } from "../oci/proxy.ts";
 import { Registry } from "../oci/registry.ts";
 import { SignatureChecks } from "../oci/signatures/signature-checks.ts";
@@ -62,8 +63,10 @@ export async function runOperator(config: Config, log: Logger, signal: AbortSign
   const { env } = config;
   const [proxy, identities] = [proxySettingsOf(env), cloudIdentitiesOf(env)];
   const registry = new Registry({ ...base, userAgent, proxy, identities });
+  const artifacts = withBundles(registry, { ...base, folder: config.bundles });
   try {
-    const parts = { ...base, config, log, metrics, client, registry, embedded };
+    const { certificates } = registry;
+    const parts = { ...base, config, log, metrics, client, registry: { ...artifacts, certificates }, embedded };
     await runManager(wire(parts), { log, clock: systemClock }, signal);
   } finally {
     await Promise.all([client.close(), registry.close()]);
@@ -76,7 +79,7 @@ export type Parts = {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly client: OwnedApiClient;
-  readonly registry: Pick<Registry, "resolve" | "fetch" | "read" | "certificates">;
+  readonly registry: ArtifactReads & Pick<Registry, "certificates">;
   readonly embedded: Catalogue;
   readonly clock: Clock;
   readonly random: Random;

@@ -313,7 +313,7 @@ describe("a FluxInstance with the digests of the registry", () => {
     await cluster.objectWhen(deploymentKind, "repaired", (object) => object.metadata.uid !== metadata.uid, key);
     const repaired = await cluster.reconcile();
     assert.equal(appliedDigest(repaired, "source-controller"), appliedDigest(before, "source-controller"));
-    await eventsAbout(`NewDigest: The registry has another digest: ${mirror.imageOf("source-controller")}@${digest}`);
+    await eventsAbout(`NewDigest: New digest: ${mirror.imageOf("source-controller")}@${digest}`);
     const rebuilt = await rebuild("source-controller");
     await eventsAbout(rebuilt);
     await cluster.patchInstance({ spec: { upgrade: null } });

@@ -75,11 +75,14 @@ export const distributionSchema = fields("Which Flux to install and where its im
     choice("Embedded: manifests and digests come from the operator itself, nothing is downloaded.", ["Embedded"]),
   ),
   artifact: optional(
-    text("OCI artifact with Flux's manifests and image digests, such as oci://host/path:tag.", {
-      maxLength: 2048,
-      pattern: "^oci://.*$",
-      absent: "the releases embedded in the operator",
-    }),
+    text(
+      "OCI artifact with Flux's manifests and image digests, such as oci://host/path:tag, or the one in a bundle that is mounted into the operator's pod: bundle://flux.tar.",
+      {
+        maxLength: 2048,
+        pattern: "^(oci|bundle)://.*$",
+        absent: "the releases embedded in the operator",
+      },
+    ),
   ),
   artifactPullSecret: optional(secretName("Secret of type dockerconfigjson with which the artifact is pulled.")),
   artifactCertSecretRef: optional(

@@ -86,7 +86,7 @@ for (const { sentence, before = seen, after, want } of [
   {
     sentence: "tells other digests in one note",
     after: newest,
-    want: [`NewDigest: The registry has another digest: ${place}@${two}, ${name}@${two}`],
+    want: [`NewDigest: New digest: ${place}@${two}, ${name}@${two}`],
   },
   {
     sentence: "is silent of another artifact and of the tags of another version",
@@ -97,7 +97,7 @@ for (const { sentence, before = seen, after, want } of [
     sentence: "names three of many",
     before: { conditions: [], lastSeenImages: ["a", "b", "c", "d"].map((image) => ({ name: image, digest: one })) },
     after: { conditions: [], lastSeenImages: ["a", "b", "c", "d"].map((image) => ({ name: image, digest: two })) },
-    want: [`NewDigest: The registry has another digest: a@${two}, b@${two}, c@${two} and 1 more`],
+    want: [`NewDigest: New digest: a@${two}, b@${two}, c@${two} and 1 more`],
   },
 ]) {
   test(`newsBetween() ${sentence}`, () => {

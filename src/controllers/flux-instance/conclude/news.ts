@@ -51,7 +51,7 @@ export function newsBetween(before: FluxInstanceStatus, after: FluxInstanceStatu
   const images = movedImages(before.lastSeenImages ?? [], after.lastSeenImages ?? []);
   const moved = [...(artifact === undefined ? [] : [artifact]), ...images];
   if (moved.length > 0) {
-    notes.push(note(eventReasons.newDigest, `The registry has another digest: ${enumerate(moved, imagesNamed)}`));
+    notes.push(note(eventReasons.newDigest, `New digest: ${enumerate(moved, imagesNamed)}`));
   }
   return notes;
 }

@@ -3,6 +3,7 @@ import type { ApiClient } from "../../../client/api-client.ts";
 import { fieldsOf, textOf } from "../../../kube/fields.ts";
 import { secretKind } from "../../../kube/kinds.ts";
 import type { KubeObject } from "../../../kube/object.ts";
+import { isBundleAddress } from "../../../oci/artifact-address.ts";
 import { isSameRegistry } from "../../../oci/reference.ts";
 import type { RegistryAccess } from "../../../oci/registry.ts";
 import { errorMessage, ReasonedError } from "../../../std/errors.ts";
@@ -28,6 +29,7 @@ export async function readArtifactAccess(
   deps: AccessDeps,
   signal: AbortSignal,
 ): Promise<RegistryAccess> {
+  if (isBundleAddress(distribution.artifact ?? "")) return {};
   const dockerConfig = await readDockerConfig(distribution, namespace, deps, signal);
   const { artifactCertSecretRef: certificates, artifactInsecure: insecure } = distribution;
   const tls = certificates === undefined ? {} : await readTls({ namespace, name: certificates.name }, deps, signal);
@@ -45,7 +47,7 @@ export async function readImageAccess(
   deps: AccessDeps,
   signal: AbortSignal,
 ): Promise<RegistryAccess> {
-  const { artifactPullSecret: _, artifactCertSecretRef, artifactInsecure, ...others } = distribution;
+  const { artifact: _, artifactPullSecret: __, artifactCertSecretRef, artifactInsecure, ...others } = distribution;
   const transport = sharesTransport(distribution)
     ? { artifactInsecure, ...(artifactCertSecretRef === undefined ? {} : { artifactCertSecretRef }) }
     : { artifactInsecure: false };
@@ -53,7 +55,7 @@ export async function readImageAccess(
 }
 
 function sharesTransport({ artifact, registry, digests, verify }: Distribution): boolean {
-  if (artifact === undefined) return digests === "Registry" || verify?.images === true;
+  if (artifact === undefined || isBundleAddress(artifact)) return digests === "Registry" || verify?.images === true;
   return isSameRegistry(artifact, `${registry}/image`);
 }
 

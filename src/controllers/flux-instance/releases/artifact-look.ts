@@ -4,8 +4,8 @@ import type { ApiClient } from "../../../client/api-client.ts";
 import { ArtifactError } from "../../../distribution/artifact-error.ts";
 import { findRelease } from "../../../distribution/catalog.ts";
 import type { ObjectKey } from "../../../kube/object.ts";
+import { addressOfDigest, pinnedDigest } from "../../../oci/artifact-address.ts";
 import { LayerError } from "../../../oci/layer-error.ts";
-import { formatReference, parseReference } from "../../../oci/reference.ts";
 import { RegistryError, type RegistryErrorKind } from "../../../oci/registry-error.ts";
 import type { Registry, RegistryAccess } from "../../../oci/registry.ts";
 import type { SignatureChecks } from "../../../oci/signatures/signature-checks.ts";
@@ -87,7 +87,7 @@ async function verifiedAddress(
   signal: AbortSignal,
 ): Promise<string> {
   if (trust === undefined) return reference;
-  const address = formatReference({ ...parseReference(reference), target: { kind: "digest", digest } });
+  const address = addressOfDigest(reference, digest);
   await signatures.check({ reference: address, digest }, trust, access, signal);
   return address;
 }
@@ -115,8 +115,8 @@ async function digestOf(
   { registry }: LookDeps,
   signal: AbortSignal,
 ): Promise<string> {
-  const { target } = parseReference(distribution.artifact);
-  if (target.kind === "digest" && cached.some(({ digest }) => digest === target.digest)) return target.digest;
+  const pinned = pinnedDigest(distribution.artifact);
+  if (pinned !== undefined && cached.some(({ digest }) => digest === pinned)) return pinned;
   return (await registry.resolve(distribution.artifact, access, signal)).digest;
 }
 
