@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promise
 import { availableParallelism, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import { moduleMac } from "../../src/operator/openssl-config.ts";
+import { moduleMac } from "../../src/client/openssl-config.ts";
 import { cacheFolder } from "../cache-folder.ts";
 import { debianSources } from "../image/debian.ts";
 import { pinnedFile } from "../image/pinned-file.ts";

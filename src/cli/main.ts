@@ -6,6 +6,7 @@ import { isAbsolute, join } from "node:path";
 const { XDG_CACHE_HOME: cacheHome = "", HOME: home = "" } = process.env;
 const cache = [cacheHome, join(home, ".cache")].find(isAbsolute);
 if (cache !== undefined) enableCompileCache(join(cache, "flux-operator", "compiled"));
+if ((process.env["OPENSSL_CONF"] ?? "") !== "") await takeOpenssl();
 const { runCli } = await import("./run.ts");
 
 const interruption = new AbortController();
@@ -28,3 +29,15 @@ process.exitCode = await runCli(
   },
   interruption.signal,
 );
+
+/** The chart's Jobs have the operator's provider, and no Node that dies of it with a stack trace. */
+async function takeOpenssl(): Promise<void> {
+  const { OpensslConfigError, takeOpensslConfig } = await import("../client/openssl-config.ts");
+  try {
+    takeOpensslConfig(process.env);
+  } catch (error) {
+    if (!(error instanceof OpensslConfigError)) throw error;
+    console.error(`error: ${error.message}`);
+    process.exit(2);
+  }
+}

@@ -1,10 +1,10 @@
 import { setFlagsFromString } from "node:v8";
+import { OpensslConfigError, takeOpensslConfig } from "../client/openssl-config.ts";
 import { createLogger } from "../runtime/log.ts";
 import { errorMessage } from "../std/errors.ts";
 import { operatorVersion } from "../std/version.ts";
 import { ConfigError, readProcessConfig } from "./config.ts";
 import { requireFips } from "./fips.ts";
-import { takeOpensslConfig } from "./openssl-config.ts";
 import { runOperator } from "./wire.ts";
 
 // What the optimizing compilers need stays resident, 10 MB of it, and a reconcile is over before they have won its CPU time back.
@@ -15,7 +15,7 @@ try {
   // Node 26.10 was seen to spin for ever in its own clean-up of handles. Everything that must be done before the end is done.
   process.exit();
 } catch (error) {
-  if (!(error instanceof ConfigError)) throw error;
+  if (!(error instanceof ConfigError) && !(error instanceof OpensslConfigError)) throw error;
   console.error(`flux-operator: ${error.message}`);
   process.exit(2);
 }

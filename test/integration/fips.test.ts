@@ -7,11 +7,12 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { fipsOpensslConf } from "../../scripts/image/fips-conf.ts";
-import { unconfigured } from "../../src/operator/openssl-config.ts";
+import { unconfigured } from "../../src/client/openssl-config.ts";
 
 // What needs no FIPS provider. Runs with one are in test/long/fips.test.ts.
 
 const main = join(import.meta.dirname, "../../src/operator/main.ts");
+const cli = join(import.meta.dirname, "../../src/cli/main.ts");
 let folder: string;
 
 before(async () => {
@@ -25,8 +26,12 @@ before(async () => {
 after(() => rm(folder, { recursive: true }));
 
 /** How the operator ends that is started as the image starts it, and what it says. It finds no cluster. */
-async function runOperator(flags: readonly string[], env: { readonly [name: string]: string }) {
-  const child = spawn(process.execPath, [unconfigured, main, "--kubeconfig=/nowhere", ...flags], {
+function runOperator(flags: readonly string[], env: { readonly [name: string]: string }) {
+  return runProgram([main, "--kubeconfig=/nowhere", ...flags], env);
+}
+
+async function runProgram(args: readonly string[], env: { readonly [name: string]: string }) {
+  const child = spawn(process.execPath, [unconfigured, ...args], {
     env: { ...env, PATH: process.env["PATH"] },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -81,4 +86,26 @@ test("the operator starts with a configuration of OpenSSL that has nothing to do
   const { code, stderr } = await runOperator([], { OPENSSL_CONF: join(folder, "plain.cnf") });
   assert.match(stderr, /Cannot read \/nowhere/);
   assert.equal(code, 1);
+});
+
+const deletion = ["delete", "instance", "flux", "--kubeconfig=/nowhere", "-n", "flux-system"];
+
+test("the command line, started as the chart's Jobs start it, says in one line what is wrong with the configuration", async () => {
+  for (const { conf, why } of [
+    {
+      conf: "openssl.cnf",
+      why: "it has no module-mac; run openssl fipsinstall for FOLDER/fips.so and include what it writes",
+    },
+    { conf: "garbled.cnf", why: 'OpenSSL says "missing close square bracket, line 1"' },
+  ]) {
+    const env = { OPENSSL_CONF: join(folder, conf), OPENSSL_MODULES: folder };
+    const says = `error: Cannot start OpenSSL with the configuration in OPENSSL_CONF (FOLDER/${conf}): ${why} (docs/fips.md)\n`;
+    assert.deepEqual(await runProgram([cli, ...deletion], env), { code: 2, stdout: "", stderr: says });
+  }
+});
+
+test("the command line works with a configuration of OpenSSL that is in order", async () => {
+  const { stderr } = await runProgram([cli, ...deletion], { OPENSSL_CONF: join(folder, "plain.cnf") });
+  assert.match(stderr, /\/nowhere/);
+  assert.doesNotMatch(stderr, /OpenSSL/);
 });

@@ -246,7 +246,7 @@ test("flux-operator's uninstall Job runs the command line of the operator's imag
             name: "uninstall",
             image,
             imagePullPolicy: "IfNotPresent",
-            command: ["/nodejs/bin/node", "/app/flux-operator.mjs"],
+            command: ["/nodejs/bin/node", "--openssl-config=/dev/null", "/app/flux-operator.mjs"],
             args: ["delete", "instance", "flux", "--namespace=gitops", "--timeout=4m"],
             resources: operatorResources,
             securityContext,

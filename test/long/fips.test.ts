@@ -14,7 +14,7 @@ import { createAuthority, issueCertificate } from "../../scripts/control-plane/c
 import { fipsModule, fipsModuleAbsent } from "../../scripts/fips/module.ts";
 import { fipsOpensslConf } from "../../scripts/image/fips-conf.ts";
 import { operatorRun } from "../../scripts/image/operator-run.ts";
-import { unconfigured } from "../../src/operator/openssl-config.ts";
+import { unconfigured } from "../../src/client/openssl-config.ts";
 import { sha256Digest } from "../../src/std/digest.ts";
 import { isReady, manifest, startFluxCluster, statusOf } from "../support/flux-cluster.ts";
 import { freePort } from "../support/flux-process.ts";

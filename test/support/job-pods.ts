@@ -27,7 +27,7 @@ export type JobPods = AsyncDisposable & {
 };
 
 const cli = join(import.meta.dirname, "../../src/cli/main.ts");
-const command = ["/nodejs/bin/node", "/app/flux-operator.mjs"];
+const command = ["/nodejs/bin/node", "--openssl-config=/dev/null", "/app/flux-operator.mjs"];
 
 /**
  * Runs the command line for each pod of a Job that kwok has given a node: with the arguments of its container, as its service account. The pod then

@@ -2,26 +2,36 @@ import { spawnSync } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { ConfigError, type Config } from "./config.ts";
+import { ReasonedError } from "../std/errors.ts";
+
+/** The variables of a process. */
+type Env = { readonly [name: string]: string | undefined };
+
+/** Node does not start with the configuration of OpenSSL that the environment names. */
+export class OpensslConfigError extends ReasonedError {
+  constructor(message: string) {
+    super({ reason: "InvalidConfiguration", retry: "on-change", message });
+  }
+}
 
 /**
  * With it Node starts without the configuration that OPENSSL_CONF names: one whose provider cannot be loaded ends Node with a stack trace of C++
- * before any of our code runs. The image and `npm start` pass it.
+ * before any of our code runs. The image, the chart's Jobs and `npm start` pass it.
  */
 export const unconfigured = "--openssl-config=/dev/null";
 
 /**
  * In a process that was started without it, tries in a child what OPENSSL_CONF names, and starts this program anew with it, in the same process;
- * does nothing where that is done or not asked for. Throws ConfigError when Node does not start with it.
+ * does nothing where that is done or not asked for. Throws OpensslConfigError when Node does not start with it.
  */
-export function takeOpensslConfig(env: Config["env"]): void {
+export function takeOpensslConfig(env: Env): void {
   const conf = env["OPENSSL_CONF"] ?? "";
   if (conf === "" || !process.execArgv.includes(unconfigured)) return;
   const program = "process.getBuiltinModule('node:crypto').randomBytes(1)";
   const { status, stderr } = spawnSync(process.execPath, ["-e", program], { env, encoding: "utf8", timeout: 60_000 });
   if (status !== 0) {
     const why = findFault(env) ?? saidOf(stderr);
-    throw new ConfigError(
+    throw new OpensslConfigError(
       `Cannot start OpenSSL with the configuration in OPENSSL_CONF (${conf}): ${why} (docs/fips.md)`,
     );
   }
@@ -42,7 +52,7 @@ export function moduleMac(module: Uint8Array): string {
  * What is wrong with the files of a FIPS provider that could not be loaded; undefined when nothing is seen, or no such provider is asked for.
  * Source: config(5), fips_config(5).
  */
-export function findFault(env: Config["env"]): string | undefined {
+export function findFault(env: Env): string | undefined {
   const conf = env["OPENSSL_CONF"] ?? "";
   const { text, missing } = readSettings(conf);
   const setting = (name: string): string | undefined => new RegExp(`^\\s*${name}\\s*=\\s*(\\S+)`, "m").exec(text)?.[1];
