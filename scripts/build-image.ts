@@ -1,7 +1,7 @@
 /**
  * `npm run build:image`: the operator's image for linux/amd64 and linux/arm64 as an OCI layout in dist/image, and its files in dist/rootfs for who
- * builds with a Dockerfile. No container engine is needed. `--push=REFERENCE` sends it to a registry, `--platform=amd64` builds for that one only, and
- * `--out=FOLDER` writes there instead of dist. `--fips=FOLDER` builds the FIPS variant with the provider in FOLDER, for its platform (docs/fips.md).
+ * builds with a Dockerfile; its bills of materials in dist/sbom. No container engine is needed. `--push=REFERENCE` sends it to a registry, `--platform=amd64` builds for that one only, and
+ * `--out=FOLDER` writes there instead of dist, `--no-rootfs` leaves those files out. `--fips=FOLDER` builds the FIPS variant with the provider in FOLDER, for its platform (docs/fips.md).
  */
 import { execFile } from "node:child_process";
 import { chmod, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
@@ -22,7 +22,9 @@ import { sbomOf } from "./image/sbom.ts";
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "..");
 const { values } = parseArgs({
+  allowNegative: true,
   options: {
+    rootfs: { type: "boolean", default: true },
     push: { type: "string" },
     insecure: { type: "boolean", default: false },
     platform: { type: "string" },
@@ -48,8 +50,10 @@ for (const platform of platforms.filter(isWanted)) {
   const contents = { platform, version: about.version, bundle };
   const sbom = await sbomOf(fips === undefined ? contents : { ...contents, fipsModule: fips.module });
   images.push({ platform, layers, run: start, sbom });
+  await mkdir(join(dist, "sbom"), { recursive: true });
+  await writeFile(join(dist, "sbom", `linux-${platform.architecture}.cdx.json`), sbom);
   const all = [...base, ...app, ...(fips?.files ?? [])];
-  await writeRootfs(join(dist, "rootfs", `linux-${platform.architecture}`), all);
+  if (values.rootfs) await writeRootfs(join(dist, "rootfs", `linux-${platform.architecture}`), all);
   const sizes = layers.map(({ content }) => `${(content.length / 1e6).toFixed(1)} MB`);
   console.log(`linux/${platform.architecture}  ${sizes.join(" + ")}`);
 }

@@ -17,6 +17,8 @@ export async function writeBundle(folder: string): Promise<Metafile> {
     entryPoints: { operator: "src/operator/main.ts", "flux-operator": "src/cli/main.ts" },
     bundle: true,
     platform: "node",
+    // The same bytes where node_modules is a link to another checkout's.
+    preserveSymlinks: true,
     target: "node26",
     format: "esm",
     // In one file, what lazily imported parts import of Node would be loaded at once, and Node's own copy of undici with it.

@@ -1,11 +1,11 @@
 import { runSteps, type Step } from "./run-steps.ts";
 
 /**
- * Writes every generated file. With `--check` it only compares, and leaves out what needs Go and minutes unless `--all` is given too:
- * test/long checks that.
+ * Writes every generated file, with `--quick` only those that need no Go and no minutes. With `--check` it only compares, and leaves out what
+ * needs Go and minutes unless `--all` is given too: test/long checks that.
  */
 const check = process.argv.includes("--check");
-const all = !check || process.argv.includes("--all");
+const all = process.argv.includes("--all") || !(check || process.argv.includes("--quick"));
 const flags = check ? ["--check"] : [];
 
 const quick: readonly Step[] = [

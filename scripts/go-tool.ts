@@ -64,6 +64,12 @@ export const goTools = {
   },
   /** A main of our own over the library with which operator-framework's programs validate bundles. */
   "olm-validate": { module: "github.com/operator-framework/api", program: ".", suite: "long" },
+  /** Checks the workflows of GitHub. */
+  actionlint: {
+    module: "github.com/rhysd/actionlint",
+    program: "github.com/rhysd/actionlint/cmd/actionlint",
+    suite: "long",
+  },
   "helm-4": { module: "helm.sh/helm/v4", program: "helm.sh/helm/v4/cmd/helm", suite: "long" },
   /** Evaluates the Timoni modules: Timoni itself is this language with a client of the API server around it. */
   cue: { module: "cuelang.org/go", program: "cuelang.org/go/cmd/cue", suite: "long" },

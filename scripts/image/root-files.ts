@@ -55,13 +55,18 @@ function bundleOf(files: readonly ImageFile[]): ImageFile {
   return textFile("etc/ssl/certs/ca-certificates.crt", `${text.join("\n")}\n`);
 }
 
-/** The operator and the CLI as `npm run build` writes them to `dist`, without source maps. */
-export async function appFiles(dist: string, license: string): Promise<readonly ImageFile[]> {
+/** The operator and the CLI as `npm run build` writes them to `dist`, without source maps, in `folder`. */
+export async function appFiles(dist: string, license: string, folder = "app"): Promise<readonly ImageFile[]> {
   const found = await readdir(dist, { recursive: true, withFileTypes: true });
   const files = found.filter((entry) => entry.isFile() && !entry.name.endsWith(".map"));
   const app = files.map(async (entry): Promise<ImageFile> => {
     const path = join(entry.parentPath, entry.name);
-    return { kind: "file", path: `app/${path.slice(dist.length + 1)}`, content: await readFile(path), mode: 0o644 };
+    return {
+      kind: "file",
+      path: `${folder}/${path.slice(dist.length + 1)}`,
+      content: await readFile(path),
+      mode: 0o644,
+    };
   });
-  return [...(await Promise.all(app)), textFile("app/LICENSE", license)];
+  return [...(await Promise.all(app)), textFile(`${folder}/LICENSE`, license)];
 }
