@@ -87,7 +87,10 @@ function isRefused(value: JsonValue): boolean {
 test("the types of FluxInstance refuse, in each field, what its schema refuses there, and accept the rest", async () => {
   const cases = [
     { name: "every field", instance: sampleOf(fluxInstanceSchema, "all") },
-    ...spoiled(fluxInstanceSchema, "", (value) => value ?? {}).filter(({ name }) => !name.startsWith(":")),
+    // The status may have fields of a newer operator, which types do not name: it is read and not written.
+    ...spoiled(fluxInstanceSchema, "", (value) => value ?? {}).filter(
+      ({ name }) => !/^:|^status.*: an unknown field$/.test(name),
+    ),
   ];
   const refused = cases.filter(({ instance }) => isRefused(instance));
   assert.ok(refused.length > 200 && refused.length < cases.length - 100, `${refused.length} of ${cases.length}`);

@@ -4,19 +4,21 @@ import { limitOf } from "../api-reference.ts";
 
 /**
  * TypeScript declarations of `schema`: an interface an object, named by its path (`FluxInstanceSpecSync`), with the descriptions, defaults and
- * limits as comments. Narrower than the schema in one thing: an optional text may not be "", which means the same as leaving it out.
+ * limits as comments. Narrower than the schema in two things: an optional text may not be "", which means the same as leaving it out, and what is
+ * only read (`status`) has the known fields only, so that compilers find a wrong name.
  */
 export function schemaTypes(name: string, schema: { readonly [keyword: string]: unknown }): string {
   if (!isJsonObject(schema)) throw new TypeError(`Cannot make types of ${name}: it has no schema`);
-  return interfaces({ key: "", name, node: schema }).join("\n\n");
+  return interfaces({ key: "", name, node: schema, isRead: false }).join("\n\n");
 }
 
 /** A node of the schema with the name that its interface has if it is an object. */
-type Place = { readonly key: string; readonly name: string; readonly node: JsonObject };
+type Place = { readonly key: string; readonly name: string; readonly node: JsonObject; readonly isRead: boolean };
 
 function interfaces(place: Place): readonly string[] {
   const members = membersOf(place);
   const { required, additionalProperties } = place.node;
+  const isClosed = place.isRead || additionalProperties === false;
   const lines = members.flatMap((member) => {
     const mark = Array.isArray(required) && required.includes(member.key) ? "" : "?";
     return [...comment(meaningOf(member.node), "  "), `  readonly ${member.key}${mark}: ${typeOf(member)};`];
@@ -25,19 +27,20 @@ function interfaces(place: Place): readonly string[] {
     ...comment(meaningOf(place.node), ""),
     `export interface ${place.name} {`,
     ...lines,
-    ...(additionalProperties === false ? [] : ["  readonly [field: string]: unknown;"]),
+    ...(isClosed ? [] : ["  readonly [field: string]: unknown;"]),
     "}",
   ];
   const below = members.map(objectIn).filter(isNamed).flatMap(interfaces);
   return [own.join("\n"), ...below];
 }
 
-function membersOf({ name, node }: Place): readonly Place[] {
+function membersOf({ name, node, isRead }: Place): readonly Place[] {
   const { properties } = node;
   return Object.entries(isJsonObject(properties) ? properties : {}).map(([key, child]) => ({
     key,
     name: `${name}${key.charAt(0).toUpperCase()}${key.slice(1)}`,
     node: isJsonObject(child) ? child : {},
+    isRead: isRead || key === "status",
   }));
 }
 

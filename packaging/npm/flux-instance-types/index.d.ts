@@ -516,7 +516,6 @@ export interface FluxInstanceStatus {
   readonly warnings?: readonly string[];
   /** How far each of the user's patches reached. */
   readonly patches?: readonly FluxInstanceStatusPatches[];
-  readonly [field: string]: unknown;
 }
 
 /** One aspect of the instance's state. */
@@ -533,7 +532,6 @@ export interface FluxInstanceStatusConditions {
   readonly lastTransitionTime: string;
   /** Generation of the spec that this is about. */
   readonly observedGeneration?: number;
-  readonly [field: string]: unknown;
 }
 
 /** An image with its digest. */
@@ -542,7 +540,6 @@ export interface FluxInstanceStatusLastAppliedImages {
   readonly name: string;
   /** sha256 digest; absent when the image is not pinned. */
   readonly digest?: string;
-  readonly [field: string]: unknown;
 }
 
 /** An image with its digest. */
@@ -564,14 +561,12 @@ export interface FluxInstanceStatusComponents {
   readonly tag: string;
   /** Digest of the image, when pinned. */
   readonly digest?: string;
-  readonly [field: string]: unknown;
 }
 
 /** The objects that the instance owns. */
 export interface FluxInstanceStatusInventory {
   /** One entry an object. */
   readonly entries: readonly FluxInstanceStatusInventoryEntries[];
-  readonly [field: string]: unknown;
 }
 
 /** An object. */
@@ -580,7 +575,6 @@ export interface FluxInstanceStatusInventoryEntries {
   readonly id: string;
   /** API version that it was applied with. */
   readonly v: string;
-  readonly [field: string]: unknown;
 }
 
 /** Runs with the same outcome on the same revision. */
@@ -599,7 +593,6 @@ export interface FluxInstanceStatusHistory {
   readonly totalReconciliations: number;
   /** The version of Flux, under flux. */
   readonly metadata?: { readonly [key: string]: string };
-  readonly [field: string]: unknown;
 }
 
 /** What the next upgrade will do, or the current one does. */
@@ -624,7 +617,6 @@ export interface FluxInstanceStatusPlan {
   readonly droppedVersions?: readonly string[];
   /** Objects with fields that the new schema does not know. */
   readonly objectsLosingFields?: readonly string[];
-  readonly [field: string]: unknown;
 }
 
 /** An image with its digest. */
@@ -633,7 +625,6 @@ export interface FluxInstanceStatusPlanImages {
   readonly name: string;
   /** sha256 digest; absent when the image is not pinned. */
   readonly digest?: string;
-  readonly [field: string]: unknown;
 }
 
 /** How far a patch reached. */
@@ -642,7 +633,6 @@ export interface FluxInstanceStatusPatches {
   readonly index: number;
   /** How many objects it matched. */
   readonly matched: number;
-  readonly [field: string]: unknown;
 }
 
 /** Group and version in which a FluxInstance is stored. */

@@ -18,4 +18,4 @@ const flux = new FluxInstance("flux", {
 });
 
 /** The version of Flux that runs. */
-export const version = flux.status.apply((status) => status?.lastAppliedVersion);
+export const version = flux.status.lastAppliedVersion;

@@ -33,7 +33,10 @@ export interface FluxInstanceArgs {
 export class FluxInstance extends apiextensions.CustomResource {
   /** What Flux shall look like, with the defaults of the API server. */
   declare readonly spec: Output<FluxInstanceSpec>;
-  /** What Flux looks like now. */
+  /**
+   * What Flux looks like when Pulumi stops to wait. With `wait: false` it may still be undefined: read its fields from the output
+   * (`status.lastAppliedVersion`), which minds that, and not in `apply`.
+   */
   declare readonly status: Output<FluxInstanceStatus>;
 
   constructor(name: string, args: FluxInstanceArgs, opts?: CustomResourceOptions) {
