@@ -33,7 +33,7 @@ export async function packNpmPackage(name: NpmPackage, folder: string, signal: A
     await mkdir(folder, { recursive: true });
     await cp(sources(name), stage, { recursive: true });
     await cp(join(root, "LICENSE"), join(stage, "LICENSE"));
-    if (isCompiled) await compile(stage, signal);
+    if (isCompiled) await compile(name, stage, signal);
     const answer = await npm(["pack", "--json", "--ignore-scripts", `--pack-destination=${folder}`], stage, signal);
     const { filename, files } = packedIn(answer);
     return { name, file: join(folder, filename), files: files.map(({ path }) => path).toSorted() };
@@ -43,12 +43,12 @@ export async function packNpmPackage(name: NpmPackage, folder: string, signal: A
 }
 
 /** Compiles a staged package, beside those of ours that it needs. */
-async function compile(stage: string, signal: AbortSignal): Promise<void> {
+async function compile(name: NpmPackage, stage: string, signal: AbortSignal): Promise<void> {
   const types = "flux-instance-types";
   await cp(sources(types), join(stage, "node_modules", npmScope, types), { recursive: true });
   await run(join(root, "node_modules/.bin/tsc"), ["-p", "."], { cwd: stage, signal }).catch((cause: unknown) => {
     const said = cause instanceof Error && "stdout" in cause ? String(cause.stdout).trim() : "";
-    throw new Error(`Cannot compile an npm package: ${said}`, { cause });
+    throw new Error(`Cannot compile packaging/npm/${name}: ${said}`, { cause });
   });
 }
 

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readFile, rename, rm } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
+import { errorMessage } from "../../src/std/errors.ts";
 import { cacheFolder } from "../cache-folder.ts";
 
 const run = promisify(execFile);
@@ -37,6 +38,10 @@ export async function thirdPartyFolder(signal: AbortSignal): Promise<string> {
 /** What npm says in `folder`, run by the Node that all our code runs on. */
 export async function npm(args: readonly string[], folder: string, signal: AbortSignal): Promise<string> {
   const path = [join(root, "node_modules/.bin"), process.env["PATH"] ?? ""].join(delimiter);
-  const { stdout } = await run("npm", args, { cwd: folder, signal, env: { ...process.env, PATH: path } });
+  const env = { ...process.env, PATH: path };
+  const { stdout } = await run("npm", args, { cwd: folder, signal, env }).catch((cause: unknown) => {
+    signal.throwIfAborted();
+    throw new Error(`Cannot run npm ${args.join(" ")}: ${errorMessage(cause)}`, { cause });
+  });
   return stdout;
 }
