@@ -215,7 +215,7 @@ test("the example of Pulumi installs the operator, then the instance, and tells 
     {
       ...instance,
       name: "flux",
-      // On what is in the component, and so the instance is deleted before the operator.
+      // On the release, and so the instance is deleted before the operator.
       dependsOn: ["flux-operator"],
       inputs: {
         ...head,

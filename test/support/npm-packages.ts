@@ -16,15 +16,24 @@ export type NpmWorld = AsyncDisposable & {
   readonly packed: readonly PackedPackage[];
   /** A TypeScript of before its rewrite in Go, as most users of Pulumi and cdk8s have it. */
   readonly olderTsc: string;
-  /** What a CommonJS module exports; a name that begins with "." is a path from the folder. */
+  /** What a CommonJS module exports; a name that begins with "." is a path from the folder, and that module runs each time. */
   require(name: string): unknown;
 };
 
 /** Makes that folder, with our examples in it, compiled. */
 export async function npmWorld(): Promise<NpmWorld> {
   const { signal } = new AbortController();
-  const thirdParty = await thirdPartyFolder(signal);
-  const folder = await mkdtemp(join(thirdParty, "test-"));
+  const folder = await mkdtemp(join(await thirdPartyFolder(signal), "test-"));
+  const dispose = () => rm(folder, { recursive: true, force: true });
+  try {
+    return { ...(await install(folder, signal)), [Symbol.asyncDispose]: dispose };
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+}
+
+async function install(folder: string, signal: AbortSignal): Promise<Omit<NpmWorld, typeof Symbol.asyncDispose>> {
   const packed = await packNpmPackages(join(folder, "packed"), signal);
   for (const { name, file } of packed) {
     const place = join(folder, "node_modules", npmScope, name);
@@ -32,12 +41,15 @@ export async function npmWorld(): Promise<NpmWorld> {
     await run("tar", ["-xzf", file, "--strip-components=1", "-C", place]);
   }
   await cp(join(root, "packaging/npm/examples"), join(folder, "examples"), { recursive: true });
+  const require = createRequire(join(folder, "program.js"));
   return {
     folder,
     packed,
-    olderTsc: join(thirdParty, "node_modules/typescript/bin/tsc"),
-    require: createRequire(join(folder, "program.js")),
-    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+    olderTsc: require.resolve("typescript/bin/tsc"),
+    require: (name) => {
+      if (name.startsWith(".")) Reflect.deleteProperty(require.cache, require.resolve(name));
+      return require(name);
+    },
   };
 }
 

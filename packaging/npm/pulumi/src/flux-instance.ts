@@ -42,6 +42,7 @@ export class FluxInstance extends apiextensions.CustomResource {
   constructor(name: string, args: FluxInstanceArgs, opts?: CustomResourceOptions) {
     refuse(name, args);
     const { operator, metadata = {}, spec, wait = true } = args;
+    // The operator's namespace is an output of its release: by it the instance depends on the operator.
     const { namespace = operator?.namespace ?? "flux-system", labels, annotations } = metadata;
     const inputs = {
       apiVersion,
@@ -57,8 +58,7 @@ export class FluxInstance extends apiextensions.CustomResource {
       status: undefined,
     };
     // A cluster has one instance: in another namespace, too, the old one goes first.
-    const own = { deleteBeforeReplace: true, ...(operator !== undefined && { dependsOn: operator }) };
-    super(name, inputs as apiextensions.CustomResourceArgs, mergeOptions(own, opts));
+    super(name, inputs as apiextensions.CustomResourceArgs, mergeOptions({ deleteBeforeReplace: true }, opts));
   }
 }
 
