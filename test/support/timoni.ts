@@ -91,11 +91,14 @@ export async function built(
   return JSON.parse(stdout);
 }
 
+/** In the words of kstatus, as Timoni has them. */
+export type Health = "Failed" | "Current" | "InProgress";
+
 /**
  * What the module's health check says of an instance: the first expression that is true wins, and one that needs what the instance does not have
  * is not. Throws when one cannot be evaluated.
  */
-export async function healthOf(instance: KubeObject): Promise<"Failed" | "Current" | "InProgress"> {
+export async function healthOf(instance: KubeObject): Promise<Health> {
   for (const [field, health] of [
     ["failed", "Failed"],
     ["current", "Current"],
