@@ -82,6 +82,16 @@ for (const module of timoniModules) {
   });
 }
 
+test("the modules take the values that their READMEs show", async () => {
+  const texts = timoniModules.map((module) => readFile(join(timoniFolder, module, "README.md"), "utf8"));
+  const blocks = [...(await Promise.all(texts)).join("").matchAll(/^```cue\n([\s\S]*?)^```$/gm)];
+  assert.equal(blocks.length, 3);
+  for (const [, block = ""] of blocks) {
+    const module = block.startsWith("values: instance") ? "flux-instance" : "flux-operator";
+    assert.ok((await built(module, block)).length > 0);
+  }
+});
+
 /** Source: https://timoni.sh/bundle */
 const bundleSchema = `
 #Bundle: {

@@ -56,10 +56,13 @@ export type TimoniOptions = {
   readonly folder?: string;
 };
 
+/** Values by their paths, or a values file in CUE. */
+export type ModuleValues = JsonObject | string;
+
 /** What CUE makes of `expression` in a module with values, or what it says when it refuses them. */
 export async function evaluate(
   module: TimoniModule,
-  values: JsonObject,
+  values: ModuleValues,
   { expression, ...options }: TimoniOptions & { readonly expression: string },
 ): Promise<CueRun> {
   const {
@@ -71,7 +74,8 @@ export async function evaluate(
   const copy = await mkdtemp(join(tmpdir(), "timoni-"));
   try {
     await cp(folder, copy, { recursive: true });
-    await writeFile(join(copy, "values.cue"), `package main\nvalues: ${JSON.stringify(nested(values))}\n`);
+    const written = typeof values === "string" ? values : `values: ${JSON.stringify(nested(values))}\n`;
+    await writeFile(join(copy, "values.cue"), `package main\n${written}`);
     await writeFile(join(copy, "timoni.schema.cue"), timoniSchema);
     const tags = [`name=${name}`, `namespace=${namespace}`, "mv=0.0.0-devel", `kv=${kubeVersion}`];
     return await cue(["export", "-e", expression, ...tags.flatMap((tag) => ["-t", tag]), "--out", "json"], copy);
@@ -80,15 +84,20 @@ export async function evaluate(
   }
 }
 
-/** The objects that a module makes of values. Throws with what CUE says when it refuses them. */
+/**
+ * The objects that a module makes of values; with them, as for Timoni, everything that they are made of has to be concrete. Throws with what CUE
+ * says when it refuses the values.
+ */
 export async function built(
   module: TimoniModule,
-  values: JsonObject,
+  values: ModuleValues,
   options: TimoniOptions = {},
 ): Promise<readonly KubeObject[]> {
-  const { exitCode, stdout, stderr } = await evaluate(module, values, { ...options, expression: "timoni.apply.app" });
+  const expression = "[timoni.instance, timoni.apply.app]";
+  const { exitCode, stdout, stderr } = await evaluate(module, values, { ...options, expression });
   if (exitCode !== 0) throw new Error(`${module} refuses ${JSON.stringify(values)}: ${stderr}`);
-  return JSON.parse(stdout);
+  const [, objects]: readonly [object, readonly KubeObject[]] = JSON.parse(stdout);
+  return objects;
 }
 
 /** In the words of kstatus, as Timoni has them. */
