@@ -89,7 +89,7 @@ export interface FluxInstanceSpecDistribution {
   /** Embedded: manifests and digests come from the operator itself, nothing is downloaded. */
   readonly source?: "Embedded";
   /**
-   * OCI artifact with Flux's manifests and image digests, such as oci://host/path:tag.
+   * OCI artifact with Flux's manifests and image digests, such as oci://host/path:tag, or the one in a bundle that is mounted into the operator's pod: bundle://flux.tar.
    * Default: the releases embedded in the operator
    */
   readonly artifact?: string;
@@ -548,7 +548,6 @@ export interface FluxInstanceStatusLastSeenImages {
   readonly name: string;
   /** sha256 digest; absent when the image is not pinned. */
   readonly digest?: string;
-  readonly [field: string]: unknown;
 }
 
 /** A controller as it was applied. */
