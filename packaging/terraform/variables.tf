@@ -137,8 +137,8 @@ variable "distribution" {
   }
 
   validation {
-    condition     = try(var.distribution.artifact, null) == null || can(regex("^$|^oci://.*$", var.distribution.artifact))
-    error_message = "distribution.artifact must be text that matches ^oci://.*$."
+    condition     = try(var.distribution.artifact, null) == null || can(regex("^$|^(oci|bundle)://.*$", var.distribution.artifact))
+    error_message = "distribution.artifact must be text that matches ^(oci|bundle)://.*$."
   }
 
   validation {

@@ -31,7 +31,7 @@ export const sections: readonly Section[] = [
   { title: "When something is wrong", pages: ["docs/troubleshooting.md", "docs/logs.md"] },
   { title: "Reference", pages: ["docs/api.md", "docs/cli.md", "docs/security.md", "CHANGELOG.md"] },
   { title: "Design", pages: ["ARCHITECTURE.md", "docs/decisions/*"] },
-  { title: "Change it", pages: ["CONTRIBUTING.md", "AGENTS.md", "docs/importing-a-release.md"] },
+  { title: "Change it", pages: ["CONTRIBUTING.md", "AGENTS.md", "docs/importing-a-release.md", "docs/releasing.md"] },
 ];
 
 /** Every Markdown file for users and developers. */
