@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -8,6 +8,7 @@ import { readCheckout } from "../scripts/release/checkout.ts";
 import { releaseNotes } from "../scripts/release/notes.ts";
 import { provenanceOf } from "../scripts/release/provenance.ts";
 import { refusals, sectionOf, type Checkout, type ReleaseRequest } from "../scripts/release/refusals.ts";
+import { setVersion } from "../scripts/release/set-version.ts";
 import type { Release } from "../scripts/release/release.ts";
 
 const ready: Checkout = { version: "1.2.3", changelog: "## [1.2.3] - 2026-01-01\n", changes: [], tags: ["v1.2.2"] };
@@ -22,17 +23,22 @@ const rows: readonly {
   {
     name: "no version",
     request: { version: "" },
-    want: [/^no version is none that can be released: name one such as/],
+    want: [/^nothing is no version that can be released: name one such as/],
   },
-  { name: "a version with a v", request: { version: "v1.2.3" }, want: [/^v1\.2\.3 is none/] },
-  { name: "a version of two numbers", request: { version: "1.2" }, want: [/^1\.2 is none/] },
-  { name: "a range", request: { version: "1.2.x" }, want: [/^1\.2\.x is none/] },
+  { name: "a version with a v", request: { version: "v1.2.3" }, want: [/^v1\.2\.3 is no version/] },
+  { name: "a version of two numbers", request: { version: "1.2" }, want: [/^1\.2 is no version/] },
+  {
+    name: "another word for a release candidate",
+    request: { version: "1.2.3-pre.1" },
+    want: [/^1\.2\.3-pre\.1 is no version/],
+  },
+  { name: "a range", request: { version: "1.2.x" }, want: [/^1\.2\.x is no version/] },
   {
     name: "a version with a build, which no tag can have",
     request: { version: "1.2.3+5" },
-    want: [/^1\.2\.3\+5 is none/],
+    want: [/^1\.2\.3\+5 is no version/],
   },
-  { name: "no version in a dry run either", request: { version: "", dryRun: true }, want: [/^no version is none/] },
+  { name: "no version in a dry run either", request: { version: "", dryRun: true }, want: [/^nothing is no version/] },
   {
     name: "changes that are not committed",
     checkout: { changes: [" M README.md", "?? new.ts"] },
@@ -42,7 +48,7 @@ const rows: readonly {
   {
     name: "a manifest of another version",
     checkout: { version: "1.2.2" },
-    want: [/^package\.json has the version 1\.2\.2: run npm version/],
+    want: [/^package\.json has the version 1\.2\.2: run npm run release:version -- 1\.2\.3/],
   },
   {
     name: "a changelog without the version",
@@ -95,6 +101,56 @@ test("readCheckout() reads version, changelog, tags and changes of a real reposi
     assert.deepEqual(await readCheckout(folder), ready);
     writeFileSync(join(folder, "new"), "");
     assert.deepEqual((await readCheckout(folder)).changes, ["?? new"]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("setVersion() writes manifests, and the version in documents, but in no other number and no other file", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "version-"));
+  const texts: { readonly [path: string]: readonly [before: string, after: string] } = {
+    "package.json": [
+      '{"name":"a","version":"1.2.3","needs":"1.2.3"}',
+      `{
+  "name": "a",
+  "version": "1.3.0-rc.1",
+  "needs": "1.2.3"
+}
+`,
+    ],
+    "package-lock.json": [
+      '{"version":"1.2.3","packages":{"":{"version":"1.2.3"},"b":{"version":"1.2.3"}}}',
+      `{
+  "version": "1.3.0-rc.1",
+  "packages": {
+    "": {
+      "version": "1.3.0-rc.1"
+    },
+    "b": {
+      "version": "1.2.3"
+    }
+  }
+}
+`,
+    ],
+    "README.md": ["image:v1.2.3 11.2.3 1.2.34 1.2.3.4 1.2.3.", "image:v1.3.0-rc.1 11.2.3 1.2.34 1.2.3.4 1.3.0-rc.1."],
+    "packaging/timoni/bundle.cue": ['version: "1.2.3"', 'version: "1.3.0-rc.1"'],
+    "docs/decisions/why.md": ["was 1.2.3", "was 1.2.3"],
+    "src/code.ts": ['"1.2.3"', '"1.2.3"'],
+  };
+  try {
+    for (const [path, [before]] of Object.entries(texts)) {
+      mkdirSync(join(folder, path, ".."), { recursive: true });
+      writeFileSync(join(folder, path), before);
+    }
+    execFileSync("git", ["init", "--quiet"], { cwd: folder });
+    execFileSync("git", ["add", "."], { cwd: folder });
+    await setVersion(folder, "1.3.0-rc.1");
+    const now = Object.keys(texts).map((path) => [path, readFileSync(join(folder, path), "utf8")]);
+    assert.deepEqual(
+      now,
+      Object.entries(texts).map(([path, [, after]]) => [path, after]),
+    );
   } finally {
     rmSync(folder, { recursive: true });
   }

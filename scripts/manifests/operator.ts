@@ -5,8 +5,11 @@ import { operatorVersion } from "../../src/std/version.ts";
 import type { Right } from "../../src/controllers/flux-instance/rights/right.ts";
 import { rulesOf } from "../rights/policy-rule.ts";
 
-/** The image that is installed. There is no published one yet: whoever installs replaces it, and only here. */
-export const image = `ghcr.io/controlplaneio-fluxcd/flux-operator:v${operatorVersion}`;
+/** Registry and path below which everything is published. Nothing is yet: whoever publishes puts his own in here, and only here. */
+export const publishedPath = "ghcr.io/controlplaneio-fluxcd";
+
+/** The image that is installed. */
+export const image = `${publishedPath}/flux-operator:v${operatorVersion}`;
 
 /** The oldest Kubernetes whose API server takes the CRD. */
 export const oldestKubernetes = "1.30.0";

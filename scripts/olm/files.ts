@@ -1,13 +1,13 @@
 import { operatorName } from "../../src/api/names.ts";
 import type { JsonValue, KubeObject } from "../../src/kube/object.ts";
 import { operatorVersion } from "../../src/std/version.ts";
-import { image } from "../manifests/operator.ts";
+import { image, publishedPath } from "../manifests/operator.ts";
 import { bundleDockerfile, bundleFiles } from "./bundle.ts";
 import { catalogDocuments } from "./catalog.ts";
 
 /** Where the images of bundle and catalogue are published. */
-export const bundleImage = `${image.split(":")[0]}-bundle:v${operatorVersion}`;
-export const catalogImage = `${image.split(":")[0]}-catalog:v${operatorVersion}`;
+export const bundleImage = `${publishedPath}/flux-operator-bundle:v${operatorVersion}`;
+export const catalogImage = `${publishedPath}/flux-operator-catalog:v${operatorVersion}`;
 
 /** The label by which OLM finds the catalogue in its image, and the folder it stands for. */
 export const catalogLabels = { "operators.operatorframework.io.index.configs.v1": "/configs" };

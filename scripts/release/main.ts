@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { sha256Hex } from "../../src/std/digest.ts";
 import { operatorVersion } from "../../src/std/version.ts";
-import { git } from "./checkout.ts";
+import { git } from "./git.ts";
 import { makers } from "./makers.ts";
 import { releaseNotes } from "./notes.ts";
 import { localBuilder, provenanceOf, type Builder } from "./provenance.ts";
@@ -13,7 +13,7 @@ import type { Release, ReleasedImage } from "./release.ts";
 const root = join(import.meta.dirname, "../..");
 
 /** The files that pin everything that comes from outside. */
-const lockFiles = ["package-lock.json", "packaging/image/debian.json"];
+const lockFiles = ["package-lock.json", "packaging/npm/package-lock.json", "packaging/image/debian.json"];
 
 /** Makes all of a release in `output`, which is emptied first. */
 async function makeRelease(output: string, work: string, builder: Builder): Promise<void> {

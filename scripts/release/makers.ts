@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { copyFile, mkdir, readFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { operatorName } from "../../src/api/names.ts";
@@ -9,11 +9,15 @@ import { charts } from "../charts/charts.ts";
 import { textFile } from "../image/image-file.ts";
 import { appFiles } from "../image/root-files.ts";
 import { platforms } from "../image/platform.ts";
-import { image } from "../manifests/operator.ts";
+import { image, publishedPath } from "../manifests/operator.ts";
+import { packNpmPackages } from "../npm/pack.ts";
 import { bundleFiles } from "../olm/bundle.ts";
 import { catalogDocuments } from "../olm/catalog.ts";
 import { bundleImage, catalogImage } from "../olm/files.ts";
 import { writeBundleImage, writeCatalogImage } from "../olm/images.ts";
+import { archiveName, moduleArchive } from "../terraform/archive.ts";
+import { timoniModules } from "../timoni/modules.ts";
+import { packageModule } from "../timoni/package.ts";
 import { filesIn, writeArchive } from "./archive.ts";
 import type { Maker, Release, ReleasedImage } from "./release.ts";
 
@@ -28,6 +32,9 @@ export const makers: readonly { readonly name: string; readonly make: Maker }[] 
   { name: "manifests", make: makeManifests },
   { name: "charts", make: makeCharts },
   { name: "OLM bundle and catalogue", make: makeOlm },
+  { name: "Timoni modules", make: makeTimoni },
+  { name: "Terraform module", make: makeTerraform },
+  { name: "npm packages", make: makeNpm },
 ];
 
 /** The image for all platforms in one file, and the bills of materials beside it, which are in it too. */
@@ -89,7 +96,7 @@ async function makeOlm(release: Release, images: readonly ReleasedImage[]): Prom
     description: "Installs Flux operator by the Operator Lifecycle Manager",
     version: release.version,
     revision: release.commit,
-    created: release.created.toISOString().replace(".000Z", "Z"),
+    created: timeOf(release.created),
   };
   const bundled = await packImage(release, { name: "bundle", reference: bundleImage }, (folder) =>
     writeBundleImage(folder, bundle, about),
@@ -121,6 +128,37 @@ async function packImage(
   const file = `flux-operator-${name}-image-${release.version}.tar`;
   await writeArchive(release, file, await filesIn(layout));
   return { reference, digest, file };
+}
+
+/** An OCI artifact for each, which Timoni itself would package as the same bytes. */
+async function makeTimoni(release: Release): Promise<readonly ReleasedImage[]> {
+  const { version, commit, created } = release;
+  const modules: ReleasedImage[] = [];
+  for (const module of timoniModules) {
+    const { name, content, digest } = await packageModule(module, {
+      version,
+      revision: commit,
+      created: timeOf(created),
+    });
+    const file = `timoni-${name}`;
+    await writeFile(join(release.output, file), content);
+    modules.push({ reference: `${publishedPath}/modules/${module}:${version}`, digest, file });
+  }
+  return modules;
+}
+
+async function makeTerraform({ output }: Release): Promise<readonly ReleasedImage[]> {
+  await writeFile(join(output, archiveName), await moduleArchive());
+  return [];
+}
+
+async function makeNpm({ output }: Release): Promise<readonly ReleasedImage[]> {
+  await packNpmPackages(output, new AbortController().signal);
+  return [];
+}
+
+function timeOf(created: Date): string {
+  return created.toISOString().replace(".000Z", "Z");
 }
 
 function byDigest({ reference, digest }: ReleasedImage): string {

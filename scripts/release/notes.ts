@@ -17,6 +17,9 @@ const meanings: readonly { readonly name: RegExp; readonly means: string }[] = [
     name: /^flux-operator-manifests-/,
     means: "the manifests as kustomizations, also with cluster roles that others write",
   },
+  { name: /^timoni-.*\.oci\.tar$/, means: "Timoni module, an OCI layout" },
+  { name: /^flux-operator-terraform-/, means: "module for Terraform and OpenTofu, with the charts that it installs" },
+  { name: /^flux-operator-(flux-instance-types|pulumi)-/, means: "npm package" },
   { name: /\.tgz$/, means: "Helm chart" },
 ];
 

@@ -11,18 +11,15 @@ import { parseArgs, promisify } from "node:util";
 import { sha256Hex } from "../../src/std/digest.ts";
 import { charts } from "../charts/charts.ts";
 import { goTool } from "../go-tool.ts";
-import { image } from "../manifests/operator.ts";
+import { publishedPath } from "../manifests/operator.ts";
 import type { ReleasedImage } from "./release.ts";
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "../..");
-/** Registry and path below which everything is published. */
-const published = image.slice(0, image.lastIndexOf("/"));
-
 const { values } = parseArgs({
   options: {
     folder: { type: "string", default: join(root, "dist/release") },
-    registry: { type: "string", default: published },
+    registry: { type: "string", default: publishedPath },
     insecure: { type: "boolean", default: false },
   },
 });
@@ -53,7 +50,7 @@ async function verifyChecksums(): Promise<void> {
 
 async function pushImage({ reference, digest, file }: ReleasedImage): Promise<string> {
   const crane = await goTool("crane", signal);
-  const target = reference.replace(published, values.registry);
+  const target = reference.replace(publishedPath, values.registry);
   const layout = await mkdtemp(join(tmpdir(), "release-image-"));
   try {
     await run("tar", ["--extract", `--file=${join(folder, file)}`, `--directory=${layout}`]);

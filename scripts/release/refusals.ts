@@ -1,5 +1,3 @@
-import { parse } from "semver";
-
 /** What is asked for. */
 export type ReleaseRequest = { readonly version: string; readonly dryRun: boolean };
 
@@ -15,10 +13,8 @@ export type Checkout = {
 
 /** Why there can be no such release of the checkout: sentences with what to do. A dry run asks for no more than a version. */
 export function refusals({ version, dryRun }: ReleaseRequest, checkout: Checkout): readonly string[] {
-  if (parse(version)?.version !== version)
-    return [
-      `${version || "no version"} is none that can be released: name one such as --version=1.2.3 or --version=1.2.3-rc.1`,
-    ];
+  const problem = versionProblem(version);
+  if (problem !== undefined) return [problem];
   if (dryRun) return [];
   return [
     ...(checkout.changes.length === 0
@@ -28,12 +24,18 @@ export function refusals({ version, dryRun }: ReleaseRequest, checkout: Checkout
     ...(checkout.version === version
       ? []
       : [
-          `package.json has the version ${checkout.version}: run npm version --no-git-tag-version ${version} and npm run generate, and commit the result`,
+          `package.json has the version ${checkout.version}: run npm run release:version -- ${version} and npm run generate, and commit the result`,
         ]),
     ...(sectionOf(checkout.changelog, version) === undefined
       ? [`CHANGELOG.md has no section ${version}: rename its section Unreleased`]
       : []),
   ];
+}
+
+/** Why there can be no such version. Timoni takes no other forms, and a tag of an image no build. */
+export function versionProblem(version: string): string | undefined {
+  if (/^(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}(-(alpha|beta|rc)\.(0|[1-9]\d*))?$/.test(version)) return undefined;
+  return `${version || "nothing"} is no version that can be released: name one such as 1.2.3 or 1.2.3-rc.1`;
 }
 
 /** The section of a version in a changelog, without its heading; undefined where there is none. */

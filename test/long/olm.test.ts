@@ -10,6 +10,7 @@ import { goTool } from "../../scripts/go-tool.ts";
 import { readTar } from "../../scripts/image/debian.ts";
 import { platforms } from "../../scripts/image/platform.ts";
 import { bundleAnnotations } from "../../scripts/olm/bundle.ts";
+import { bundleName } from "../../scripts/olm/csv.ts";
 import { catalogLabels } from "../../scripts/olm/files.ts";
 import { writeBundleImage, writeCatalogImage } from "../../scripts/olm/images.ts";
 import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
@@ -64,7 +65,7 @@ for (const { name, change, want } of [
     name: "no examples",
     change: (csv: JsonObject) => ({
       ...csv,
-      metadata: { name: "flux-operator.v0.1.0", annotations: { capabilities: "None" } },
+      metadata: { name: bundleName, annotations: { capabilities: "None" } },
     }),
     want: { errors: [/Capabilities None is not a valid/], warnings: [/example annotations not found/] },
   },
