@@ -32,6 +32,7 @@ const suites = {
       // One file at a time has the node, so those that need it are not left to the end.
       "test/long/node-changes.test.ts",
       "test/long/uninstall-kill.test.ts",
+      "test/long/release.test.ts",
       "test/long/image.test.ts",
       "test/long/node.test.ts",
       "test/long/real-flux.test.ts",
