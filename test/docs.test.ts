@@ -11,6 +11,7 @@ import { errorMessage } from "../src/std/errors.ts";
 import { parseKubeYamlDocuments } from "../src/std/yaml.ts";
 import { anchorOf } from "../scripts/site/anchors.ts";
 import { readDocuments } from "../scripts/site/pages.ts";
+import { docBlocks, isShell, type DocBlock } from "./support/doc-blocks.ts";
 import { runInProcess } from "./support/run-cli.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -43,14 +44,10 @@ test("every link of a document leads to a file, and to a heading in it", () => {
   assert.deepEqual(broken, []);
 });
 
-type Block = { readonly path: string; readonly language: string; readonly content: string };
+type Block = DocBlock & { readonly path: string };
 
 const blocks: readonly Block[] = documents.flatMap(({ path, text }) =>
-  [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language = "", content = ""]) => ({
-    path,
-    language,
-    content,
-  })),
+  docBlocks(text).map((block) => Object.assign(block, { path })),
 );
 
 /** The instance around what a document shows of one. */
@@ -64,15 +61,21 @@ function completed({ apiVersion, kind, metadata, spec }: JsonObject): JsonObject
   };
 }
 
+/** Where only `verify` is shown, it is that of `spec.distribution`. */
+function withVerify({ verify, ...shown }: JsonObject): JsonObject {
+  if (verify === undefined) return shown;
+  return { ...shown, spec: { distribution: { artifact: "oci://registry.example.com/manifests:latest", verify } } };
+}
+
 test("every piece of a FluxInstance in a document is one that the API server takes", () => {
   const refused = blocks
     .filter(({ language }) => language === "yaml")
     .flatMap(({ path, content }) =>
       parseKubeYamlDocuments(content).flatMap((shown) => {
-        const { kind, spec } = fieldsOf(shown);
+        const { kind, spec } = withVerify(fieldsOf(shown));
         if (kind !== "FluxInstance" && (kind !== undefined || spec === undefined)) return [];
         try {
-          canonicalInstance(parseFluxInstance(completed(fieldsOf(shown))));
+          canonicalInstance(parseFluxInstance(completed(withVerify(fieldsOf(shown)))));
           return [];
         } catch (error) {
           return [`${path}: ${errorMessage(error)}\n${content}`];
@@ -84,7 +87,7 @@ test("every piece of a FluxInstance in a document is one that the API server tak
 
 /** Lines of shell, continued lines joined, and comments aside. */
 const commands: readonly (Pick<Block, "path"> & { readonly line: string })[] = blocks
-  .filter(({ language }) => ["sh", "shell", "console"].includes(language))
+  .filter(isShell)
   .flatMap(({ path, content }) =>
     content
       .replaceAll(/\\\n\s*/g, " ")

@@ -9,7 +9,7 @@ export type Section = { readonly title: string; readonly pages: readonly string[
 
 /** By task, from the first installation to the reasons behind the code. Every document for users is named here, which a test checks. */
 export const sections: readonly Section[] = [
-  { title: "Start", pages: ["README.md"] },
+  { title: "Start", pages: ["README.md", "docs/getting-started.md"] },
   {
     title: "Ways to install it",
     pages: [
@@ -19,14 +19,21 @@ export const sections: readonly Section[] = [
       "packaging/*",
     ],
   },
-  { title: "Move to it", pages: ["docs/adoption.md"] },
+  { title: "Move to it", pages: ["docs/migrate.md", "docs/adoption.md"] },
   {
     title: "Run it",
-    pages: ["docs/upgrades.md", "docs/digests.md", "docs/preflight.md", "docs/uninstall.md"],
+    pages: [
+      "docs/upgrades.md",
+      "docs/digests.md",
+      "docs/preflight.md",
+      "docs/multi-tenancy.md",
+      "docs/scaling.md",
+      "docs/uninstall.md",
+    ],
   },
   {
     title: "Where it runs",
-    pages: ["docs/marketplaces.md", "docs/registries.md", "docs/verification.md", "docs/fips.md"],
+    pages: ["docs/marketplaces.md", "docs/registries.md", "docs/air-gap.md", "docs/verification.md", "docs/fips.md"],
   },
   { title: "When something is wrong", pages: ["docs/troubleshooting.md", "docs/logs.md"] },
   { title: "Reference", pages: ["docs/api.md", "docs/cli.md", "docs/security.md", "CHANGELOG.md"] },

@@ -22,7 +22,10 @@ export type GoOperatorState = { readonly objects: readonly KubeObject[]; readonl
  * Makes the cluster as the Go operator leaves it when it is scaled to 0 after a success: all objects applied server-side, the instance
  * at v1 with finalizer and status, and the other kinds of the group. Our own definition is there at the end. No operator may run.
  */
-export async function leaveAsGoOperator(golden: GoldenCase, cluster: FluxCluster): Promise<GoOperatorState> {
+export async function leaveAsGoOperator(
+  golden: GoldenCase,
+  cluster: Pick<FluxCluster, "client" | "plane">,
+): Promise<GoOperatorState> {
   const { instanceYaml, want } = golden;
   if (want === undefined) throw new Error(`the case ${golden.name} has no rendering`);
   await replaceDefinition(cluster);
@@ -136,7 +139,7 @@ export async function applyServed(
 }
 
 /** Ours with what the Go operator's has of it: one version, none of the RFC's names. */
-export async function replaceDefinition({ client, plane }: FluxCluster): Promise<void> {
+export async function replaceDefinition({ client, plane }: Pick<FluxCluster, "client" | "plane">): Promise<void> {
   const live = await plane.rest.get(definitionPath);
   const spec = fieldsOf(fluxInstanceCrd()["spec"]);
   const v1 = listOf(spec["versions"])

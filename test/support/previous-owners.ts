@@ -8,6 +8,8 @@ import { compareForApply } from "../../src/kube/order.ts";
 import { formatYaml } from "../../src/std/yaml.ts";
 import type { FluxCluster } from "./flux-cluster.ts";
 
+type Cluster = Pick<FluxCluster, "client" | "plane">;
+
 const run = promisify(execFile);
 const never = new AbortController().signal;
 
@@ -16,9 +18,9 @@ export type PreviousOwner = {
   readonly name: string;
   /** The field managers that the installation leaves. */
   readonly managers: readonly string[];
-  install(objects: readonly KubeObject[], cluster: FluxCluster): Promise<void>;
+  install(objects: readonly KubeObject[], cluster: Cluster): Promise<void>;
   /** Makes the tool forget its installation. */
-  tidy?(cluster: FluxCluster): Promise<void>;
+  tidy?(cluster: Cluster): Promise<void>;
 };
 
 export const previousOwners: readonly PreviousOwner[] = [
@@ -63,11 +65,11 @@ function asSynced(object: KubeObject): KubeObject {
   return { ...object, metadata: { ...object.metadata, labels: { ...object.metadata.labels, ...owner } } };
 }
 
-async function applyAs(manager: string, objects: readonly KubeObject[], { client }: FluxCluster): Promise<void> {
+async function applyAs(manager: string, objects: readonly KubeObject[], { client }: Cluster): Promise<void> {
   for (const object of objects.toSorted(compareForApply)) await client.apply(object, { fieldManager: manager }, never);
 }
 
-async function kubectl(args: readonly string[], objects: readonly KubeObject[], cluster: FluxCluster): Promise<void> {
+async function kubectl(args: readonly string[], objects: readonly KubeObject[], cluster: Cluster): Promise<void> {
   const { plane } = cluster;
   const file = join(plane.folder, "previous.yaml");
   await writeFile(
@@ -85,7 +87,7 @@ async function kubectl(args: readonly string[], objects: readonly KubeObject[], 
 }
 
 /** A chart of these objects, installed as release `flux2`. Helm makes no namespace that exists. */
-async function helm(tool: "helm" | "helm-4", objects: readonly KubeObject[], { plane }: FluxCluster): Promise<void> {
+async function helm(tool: "helm" | "helm-4", objects: readonly KubeObject[], { plane }: Cluster): Promise<void> {
   const binary = await goTool(tool, never);
   const chart = join(plane.folder, `chart-${tool}`);
   await mkdir(join(chart, "templates"), { recursive: true });
@@ -97,6 +99,6 @@ async function helm(tool: "helm" | "helm-4", objects: readonly KubeObject[], { p
   await run(binary, args, { env: { HOME: plane.folder }, maxBuffer: 64 * 1024 * 1024 });
 }
 
-async function forgetReleases({ plane }: FluxCluster): Promise<void> {
+async function forgetReleases({ plane }: Cluster): Promise<void> {
   await plane.rest.delete("/api/v1/namespaces/flux-system/secrets?labelSelector=owner%3Dhelm");
 }
