@@ -1,5 +1,8 @@
 locals {
-  charts = coalesce(var.charts, "${path.module}/../charts")
+  charts    = coalesce(var.charts, "${path.module}/../charts")
+  is_folder = !startswith(local.charts, "oci://")
+  # The CRD stays when all is destroyed. Older helm providers fail when a release keeps an object, newer ones warn.
+  writes_crd = local.is_folder && try(var.operator_values.installCRDs, true)
 
   has_sync_secret  = nonsensitive(var.sync_credentials != null)
   sync_secret_name = try(coalesce(var.sync.pullSecret, var.namespace), var.namespace)
@@ -29,11 +32,23 @@ locals {
   without_nulls = replace(replace(jsonencode(local.manifest), "/\"[^\"\\\\]*\":null,/", ""), "/,?\"[^\"\\\\]*\":null/", "")
   instance      = jsondecode(local.without_nulls)
 
+  operator_values = merge(var.operator_values, local.writes_crd ? { installCRDs = false } : {})
   # The pod that waits for the FluxInstance comes from the operator's image, and is placed as the operator is.
   pod_values = {
     for name, value in var.operator_values : name => value
     if contains(["image", "nodeSelector", "tolerations", "affinity", "podSecurityContext", "securityContext", "hostNetwork"], name)
   }
+}
+
+resource "kubectl_manifest" "crd" {
+  count = local.writes_crd ? 1 : 0
+
+  yaml_body         = file("${local.charts}/flux-operator/files/crds.yaml")
+  server_side_apply = true
+  force_conflicts   = true
+  apply_only        = true
+  # A plan need not show a thousand lines.
+  sensitive_fields = ["spec"]
 }
 
 resource "helm_release" "operator" {
@@ -42,10 +57,19 @@ resource "helm_release" "operator" {
   create_namespace = var.create_namespace
   chart            = "${local.charts}/flux-operator"
   version          = var.chart_version
-  values           = [yamlencode(var.operator_values)]
+  values           = [yamlencode(local.operator_values)]
   wait             = true
   timeout          = var.timeout
   max_history      = 10
+
+  lifecycle {
+    precondition {
+      condition     = !local.is_folder || fileexists("${local.charts}/flux-operator/Chart.yaml")
+      error_message = "There is no chart in ${local.charts}/flux-operator: name a source that has the charts beside the module, such as \"git::https://...//packaging/terraform\", or set charts."
+    }
+  }
+
+  depends_on = [kubectl_manifest.crd]
 }
 
 resource "kubectl_manifest" "sync_secret" {
