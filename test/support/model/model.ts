@@ -178,7 +178,8 @@ async function checkRemoved(world: World, ledger: Ledger): Promise<void> {
   const left = world.server
     .objects()
     .filter(({ kind, metadata }) => metadata.labels?.[labels.ownerName] === "flux" && kind !== "Namespace");
-  const isWhole = ledger.deletedWith.size === 1 && ledger.deletedWith.has("Uninstall");
+  const isWhole =
+    world.instance() === undefined && ledger.deletedWith.size === 1 && ledger.deletedWith.has("Uninstall");
   const orphans =
     isWhole && ledger.held.size === 0 ? left.map((object) => `${nameObject(object)} was left behind`) : [];
   fail([...orphans, ...lostOf(world, ledger), ...world.violations, ...world.statusProblems], world);

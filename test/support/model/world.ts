@@ -342,13 +342,22 @@ export class World {
     }
     if (after === undefined) this.#made.delete(uid);
     // What an instance leaves behind is nobody's any more.
-    if (object.kind === "FluxInstance" && after === undefined) this.#made.clear();
-    if (object.kind === "FluxInstance" && after !== undefined) this.#statuses.push(after);
-    if (this.#actor !== "user") this.#checkInventory();
+    const isInstance = object.kind === "FluxInstance";
+    if (isInstance && after === undefined) this.#made.clear();
+    if (isInstance && after !== undefined) this.#statuses.push(after);
+    if (isInstance || (this.#actor === "operator" && before === undefined)) this.#checkInventory();
     this.#checkOverlap(object);
   }
 
+  /** Who takes our labels off an object keeps it from being deleted, at whatever moment. */
   #checkOthers(before: KubeObject | undefined, after: KubeObject | undefined): void {
+    const isDeletion = before !== undefined && !isGoing(before) && (after === undefined || isGoing(after));
+    if (
+      isDeletion &&
+      this.#made.has(before.metadata.uid ?? "") &&
+      before.metadata.labels?.[labels.ownerName] === undefined
+    )
+      this.violations.push(`the operator has deleted ${nameObject(before)}, which has none of its labels any more`);
     const name = this.#foreign.get(before?.metadata.uid ?? "");
     if (name === undefined || before === undefined) return;
     if (after === undefined || isGoing(after))
@@ -359,8 +368,11 @@ export class World {
   #checkInventory(): void {
     if (this.#isRestored || this.instance() === undefined) return;
     const listed = new Set(this.status().inventory?.entries.map(({ id }) => id) ?? []);
-    for (const id of this.#made.values()) {
-      if (!listed.has(id)) this.violations.push(`${id} is not in the inventory`);
+    for (const { metadata } of this.server.objects()) {
+      const id = this.#made.get(metadata.uid ?? "");
+      // What has lost our labels is somebody else's by now.
+      if (id !== undefined && metadata.labels?.[labels.ownerName] !== undefined && !listed.has(id))
+        this.violations.push(`${id} is not in the inventory`);
     }
   }
 
