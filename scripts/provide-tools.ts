@@ -9,6 +9,7 @@ import { fipsModule, fipsModuleAbsent } from "./fips/module.ts";
 import { goTool, goToolsOf, hasGoTool } from "./go-tool.ts";
 import { chromium, chromiumAbsent } from "./site/chromium.ts";
 import { vitepressModules } from "./site/vitepress.ts";
+import { prometheusAbsent, providePrometheus } from "./prometheus.ts";
 
 const has = (option: string): boolean => process.argv.includes(option);
 const long = has("--long");
@@ -34,6 +35,9 @@ if (long) {
   if (noBrowser === undefined) await progress.step("provide Chromium", () => chromium());
   else console.log(`The site is looked at in no browser: ${noBrowser}`);
 }
+const noPrometheus = prometheusAbsent();
+if (long && noPrometheus === undefined) await progress.step("provide Prometheus", providePrometheus);
+else if (long) console.log(`The suite of the monitoring is skipped: ${noPrometheus}`);
 for (const name of names) {
   const signal = new AbortController().signal;
   await progress.step(`provide ${name}`, () => goTool(name, signal));

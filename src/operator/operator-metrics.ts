@@ -31,7 +31,7 @@ export function addOperatorMetrics(metrics: Metrics, sources: MetricSources): Re
   metrics.addValues(conditionMetric(instances));
   metrics.addValues(transitionMetric(instances));
   metrics.addValues(rolledBackMetric(instances));
-  metrics.addValues(lastReconcileMetric(instances, times));
+  metrics.addValues(lastReconcileMetric(instances, { ownNamespace, times }));
   metrics.addValues(intervalMetric(instances, ownNamespace));
   metrics.addValues(certificateMetric(instances, registry));
   return times;

@@ -4,6 +4,8 @@ import { fluxInstance, instanceAnnotations } from "../api/names.ts";
 import type { JsonObject, KubeObject } from "../kube/object.ts";
 import { intervalMetric, lastReconcileMetric, ReconcileTimes } from "./reconcile-metrics.ts";
 
+const ownNamespace = "flux-system";
+
 function instanceOf(metadata: JsonObject = {}, status: JsonObject = {}): KubeObject {
   return {
     apiVersion: fluxInstance.storageApiVersion,
@@ -39,21 +41,24 @@ for (const { name, instance, want } of [
     want: 0,
   },
   { name: "0 while the instance is Stalled", instance: instanceOf({}, { conditions: [stalled] }), want: 0 },
-  { name: "0 in another namespace", instance: instanceOf({ namespace: "other" }), want: 0 },
+  { name: "absent in another namespace", instance: instanceOf({ namespace: "other" }), want: undefined },
 ])
   test(`intervalMetric() is ${name}`, () =>
     assert.deepEqual(
-      intervalMetric({ list: () => [instance] }, "flux-system")
+      intervalMetric({ list: () => [instance] }, ownNamespace)
         .values()
         .map(([, value]) => value),
-      [want],
+      want === undefined ? [] : [want],
     ));
 
 test("lastReconcileMetric() is the start of the process, then the end of the last reconcile, also of one that failed", async () => {
   let nowMs = 1_000;
   const times = new ReconcileTimes({ nowMs: () => nowMs });
   const key = { namespace: "flux-system", name: "flux" };
-  const metric = lastReconcileMetric({ list: () => [instanceOf()] }, times);
+  const metric = lastReconcileMetric(
+    { list: () => [instanceOf(), instanceOf({ namespace: "other" })] },
+    { ownNamespace, times },
+  );
   const seen = [metric.values()];
   nowMs = 5_000;
   assert.equal(await times.note(key, Promise.resolve("done")), "done");
@@ -72,7 +77,7 @@ test("lastReconcileMetric() forgets an instance that is gone at the next scrape"
   const key = { namespace: "flux-system", name: "flux" };
   await times.note(key, Promise.resolve());
   let instances: readonly KubeObject[] = [];
-  const metric = lastReconcileMetric({ list: () => instances }, times);
+  const metric = lastReconcileMetric({ list: () => instances }, { ownNamespace, times });
   const gone = metric.values();
   times.keep([]);
   instances = [instanceOf()];

@@ -41,37 +41,40 @@ export class ReconcileTimes {
   }
 }
 
-/** When the operator last looked at each instance. */
+/** When the operator last looked at each instance of its namespace. */
 export function lastReconcileMetric(
   instances: Pick<Informer, "list">,
-  times: Pick<ReconcileTimes, "lastMs" | "keep">,
+  { ownNamespace, times }: { readonly ownNamespace: string; readonly times: Pick<ReconcileTimes, "lastMs" | "keep"> },
 ): ValueMetric<InstanceLabel> {
   return {
     name: "flux_instance_last_reconcile_timestamp_seconds",
-    help: "When the last reconcile of a FluxInstance ended, in seconds since 1970; where none has, when this process started.",
+    help: "When the last reconcile of a FluxInstance in the operator's namespace ended, in seconds since 1970; where none has, when this process started.",
     labels: ["exported_namespace", "name"],
     values: () => {
       times.keep(instances.list().map(keyOf));
-      return instances.list().map((instance) => [instanceLabels(instance), times.lastMs(keyOf(instance)) / 1000]);
+      const own = instances.list().filter(({ metadata }) => metadata.namespace === ownNamespace);
+      return own.map((instance) => [instanceLabels(instance), times.lastMs(keyOf(instance)) / 1000]);
     },
   };
 }
 
-/** How often the operator looks at each instance by itself: what the last reconcile is to be compared with. */
+/** How often the operator looks at each instance of its namespace by itself: what the last reconcile is to be compared with. */
 export function intervalMetric(instances: Pick<Informer, "list">, ownNamespace: string): ValueMetric<InstanceLabel> {
   return {
     name: "flux_instance_reconcile_interval_seconds",
-    help: "How often a FluxInstance is reconciled without any change; 0 where it is not: reconciliation is disabled, the instance is Stalled, or in another namespace than the operator.",
+    help: "How often a FluxInstance in the operator's namespace is reconciled without any change; 0 where it is not: reconciliation is disabled, or the instance is Stalled.",
     labels: ["exported_namespace", "name"],
-    values: () =>
-      instances.list().map((instance) => [instanceLabels(instance), intervalMs(instance, ownNamespace) / 1000]),
+    values: () => {
+      const own = instances.list().filter(({ metadata }) => metadata.namespace === ownNamespace);
+      return own.map((instance) => [instanceLabels(instance), intervalMs(instance) / 1000]);
+    },
   };
 }
 
-function intervalMs(instance: KubeObject, ownNamespace: string): number {
+function intervalMs(instance: KubeObject): number {
   const { reconcile, reconcileEveryMs = 0 } = readAnnotations(instance.metadata.annotations);
   const isStalled = findCondition(readStatus(instance["status"]).conditions, conditionTypes.stalled) !== undefined;
-  return reconcile === "disabled" || isStalled || instance.metadata.namespace !== ownNamespace ? 0 : reconcileEveryMs;
+  return reconcile === "disabled" || isStalled ? 0 : reconcileEveryMs;
 }
 
 function idOf({ namespace, name }: ObjectKey): string {

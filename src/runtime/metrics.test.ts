@@ -36,6 +36,22 @@ test("createMetrics() counts as controller-runtime and client-go do", async () =
   }
 });
 
+test("createMetrics() has a row of all that is counted before anything is", async () => {
+  const metrics = createMetrics();
+  metrics.forQueue("q");
+  metrics.forController("c", 10);
+  const { body } = await metrics.scrape();
+  for (const line of [
+    'workqueue_depth{name="q",controller="q"} 0',
+    'workqueue_queue_duration_seconds_bucket{le="+Inf",name="q",controller="q"} 0',
+    'workqueue_work_duration_seconds_count{name="q",controller="q"} 0',
+    'controller_runtime_reconcile_total{controller="c",result="error"} 0',
+    'controller_runtime_reconcile_time_seconds_bucket{le="0.25",controller="c"} 0',
+  ]) {
+    assert.ok(body.includes(`\n${line}\n`), line);
+  }
+});
+
 test("createMetrics() computes the rows of a state when it is scraped", async () => {
   const metrics = createMetrics();
   let ready = "False";

@@ -107,6 +107,9 @@ function queueMetrics(registry: Registry): (name: string) => QueueObserver {
     depth.set(labels, 0);
     adds.inc(labels, 0);
     retries.inc(labels, 0);
+    // rate() does not count what a series begins with.
+    waited.zero(labels);
+    worked.zero(labels);
     return {
       added: () => adds.inc(labels),
       depth: (keys) => depth.set(labels, keys),
@@ -146,6 +149,7 @@ function controllerMetrics(registry: Registry): (name: string, workers: number) 
     limit.set({ controller }, workers);
     active.set({ controller }, 0);
     errors.inc({ controller }, 0);
+    duration.zero({ controller });
     for (const result of ["success", "requeue_after", "requeue", "error"]) total.inc({ controller, result }, 0);
     return {
       started: () => active.inc({ controller }),

@@ -6,13 +6,15 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { rolesForOthers } from "../../scripts/manifests/instance.ts";
 import { operatorObjects } from "../../scripts/manifests/operator.ts";
+import { grafanaDashboard } from "../../scripts/monitoring/dashboard.ts";
+import { prometheusRule } from "../../scripts/monitoring/objects.ts";
 import { rulesOf } from "../../scripts/rights/policy-rule.ts";
 import { renderedIn } from "../../scripts/rights/rendered.ts";
 import { rightsFor } from "../../scripts/rights/rights.ts";
 import { fluxInstanceCrd } from "../../src/api/crd.ts";
 import { createApiClient, type OwnedApiClient } from "../../src/client/create-client.ts";
 import { loadConnection } from "../../src/client/load-connection.ts";
-import { fieldsOf } from "../../src/kube/fields.ts";
+import { fieldsOf, textOf } from "../../src/kube/fields.ts";
 import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { systemClock } from "../../src/std/clock.ts";
 import { operatorVersion } from "../../src/std/version.ts";
@@ -111,6 +113,15 @@ test("flux-operator renders these objects by default", async () => {
     "Role/flux-operator-uninstall",
     "RoleBinding/flux-operator-uninstall",
   ]);
+});
+
+test("flux-operator brings the alerts and the dashboard of packaging/monitoring when it is asked to", async () => {
+  const values = { "prometheusRule.create": true, "prometheusRule.labels": { release: "p" }, "dashboard.create": true };
+  const { objects } = await rendered("flux-operator", values);
+  const [rule, dashboard] = [find(objects, "PrometheusRule"), find(objects, "ConfigMap")];
+  assert.deepEqual([rule.metadata.labels?.["release"], dashboard.metadata.labels?.["grafana_dashboard"]], ["p", "1"]);
+  assert.deepEqual(rule["spec"], prometheusRule["spec"]);
+  assert.deepEqual(JSON.parse(textOf(fieldsOf(dashboard["data"])["flux-operator.json"])), grafanaDashboard());
 });
 
 test("flux-operator with a ServiceMonitor has Prometheus find the metrics port by the labels of the Service", async () => {

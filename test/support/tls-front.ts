@@ -10,16 +10,21 @@ export type TlsFront = AsyncDisposable & {
   readonly caPem: string;
   /** A certificate of a client that it knows. */
   readonly client: KeyPair;
+  /** Shows a new certificate from now on, valid for so long, and ends the connections that were made with the old one. */
+  renew(validMs: number): void;
 };
 
 /** TLS with a CA of its own in front of a plain HTTP registry at `host`; with `closed`, only for clients that it knows. */
 export async function startTlsFront(host: string, { closed = false } = {}): Promise<TlsFront> {
   const authority = createAuthority("of a test");
   const subject = { kind: "server", commonName: "front", names: ["127.0.0.1"] } as const;
-  const { certPem, keyPem } = issueCertificate(authority, subject);
+  const issue = (validMs?: number): { readonly key: string; readonly cert: string } => {
+    const { certPem, keyPem } = issueCertificate(authority, subject, validMs);
+    return { key: keyPem, cert: certPem };
+  };
   const client = issueCertificate(authority, { kind: "client", commonName: "reader", organisations: [] });
   const clients = closed ? { ca: authority.certPem, requestCert: true, rejectUnauthorized: true } : {};
-  const server = createServer({ key: keyPem, cert: certPem, ...clients }, (incoming, response) => {
+  const server = createServer({ ...issue(), ...clients }, (incoming, response) => {
     const { method = "GET", url = "", headers: sent } = incoming;
     // The registry then gives addresses of the front.
     const headers = { ...sent, "x-forwarded-proto": "https" };
@@ -38,6 +43,10 @@ export async function startTlsFront(host: string, { closed = false } = {}): Prom
     host: `127.0.0.1:${address.port}`,
     caPem: authority.certPem,
     client,
+    renew: (validMs) => {
+      server.setSecureContext({ ...issue(validMs), ...clients });
+      server.closeAllConnections();
+    },
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
       server.close();
