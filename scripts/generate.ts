@@ -14,6 +14,7 @@ const quick: readonly Step[] = [
   { name: "generate public trusted root", command: ["node", "scripts/generate-public-good-root.ts", ...flags] },
   { name: "generate table of sizes", command: ["node", "scripts/generate-sizes.ts", ...flags] },
   { name: "generate monitoring", command: ["node", "scripts/generate-monitoring.ts", ...flags] },
+  { name: "generate summaries of statements", command: ["node", "scripts/generate-vex-summaries.ts", ...flags] },
   { name: "generate charts", command: ["node", "scripts/generate-charts.ts", ...flags] },
   { name: "generate npm packages", command: ["node", "scripts/generate-npm.ts", ...flags] },
   { name: "generate Timoni modules", command: ["node", "scripts/generate-timoni.ts", ...flags] },

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readVex } from "../src/distribution/vex.ts";
 
-/** `node scripts/import-vex.ts FOLDER`: takes the statements of OpenVEX documents, a file v<minor>.json each, into the embedded data. */
+/** `node scripts/import-vex.ts FOLDER`: takes the statements of OpenVEX documents, a file v<minor>.json each, into the embedded data. Then `npm run generate`. */
 async function importVex(folder: string): Promise<void> {
   const target = join(import.meta.dirname, "../src/distribution/data/vex");
   await mkdir(target, { recursive: true });

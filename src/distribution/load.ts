@@ -4,13 +4,17 @@ import { join } from "node:path";
 import { buildRelease } from "./build-release.ts";
 import type { ReleaseCrds } from "./build-release.ts";
 import versions from "./data/versions.json" with { type: "json" };
+import vexSummaries from "./data/vex-summaries.json" with { type: "json" };
 import { readCrdIndex, readCrdSchema, readFacts } from "./read-data.ts";
 import { componentNames } from "./release.ts";
 import type { Release } from "./release.ts";
-import { minorOf, type VexDocument } from "./vex.ts";
+import { minorOf, type VexDocument, type VexSummaries } from "./vex.ts";
 
 /** The embedded releases, oldest first, without a leading v. */
 export const embeddedVersions: readonly string[] = versions;
+
+/** What `loadVex` has, without loading it. */
+export const embeddedVex: VexSummaries = vexSummaries;
 
 /** Where the data is: beside this file in a checkout, and beside the bundle's file in a bundle. */
 const defaultDataFolder = join(import.meta.dirname, "data");

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ArtifactError } from "./artifact-error.ts";
-import { embeddedVersions, loadVex } from "./load.ts";
+import { embeddedVersions, embeddedVex, loadVex } from "./load.ts";
 import {
   findingsFor,
   isVexFile,
   minorOf,
   openVexOf,
   readVex,
+  summaryOfVex,
   vexPath,
   type RunningImage,
   type VexDocument,
@@ -150,3 +151,16 @@ for (const { given, want } of [
 }
 
 test("vexPath() is that of the minor", () => assert.equal(vexPath("2.9.4"), path));
+
+test("embeddedVex summarises what loadVex() has, of each minor that is embedded", () => {
+  const loaded = embeddedVersions.map((version) => [minorOf(version), loadVex(version)] as const);
+  const summaries = loaded.flatMap(([minor, found]) => (found === undefined ? [] : [[minor, summaryOfVex(found)]]));
+  assert.deepEqual(embeddedVex, Object.fromEntries(summaries));
+});
+
+test("summaryOfVex() has another digest when a statement is another one, and tells the number and the time", () => {
+  const { digest, ...others } = summaryOfVex(document);
+  assert.deepEqual(others, { updated: "2026-06-02T12:00:00Z", statements: 3 });
+  assert.equal(summaryOfVex(structuredClone(document)).digest, digest);
+  assert.notEqual(summaryOfVex({ ...document, statements: document.statements.slice(1) }).digest, digest);
+});

@@ -1,6 +1,7 @@
 import { listOf, textOf } from "../kube/fields.ts";
 import type { JsonObject, JsonValue } from "../kube/object.ts";
-import { isJsonObject } from "../std/json.ts";
+import { sha256Digest } from "../std/digest.ts";
+import { canonicalJson, isJsonObject } from "../std/json.ts";
 import { artifactFailed } from "./artifact-error.ts";
 
 /** The labels of a statement. Source: OpenVEX specification 0.2.0, "Status Labels". */
@@ -27,6 +28,18 @@ export type VexDocument = {
   readonly updated: string;
   readonly statements: readonly VexStatement[];
 };
+
+/** Which statements there are about a minor: digest and number of them, and when they were changed last. */
+export type VexSummary = { readonly digest: string; readonly updated: string; readonly statements: number };
+
+/** Summaries by minor ("2.9"). */
+export type VexSummaries = { readonly [minor: string]: VexSummary };
+
+/** Documents that say the same have the same digest, wherever they are from. */
+export function summaryOfVex({ author, updated, statements }: VexDocument): VexSummary {
+  const said = { author, updated, statements: statements.map((one) => ({ ...one })) };
+  return { digest: sha256Digest(canonicalJson(said)), updated, statements: statements.length };
+}
 
 const vexFile = /^flux-vex\/v\d+\.\d+\.json$/;
 

@@ -21,7 +21,7 @@ import {
   managedSelection,
   watchedKinds,
 } from "../controllers/flux-instance/wake/live-index.ts";
-import { embeddedVersions, loadRelease } from "../distribution/load.ts";
+import { embeddedVersions, embeddedVex, loadRelease } from "../distribution/load.ts";
 import type { GroupVersionKind } from "../kube/gvk.ts";
 import { keyOf } from "../kube/object-id.ts";
 import type { ObjectKey } from "../kube/object.ts";
@@ -52,7 +52,7 @@ const controllerName = "fluxinstance";
 /** The name that the Go operator uses in metrics. */
 const artifactControllerName = "fluxinstance_artifact";
 const base = { clock: systemClock, random: Math.random };
-const embedded: Catalogue = { versions: embeddedVersions, load: loadRelease };
+const embedded: Catalogue = { versions: embeddedVersions, load: loadRelease, vex: embeddedVex };
 
 /** Constructs everything once, and runs it until the signal is aborted. Throws ConnectionConfigError, and what ends the manager. */
 export async function runOperator(config: Config, log: Logger, signal: AbortSignal): Promise<void> {

@@ -4,6 +4,7 @@ import { checkUpgradePolicy } from "../api/upgrade-policy.ts";
 import { type FoundRelease, findRelease, latestRelease, type NoReleaseReason } from "../distribution/catalog.ts";
 import type { LiveDigests } from "../distribution/images.ts";
 import type { Release } from "../distribution/release.ts";
+import type { VexSummaries } from "../distribution/vex.ts";
 import { ReasonedError, type Retry } from "../std/errors.ts";
 import { renderInstance } from "./render-instance.ts";
 import type { Rendering } from "./rendering.ts";
@@ -18,6 +19,8 @@ export type Catalogue = {
   readonly artifactRevision?: string;
   /** What the registry of the images said; absent when it was not asked. */
   readonly live?: LiveDigests;
+  /** Which statements about vulnerabilities come with the releases that have been loaded; absent where that is not known. */
+  readonly vex?: VexSummaries;
   /** The release `version` of `versions`. Throws when it cannot be read. */
   load(version: string): Release;
 };
@@ -34,6 +37,8 @@ export type Target = {
   readonly artifactRevision?: string;
   /** What `rendering` was rendered with, as in `Catalogue`. */
   readonly live?: LiveDigests;
+  /** As in `Catalogue`. */
+  readonly vex?: VexSummaries;
 };
 
 /** The version range finds no release. */
@@ -48,22 +53,24 @@ export function targetOf({ key, spec }: CanonicalInstance, catalogue: Catalogue)
   checkUpgradePolicy(spec.upgrade);
   const found = findRelease(spec.distribution.version, catalogue.versions, { known: catalogue.known ?? [] });
   if (found.kind !== "found") throw noRelease(found);
-  const { versions, artifactRevision, live } = catalogue;
+  const { versions, artifactRevision, live, vex } = catalogue;
   const latestVersion = latestRelease(versions) ?? found.version;
-  return targetOfRelease({ key, spec }, catalogue.load(found.version), { latestVersion, artifactRevision, live });
+  const origin = { latestVersion, artifactRevision, live, vex };
+  return targetOfRelease({ key, spec }, catalogue.load(found.version), origin);
 }
 
 type Origin = {
   readonly latestVersion: string;
   readonly artifactRevision: string | undefined;
   readonly live?: LiveDigests | undefined;
+  readonly vex?: VexSummaries | undefined;
 };
 
 /** The target of an instance with a release that was found before, whatever the version range in its spec. Throws as `renderInstance`. */
 export function targetOfRelease(
   { key, spec }: CanonicalInstance,
   release: Release,
-  { latestVersion, artifactRevision, live }: Origin,
+  { latestVersion, artifactRevision, live, vex }: Origin,
 ): Target {
   const rendering = renderInstance(spec, release, key, live);
   return {
@@ -73,6 +80,7 @@ export function targetOfRelease(
     latestVersion,
     ...(artifactRevision === undefined ? {} : { artifactRevision }),
     ...(live === undefined ? {} : { live }),
+    ...(vex === undefined ? {} : { vex }),
   };
 }
 

@@ -8,7 +8,10 @@ import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import type { Metafile } from "esbuild";
 import { writeBundle } from "../../scripts/bundle.ts";
-import { isReady, manifest, startFluxCluster } from "../support/flux-cluster.ts";
+import { embeddedVex } from "../../src/distribution/load.ts";
+import { minorOf } from "../../src/distribution/vex.ts";
+import { textOf } from "../../src/kube/fields.ts";
+import { isReady, manifest, startFluxCluster, statusOf } from "../support/flux-cluster.ts";
 import { startRegistry } from "../support/registry.ts";
 
 const run = promisify(execFile);
@@ -86,7 +89,9 @@ test("the operator's bundle installs Flux", async () => {
   await using cluster = await startFluxCluster({ main: join(folder, "operator.mjs") });
   await cluster.apply(await manifest("examples/flux-instance-rfc.yaml"));
   const instance = await cluster.instanceWhen("is ready", isReady);
-  assert.equal(instance.metadata.name, "flux");
+  const { lastAppliedVersion, vulnerabilities } = statusOf(instance);
+  const known = embeddedVex[minorOf(textOf(lastAppliedVersion))];
+  assert.deepEqual(vulnerabilities, { source: "Embedded", ...known });
   assert.deepEqual(
     cluster.operator.log().filter((line) => line.includes('"level":"error"')),
     [],

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { KubeObject } from "../../src/kube/object.ts";
-import { textOf } from "../../src/kube/fields.ts";
+import { fieldsOf, textOf } from "../../src/kube/fields.ts";
 import { artifactFiles } from "../support/artifact-of.ts";
 import { writeBundleOf } from "../support/bundle-of.ts";
 import {
@@ -21,6 +21,14 @@ import { signTag } from "../support/signatures.ts";
 
 const ours = generateKeyPairSync("ec", { namedCurve: "P-256" });
 const theirs = generateKeyPairSync("ec", { namedCurve: "P-256" });
+
+const statements = {
+  author: "vendor@example.com",
+  last_updated: "2026-06-30T12:00:00Z",
+  statements: [
+    { vulnerability: { name: "CVE-1" }, products: [{ "@id": "pkg:oci/source-controller" }], status: "fixed" },
+  ],
+};
 
 let folder: string;
 let cluster: FluxCluster;
@@ -40,7 +48,10 @@ after(async () => {
 /** Writes a bundle with the artifact of one release, beside the one that is mounted. */
 async function makeBundle(version: string, { privateKey } = ours): Promise<{ path: string; digest: string }> {
   const path = join(folder, `${version}.tar`);
-  const files = Object.fromEntries(artifactFiles({ ...base, version }));
+  const files = {
+    ...Object.fromEntries(artifactFiles({ ...base, version })),
+    "flux-vex/v2.9.json": JSON.stringify({ "@context": "https://openvex.dev/ns/v0.2.0", ...statements }),
+  };
   const signatures = (digest: string) => [signTag({ key: privateKey, digest })];
   const [digest = ""] = await writeBundleOf(path, [{ files, signatures }]);
   return { path, digest };
@@ -97,6 +108,8 @@ describe("a FluxInstance with a bundle that is mounted into the operator's pod",
     const instance = await cluster.instanceWhen("installed", runs("2.9.3"));
     assert.equal(statusOf(instance)["lastArtifactRevision"], digest);
     assert.equal(statusOf(instance)["lastSeenArtifact"], `bundle://flux.tar@${digest}`);
+    const { digest: _, ...told } = fieldsOf(statusOf(instance)["vulnerabilities"]);
+    assert.deepEqual(told, { source: "Artifact", statements: 1, updated: "2026-06-30T12:00:00Z" });
   });
 
   test("leaves what runs alone while another bundle is copied, and takes it when it is whole", async () => {

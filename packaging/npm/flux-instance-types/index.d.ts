@@ -506,6 +506,8 @@ export interface FluxInstanceStatus {
   readonly lastHandledForceAt?: string;
   /** Controllers as applied, after patches. */
   readonly components?: readonly FluxInstanceStatusComponents[];
+  /** Which statements (OpenVEX) about vulnerabilities of this minor come with what is applied; `flux-operator get vulnerabilities` shows those that are about its images. */
+  readonly vulnerabilities?: FluxInstanceStatusVulnerabilities;
   /** The objects that the instance owns. */
   readonly inventory?: FluxInstanceStatusInventory;
   /** Last runs, the newest first. */
@@ -560,6 +562,18 @@ export interface FluxInstanceStatusComponents {
   readonly tag: string;
   /** Digest of the image, when pinned. */
   readonly digest?: string;
+}
+
+/** Which statements (OpenVEX) about vulnerabilities of this minor come with what is applied; `flux-operator get vulnerabilities` shows those that are about its images. */
+export interface FluxInstanceStatusVulnerabilities {
+  /** Where they are: embedded in the operator, or in the artifact. */
+  readonly source: "Embedded" | "Artifact";
+  /** Digest of them; the same for the same statements. */
+  readonly digest: string;
+  /** When their author changed them last. */
+  readonly updated: string;
+  /** How many there are. */
+  readonly statements: number;
 }
 
 /** The objects that the instance owns. */

@@ -31,6 +31,16 @@ const image = openFields("An image with its digest.", {
   digest: optional(text("sha256 digest; absent when the image is not pinned.")),
 });
 
+const vulnerabilities = openFields(
+  "Which statements (OpenVEX) about vulnerabilities of this minor come with what is applied; `flux-operator get vulnerabilities` shows those that are about its images.",
+  {
+    source: choice("Where they are: embedded in the operator, or in the artifact.", ["Embedded", "Artifact"]),
+    digest: text("Digest of them; the same for the same statements."),
+    updated: text("When their author changed them last."),
+    statements: count("How many there are."),
+  },
+);
+
 const inventory = openFields("The objects that the instance owns.", {
   entries: list(
     "One entry an object.",
@@ -95,6 +105,7 @@ export const fluxInstanceStatusSchema = openFields("What Flux looks like now.", 
   lastHandledReconcileAt: optional(text("Value of the annotation requestedAt that was last acted on.")),
   lastHandledForceAt: optional(text("Value of the annotation forceAt that was last acted on.")),
   components: optional(list("Controllers as applied, after patches.", component)),
+  vulnerabilities: optional(vulnerabilities),
   inventory: optional(inventory),
   history: optional(list("Last runs, the newest first.", history)),
   plan: optional(plan),

@@ -1,5 +1,6 @@
 // Tests: src/controllers/flux-instance/conclude/instance-status.test.ts
 import { readInventory, type InventoryEntry } from "../../apply/inventory.ts";
+import type { VexSummary } from "../../distribution/vex.ts";
 import { fieldsOf, listOf, textOf } from "../../kube/fields.ts";
 import type { Condition } from "../../kube/conditions.ts";
 import type { JsonObject, JsonValue } from "../../kube/object.ts";
@@ -35,6 +36,8 @@ export type FluxInstanceStatus = {
   readonly lastHandledReconcileAt?: string;
   readonly lastHandledForceAt?: string;
   readonly components?: readonly JsonObject[];
+  /** Which statements about vulnerabilities come with what is applied. */
+  readonly vulnerabilities?: VexSummary & { readonly source: "Embedded" | "Artifact" };
   readonly inventory?: { readonly entries: readonly InventoryEntry[] };
   readonly history?: readonly HistoryEntry[];
   /** What the last preflight warned of. */

@@ -78,6 +78,8 @@ export interface FluxOperatorValues {
   readonly networkPolicy?: FluxOperatorValuesNetworkPolicy;
   readonly service?: FluxOperatorValuesService;
   readonly serviceMonitor?: FluxOperatorValuesServiceMonitor;
+  readonly prometheusRule?: FluxOperatorValuesPrometheusRule;
+  readonly dashboard?: FluxOperatorValuesDashboard;
   readonly apiPriority?: FluxOperatorValuesApiPriority;
   readonly uninstall?: FluxOperatorValuesUninstall;
   /** Has no effect. */
@@ -172,6 +174,29 @@ export interface FluxOperatorValuesServiceMonitor {
    */
   readonly scrapeTimeout?: string;
   /** Labels by which your Prometheus finds the ServiceMonitor. */
+  readonly labels?: { readonly [key: string]: unknown };
+}
+
+export interface FluxOperatorValuesPrometheusRule {
+  /**
+   * Have Prometheus Operator load the alerts (docs/monitoring.md of the project).
+   * Default: false
+   */
+  readonly create?: boolean;
+  /** Labels by which your Prometheus finds the PrometheusRule. */
+  readonly labels?: { readonly [key: string]: unknown };
+}
+
+export interface FluxOperatorValuesDashboard {
+  /**
+   * Create a ConfigMap with the dashboard for Grafana.
+   * Default: false
+   */
+  readonly create?: boolean;
+  /**
+   * Labels by which your Grafana finds the ConfigMap.
+   * Default: {"grafana_dashboard":"1"}
+   */
   readonly labels?: { readonly [key: string]: unknown };
 }
 

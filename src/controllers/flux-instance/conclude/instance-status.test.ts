@@ -665,3 +665,39 @@ test("intentStatus() says what the preflight warns of before the first write", (
   const warning = conditions.find(({ type }) => type === "Warning");
   assert.deepEqual(warning, condition(says("Warning", "True", "PreflightWarning", "one")));
 });
+
+const said = { digest: "sha256:said", updated: "2026-06-30T12:00:00Z", statements: 3 };
+const pointer = { source: "Embedded", ...said } as const;
+
+for (const { name, recorded = {}, parts, want } of [
+  { name: "points to the statements that are embedded", parts: { vex: { "2.9": said } }, want: pointer },
+  {
+    name: "points to those of the artifact",
+    parts: { vex: { "2.9": said }, artifactRevision: digest },
+    want: { source: "Artifact", ...said },
+  },
+  { name: "says nothing where there are none about this minor", parts: { vex: { "2.8": said } }, want: undefined },
+  {
+    name: "forgets those of another minor",
+    recorded: { lastAppliedVersion: "2.8.8", vulnerabilities: pointer },
+    parts: {},
+    want: undefined,
+  },
+  {
+    name: "keeps what it says while the release is that of the record",
+    recorded: { lastAppliedVersion: "2.9.0", vulnerabilities: pointer },
+    parts: {},
+    want: pointer,
+  },
+] satisfies readonly {
+  name: string;
+  recorded?: Partial<FluxInstanceStatus>;
+  parts: Partial<Target>;
+  want: unknown;
+}[]) {
+  test(`appliedStatus() ${name}`, () => {
+    const world = worldWith({ ...appliedRecord, ...recorded });
+    const { vulnerabilities } = appliedStatus(world, { ...targetOf("settle"), ...parts }, applied, moment);
+    assert.deepEqual(vulnerabilities, want);
+  });
+}

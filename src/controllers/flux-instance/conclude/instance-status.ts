@@ -1,5 +1,6 @@
 import { conditionTypes, reasons, type Reason } from "../../../api/reasons.ts";
 import type { InventoryEntry } from "../../../apply/inventory.ts";
+import { minorOf } from "../../../distribution/vex.ts";
 import { findCondition } from "../../../kube/conditions.ts";
 import type { Target } from "../../../render/target.ts";
 import type { WaitingPlan } from "../act/waiting-plan.ts";
@@ -135,7 +136,8 @@ export function appliedStatus(
 /** The fields of status that an applied target sets, without conditions and history. */
 export function appliedFields(world: World, target: Target, { inventory, waiting }: Applied): FluxInstanceStatus {
   const { rendering, artifactRevision } = target;
-  const { lastArtifactRevision: _, plan: __, ...seen } = handled(world);
+  const { lastArtifactRevision: _, plan: __, vulnerabilities: ___, ...seen } = handled(world);
+  const vulnerabilities = vulnerabilitiesOf(world.recorded, target);
   const { lastGood } = world;
   return {
     ...seen,
@@ -146,11 +148,22 @@ export function appliedFields(world: World, target: Target, { inventory, waiting
     lastAttemptedRevision: rendering.revision,
     lastAppliedImages: plannedImages(rendering),
     components: rendering.images.map((image) => ({ ...image })),
+    ...(vulnerabilities === undefined ? {} : { vulnerabilities }),
     ...(lastGood.kind === "known" ? { lastGoodDigest: goodDigest(lastGood.good) } : {}),
     inventory: { entries: inventory },
     ...(waiting === undefined ? {} : { plan: waiting.plan }),
     patches: rendering.patches.map(({ index, matched }) => ({ index, matched: matched.length })),
   };
+}
+
+/** Where the record of the last success is what was applied from, its statements are those that status has. */
+function vulnerabilitiesOf(
+  { lastAppliedVersion = "", vulnerabilities }: FluxInstanceStatus,
+  { rendering: { version }, artifactRevision, vex }: Target,
+): FluxInstanceStatus["vulnerabilities"] {
+  if (vex === undefined) return minorOf(lastAppliedVersion) === minorOf(version) ? vulnerabilities : undefined;
+  const summary = vex[minorOf(version)];
+  return summary && { source: artifactRevision === undefined ? "Embedded" : "Artifact", ...summary };
 }
 
 /** A failure as status shows it. */

@@ -2,8 +2,11 @@
 import { ArtifactError } from "../../../distribution/artifact-error.ts";
 import { isFileOfRelease, readingOf, releasesAt } from "../../../distribution/from-artifact.ts";
 import type { Release } from "../../../distribution/release.ts";
-import { untar } from "../../../oci/layer.ts";
+import { minorOf, readVex, summaryOfVex, vexPath, type VexSummary } from "../../../distribution/vex.ts";
+import { untar, type Files } from "../../../oci/layer.ts";
 import type { Catalogue } from "../../../render/target.ts";
+import { attempt } from "../../../std/attempt.ts";
+import { ReasonedError } from "../../../std/errors.ts";
 
 /** An artifact as it was pulled. */
 export type Tarball = {
@@ -28,6 +31,8 @@ export class CachedArtifact {
   readonly versions: readonly string[];
   readonly #tarball: Uint8Array;
   readonly #releases = new Map<string, Release>();
+  /** By minor, of the releases that were prepared. */
+  readonly #vex = new Map<string, VexSummary>();
 
   private constructor({ digest, reference, tarball }: Tarball, versions: readonly string[]) {
     this.digest = digest;
@@ -70,6 +75,7 @@ export class CachedArtifact {
       versions: this.versions,
       known,
       artifactRevision: this.digest,
+      vex: Object.fromEntries(this.#vex),
       load: (version) => {
         const release = releases.get(version);
         if (release !== undefined) return release;
@@ -79,8 +85,11 @@ export class CachedArtifact {
   }
 
   async #read(version: string, signal: AbortSignal): Promise<Release> {
-    const keep = (path: string): boolean => isFileOfRelease(path, version);
+    const statements = vexPath(version);
+    const keep = (path: string): boolean => path === statements || isFileOfRelease(path, version);
     const files = await untar(this.#tarball, { source: nameOf(this), keep }, signal);
+    const summary = summaryAt(files, statements);
+    if (summary !== undefined) this.#vex.set(minorOf(version), summary);
     const reading = readingOf(files, version);
     for (;;) {
       await othersRun();
@@ -89,6 +98,14 @@ export class CachedArtifact {
       if (step.done === true) return step.value;
     }
   }
+}
+
+/** What cannot be read is told by who asks for it: the release does not need it. */
+function summaryAt(files: Files, path: string): VexSummary | undefined {
+  const file = files.get(path);
+  if (file === undefined) return undefined;
+  const summary = attempt(() => summaryOfVex(readVex(new TextDecoder().decode(file), path)));
+  return summary instanceof ReasonedError ? undefined : summary;
 }
 
 type Origin = Pick<Tarball, "digest" | "reference">;
