@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { releaseOf } from "../../../../test/support/small-release.ts";
 import { fluxInstance, instanceAnnotations } from "../../../api/names.ts";
 import type { JsonObject, KubeObject } from "../../../kube/object.ts";
-import type { Catalogue } from "../../../render/target.ts";
+import { targetOfRelease, type Catalogue } from "../../../render/target.ts";
 import { ReasonedError } from "../../../std/errors.ts";
 import type { Decision } from "../decision.ts";
 import { goodDigest, type LastGoodState } from "../last-good.ts";
@@ -263,5 +263,38 @@ for (const { name, lastGood, want } of [
     const kept: LastGoodState = { kind: "known", good: lastGood };
     const world = worldOf(instanceOf({ status }), new Map(), "flux-system", kept);
     assert.deepEqual(shortOf(decide(world, { kind: "none", problem: away }, nowMs)), want);
+  });
+}
+
+const mirrored = { ...spec, distribution: { ...spec.distribution, registry: "mirror.example", digests: "Registry" } };
+const imageName = "mirror.example/source-controller:v1.0.0";
+const [first, second] = ["1", "2"].map((digit) => `sha256:${digit.repeat(64)}`) as [string, string];
+
+for (const { name, live, want } of [
+  { name: "rolls a rebuilt image of the running version out", live: second, want: { kind: "upgrade", digest: second } },
+  { name: "repairs the running version", live: first, want: { kind: "settle", digest: first } },
+]) {
+  test(`decide() ${name} while the registry lacks the version that is wanted`, () => {
+    const fresh = worldOf(instanceOf({ spec: mirrored }), new Map(), "flux-system");
+    assert.ok(!(fresh.desired instanceof ReasonedError));
+    const release = releaseOf("2.8.1");
+    const resolved = { [imageName]: first };
+    const { rendering } = targetOfRelease(fresh.desired, release, {
+      latestVersion: "2.8.1",
+      artifactRevision: undefined,
+      live: { resolved },
+    });
+    const { artifactRevision: _, ...embedded } = record;
+    const kept = { ...embedded, spec: mirrored, revision: rendering.revision, digests: resolved };
+    const status = { ...readyAt(1), lastAppliedRevision: rendering.revision, lastGoodDigest: goodDigest(kept) };
+    const world = worldOf(instanceOf({ spec: mirrored, status }), new Map(), "flux-system", {
+      kind: "known",
+      good: kept,
+    });
+    const decision = decide(world, { kind: "none", problem: away, live: { resolved: { [imageName]: live } } }, nowMs);
+    assert.ok("rendering" in decision);
+    assert.equal(decision.rendering.version, "2.8.1");
+    assert.deepEqual({ kind: decision.kind, digest: decision.rendering.digests?.[imageName] }, want);
+    assert.equal("problem" in decision ? decision.problem : undefined, away);
   });
 }

@@ -111,17 +111,18 @@ function candidateOf({ world, releases, wanted }: Question): TargetWithNews | Re
 
 /**
  * What the last success chose from: the artifact in memory or, after a restart, the release in the record of the last good revision, if that
- * has this spec.
+ * has this spec. Its images may have been rebuilt since, whatever the registry lacks of a newer version.
  */
 function lastGoodCatalogue({ instance, lastGood }: World, releases: Releases): Catalogue | undefined {
   if (releases.good !== undefined) return releases.good;
   if (lastGood.kind !== "known" || !deepEqual(lastGood.good.spec, fieldsOf(instance["spec"]))) return undefined;
   const { release, version, artifactRevision, digests } = lastGood.good;
+  const known = releases.kind === "none" ? releases.live : undefined;
   return {
     versions: [version],
     load: () => release,
     ...(artifactRevision === undefined ? {} : { artifactRevision }),
-    ...(digests === undefined ? {} : { live: { resolved: digests } }),
+    ...(digests === undefined ? {} : { live: known ?? { resolved: digests } }),
   };
 }
 

@@ -417,7 +417,7 @@ function imagesOf(answer: string | ReasonedError | undefined, embeddedReleases =
 /** What is known of the images, and what is not. */
 function digestsIn(releases: Releases): JsonObject {
   const problem = releases.problem === undefined ? {} : { problem: releases.problem.reason };
-  if (releases.kind === "none") return { kind: "none", ...problem };
+  if (releases.kind === "none") return { kind: "none", ...problem, resolved: { ...releases.live?.resolved } };
   const { resolved = {}, trouble } = releases.catalogue.live ?? {};
   return { resolved: { ...resolved }, ...problem, ...(trouble === undefined ? {} : { trouble }) };
 }
@@ -470,7 +470,7 @@ for (const { name, world, want } of [
   {
     name: "has no releases where the user asks for it and nothing is known",
     world: worldWith({ distribution: fromRegistry }),
-    want: { kind: "none", problem: "ArtifactFailed" },
+    want: { kind: "none", problem: "ArtifactFailed", resolved: {} },
   },
   {
     name: "has the digests that run where the user asks for it",
@@ -547,7 +547,7 @@ test("find() asks also for the images of the version that runs, so that the upgr
   assert.deepEqual(digestsIn(releases), { resolved: { [imageOf("2.10.1")]: digestA, [imageOf("2.10.0")]: digestA } });
 });
 
-test("find() has no releases while the registry lacks an image of the version that is wanted", async () => {
+test("find() has no releases while the registry lacks an image of the version that is wanted, and the digests of the others", async () => {
   const { source, registry } = imagesOf(digestA, tagged);
   registry.answer = new RegistryError({ kind: "not-found", message: "Cannot resolve: not there" });
   const world = worldWith({ distribution: fromRegistry });
@@ -556,13 +556,14 @@ test("find() has no releases while the registry lacks an image of the version th
   assert.deepEqual(digestsIn(await source.find({ ...world, recorded }, never)), {
     kind: "none",
     problem: "ArtifactFailed",
+    resolved: { [imageOf("2.10.0")]: digestA },
   });
 });
 
 test("find() says that an image name which is none cannot work, and names the field", async () => {
   const { source, heard } = imagesOf(digestA);
   const releases = await source.find(worldWith({ distribution: { ...fromRegistry, registry: "MIRROR/Flux" } }), never);
-  assert.deepEqual(digestsIn(releases), { kind: "none", problem: "BuildFailed" });
+  assert.deepEqual(digestsIn(releases), { kind: "none", problem: "BuildFailed", resolved: {} });
   assert.match(releases.problem?.message ?? "", /MIRROR\/Flux.*; correct spec\.distribution\.registry$/);
   assert.deepEqual(heard(), []);
 });

@@ -160,7 +160,7 @@ function releasesOf(state: State, embedded: Catalogue): Releases {
   if (problem === undefined) return found;
   if (isComplete(images)) return { problem, ...found };
   // The render room says of an image that it is not pinned, and why. Where the user asks for the registry's digests, nothing else will do.
-  return state.request.distribution.digests === "Registry" ? { kind: "none", problem, ...good } : found;
+  return state.request.distribution.digests === "Registry" ? { kind: "none", problem, live, ...good } : found;
 }
 
 function withoutDigests({ look, good }: State, embedded: Catalogue): Releases {

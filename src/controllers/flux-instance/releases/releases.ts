@@ -1,3 +1,4 @@
+import type { LiveDigests } from "../../../distribution/images.ts";
 import type { Catalogue } from "../../../render/target.ts";
 import type { ReasonedError } from "../../../std/errors.ts";
 
@@ -13,4 +14,10 @@ export type Releases =
       readonly problem?: ReasonedError;
       readonly good?: Catalogue;
     }
-  | { readonly kind: "none"; readonly problem: ReasonedError; readonly good?: Catalogue };
+  /** `live`: what the registry said of the images, although not of all that are wanted. */
+  | {
+      readonly kind: "none";
+      readonly problem: ReasonedError;
+      readonly good?: Catalogue;
+      readonly live?: LiveDigests;
+    };
