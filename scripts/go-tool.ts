@@ -73,6 +73,18 @@ export const goTools = {
   "helm-4": { module: "helm.sh/helm/v4", program: "helm.sh/helm/v4/cmd/helm", suite: "long" },
   /** Evaluates the Timoni modules: Timoni itself is this language with a client of the API server around it. */
   cue: { module: "cuelang.org/go", program: "cuelang.org/go/cmd/cue", suite: "long" },
+  /** With the newest of the providers' versions that can be had as Go modules. */
+  tofu: { module: "github.com/opentofu/opentofu", program: "github.com/opentofu/opentofu/cmd/tofu", suite: "extra" },
+  "terraform-provider-helm": {
+    module: "github.com/hashicorp/terraform-provider-helm",
+    program: "github.com/hashicorp/terraform-provider-helm",
+    suite: "extra",
+  },
+  "terraform-provider-kubectl": {
+    module: "github.com/gavinbunney/terraform-provider-kubectl",
+    program: "github.com/gavinbunney/terraform-provider-kubectl",
+    suite: "extra",
+  },
 } as const satisfies { readonly [name: string]: GoTool };
 export type GoToolName = keyof typeof goTools;
 
@@ -84,6 +96,11 @@ export function goToolsOf(suite: "integration" | "long" | "extra"): readonly GoT
 
 function suiteOf(tool: GoTool): GoTool["suite"] {
   return tool.suite;
+}
+
+/** The version of a program's module, as its go.mod pins it. */
+export async function goToolVersion(name: GoToolName): Promise<string> {
+  return (await placeOf(name)).version;
 }
 
 /** Whether the program was built before. */
