@@ -5,6 +5,7 @@ import { createApiClient } from "../../../src/client/create-client.ts";
 import { readStatus, type FluxInstanceStatus } from "../../../src/controllers/flux-instance/status.ts";
 import { loadRelease } from "../../../src/distribution/load.ts";
 import type { Release } from "../../../src/distribution/release.ts";
+import { Certificates } from "../../../src/oci/certificates.ts";
 import { fieldsOf, listOf, textOf } from "../../../src/kube/fields.ts";
 import { formatObjectId, nameObject, objectIdOf } from "../../../src/kube/object-id.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../../../src/kube/object.ts";
@@ -106,6 +107,8 @@ const unmeasured: Metrics = {
   leading: nothing,
   corrected: nothing,
   addState: nothing,
+  addValues: nothing,
+  describe: () => [],
   scrape: () => Promise.resolve({ contentType: "", body: "" }),
 };
 
@@ -224,7 +227,7 @@ export class World {
     const client = createApiClient({ connection, userAgent: "flux-operator/model", clock, sockets: wire });
     const { config } = readConfig(["--enable-leader-election=false"], { RUNTIME_NAMESPACE: namespace });
     const embedded = { versions: [...(editions[this.#edition] ?? [])], load: smallRelease };
-    const registry = { resolve: unasked, fetch: unasked, read: unasked };
+    const registry = { resolve: unasked, fetch: unasked, read: unasked, certificates: new Certificates() };
     const steps = wireOperator({ config, log, metrics: unmeasured, client, registry, embedded, clock, random });
     // The first step answers probes.
     const ended = runManager(steps.slice(1), { log, clock }, stop.signal).then(nothing, (error: unknown) => {
