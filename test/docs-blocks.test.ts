@@ -127,11 +127,12 @@ test("every block of shell in a guide is run, or says why it is not", () => {
   );
 });
 
-/** Commands of shell: continued lines and quoted ones joined, comments and output aside. */
+/** Commands of shell: continued lines and quoted ones joined; comments, output and what is given to a command with <<'END' aside. */
 const commands: readonly (Pick<Block, "path"> & { readonly line: string })[] = blocks
   .filter(isShell)
   .flatMap(({ path, language, content }) =>
     (language === "console" ? content.replaceAll(/^(?!\$ ).*\n|^\$ /gm, "") : content)
+      .replaceAll(/<<'END'\n[\s\S]*?^END$/gm, "")
       .replaceAll(/(^|\s)#.*$/gm, "")
       .replaceAll(/\\\n\s*/g, " ")
       .replaceAll(/'[^']*'/g, (quoted) => quoted.replaceAll("\n", " "))
@@ -151,7 +152,7 @@ function simpleCommands(line: string): readonly (readonly string[])[] {
 }
 
 const known = [
-  "bin/flux-operator flux-operator node_modules/.bin/node npm npx git grep sort uniq test mkdir curl jq cat cd",
+  "bin/flux-operator flux-operator node_modules/.bin/node npm npx git diff grep sort uniq test mkdir curl jq cat cd",
   "az aws gcloud docker flux cosign buildah crane skopeo trivy grype timoni cue terraform tofu pulumi opm promtool",
 ];
 const programs = new Set(known.flatMap((names) => names.split(" ")));

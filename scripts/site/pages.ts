@@ -28,6 +28,7 @@ export const sections: readonly Section[] = [
       "docs/preflight.md",
       "docs/multi-tenancy.md",
       "docs/scaling.md",
+      "docs/monitoring.md",
       "docs/uninstall.md",
     ],
   },
@@ -36,7 +37,7 @@ export const sections: readonly Section[] = [
     pages: ["docs/marketplaces.md", "docs/registries.md", "docs/air-gap.md", "docs/verification.md", "docs/fips.md"],
   },
   { title: "When something is wrong", pages: ["docs/troubleshooting.md", "docs/logs.md"] },
-  { title: "Reference", pages: ["docs/api.md", "docs/cli.md", "docs/security.md", "CHANGELOG.md"] },
+  { title: "Reference", pages: ["docs/api.md", "docs/cli.md", "docs/metrics.md", "docs/security.md", "CHANGELOG.md"] },
   { title: "Design", pages: ["ARCHITECTURE.md", "docs/decisions/*"] },
   { title: "Change it", pages: ["CONTRIBUTING.md", "AGENTS.md", "docs/importing-a-release.md", "docs/releasing.md"] },
 ];
