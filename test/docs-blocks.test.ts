@@ -157,7 +157,7 @@ const known = [
 ];
 const programs = new Set(known.flatMap((names) => names.split(" ")));
 const kubectlVerbs = new Set(
-  "annotate apply auth create delete diff events get label logs patch port-forward rollout scale wait".split(" "),
+  "annotate apply auth create delete diff events get label logs patch port-forward rollout scale set wait".split(" "),
 );
 const helmVerbs = new Set("install list package push rollback uninstall upgrade".split(" "));
 const flagsWithValue = /^(-n|-l|-L|-o|-f|-k|-p|--for|--type|--timeout|--context|--namespace|--patch)$/;
