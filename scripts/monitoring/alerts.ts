@@ -113,4 +113,14 @@ export const alerts: readonly Alert[] = [
       "The operator has not been able to watch {{ $labels.kind }} for 15 minutes ({{ $labels.reason }}): drift of these objects is repaired only when the instance is reconciled. Give it its rights back, or see why the API server does not answer.",
     runbook: "troubleshooting.md#unattended-and-warning",
   },
+  {
+    name: "FluxNotificationsLost",
+    expr: 'sum by (cluster, namespace) (increase(flux_operator_notifications_total{result=~"refused|dropped"}[1h])) > 0',
+    forMinutes: 1,
+    severity: "warning",
+    summary: "Notifications of the Flux operator were lost",
+    description:
+      "Within the last hour notification-controller has refused notifications of the Flux operator, or has not answered for so long that they were dropped. Events of Kubernetes and the conditions have them all. The log of the operator says why.",
+    runbook: "notifications.md#when-none-arrives",
+  },
 ];

@@ -169,6 +169,11 @@ export const rows: readonly (readonly [title: string, panels: readonly Panel[]])
         queries: [{ expr: "count(flux_operator_watch_failing) or vector(0)", legend: "kinds" }],
       },
       {
+        title: "Notifications by result, in an hour",
+        kind: "stat",
+        queries: [{ expr: "sum by (result) (increase(flux_operator_notifications_total[1h]))", legend: "{{result}}" }],
+      },
+      {
         title: "CPU",
         kind: "timeseries",
         queries: [

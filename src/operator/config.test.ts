@@ -19,6 +19,7 @@ const defaults: Config = {
   leaderElection: { leaseMs: 35_000, renewMs: 30_000, retryMs: 5_000, releaseOnCancel: true },
   overrideManagers: [],
   bundles: "/bundles",
+  notifications: { disabled: false },
   fips: "off",
 };
 
@@ -100,6 +101,21 @@ for (const { name, argv, env, want } of [
     argv: ["--enable-leader-election=false", "--enable-leader-election"],
     env: {},
     want: {},
+  },
+  {
+    name: "takes an address of notification-controller without its scheme",
+    argv: [],
+    env: { NOTIFICATION_CONTROLLER_ADDRESS: "notifications:9090", NOTIFICATIONS_DISABLED: "false" },
+    want: {
+      notifications: { address: "http://notifications:9090", disabled: false },
+      env: { NOTIFICATION_CONTROLLER_ADDRESS: "notifications:9090", NOTIFICATIONS_DISABLED: "false" },
+    },
+  },
+  {
+    name: "turns notifications off by any other value",
+    argv: [],
+    env: { NOTIFICATIONS_DISABLED: "yes" },
+    want: { notifications: { disabled: true }, env: { NOTIFICATIONS_DISABLED: "yes" } },
   },
   { name: "lets the last of a flag win", argv: ["--concurrent=2", "--concurrent=3"], env: {}, want: { concurrent: 3 } },
 ] satisfies readonly {
@@ -195,8 +211,8 @@ test("readConfig() accepts the flags of what we do not have, and names them", ()
 });
 
 test("readConfig() names variables of what we do not have, unless they are empty", () => {
-  assert.deepEqual(readConfig([], { NOTIFICATIONS_DISABLED: "true", WEB_SERVER_PORT: "" }).ignored, [
-    { name: "NOTIFICATIONS_DISABLED", why: "events go to Kubernetes only" },
+  assert.deepEqual(readConfig([], { MARKETPLACE_TYPE: "aws", WEB_SERVER_PORT: "" }).ignored, [
+    { name: "MARKETPLACE_TYPE", why: "there is no entitlement to verify" },
   ]);
 });
 

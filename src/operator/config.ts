@@ -25,6 +25,8 @@ export type Config = {
   readonly overrideManagers: readonly string[];
   /** The folder with the bundles that an instance may name. */
   readonly bundles: string;
+  /** Where notification-controller is told of events, when not at the address of its Service, and whether it is told at all. */
+  readonly notifications: { readonly address?: string; readonly disabled: boolean };
   /** "required": it runs only with a FIPS provider of OpenSSL. */
   readonly fips: (typeof fipsModes)[number];
 };
@@ -74,7 +76,6 @@ const notBuilt = {
   reports: "there is no FluxReport yet",
   resourceSets: "there is no ResourceSet yet",
   web: "there is no web interface yet",
-  notifications: "events go to Kubernetes only",
 } as const;
 
 /** Flags of the Go operator for what this operator does not have, and why; they are accepted, so that its Deployments start unchanged. */
@@ -101,8 +102,6 @@ const ignoredVariables: { readonly [name: string]: string } = {
   WEB_SERVER_PORT: notBuilt.web,
   WEB_CONFIG_SECRET_NAME: notBuilt.web,
   MARKETPLACE_TYPE: "there is no entitlement to verify",
-  NOTIFICATION_CONTROLLER_ADDRESS: notBuilt.notifications,
-  NOTIFICATIONS_DISABLED: notBuilt.notifications,
 };
 
 /** Flags that are true without a value, as in Go. */
@@ -137,6 +136,7 @@ export function readConfig(argv: readonly string[], env: Config["env"], podNames
     intervalJitter: readNumber("interval-jitter-percentage", text("interval-jitter-percentage"), [0, 100]) / 100,
     overrideManagers: splitList(overrideManagers ?? [env["OVERRIDE_MANAGERS"] ?? ""]),
     bundles: readFolder("bundles", text("bundles")),
+    notifications: readNotifications(env),
     fips: readChoice("fips", text("fips"), fipsModes),
     ...(readSwitch("enable-leader-election", text("enable-leader-election")) && { leaderElection: lease }),
   };
@@ -197,6 +197,18 @@ function mustExceed([longer, longerText, longerMs]: Given, [shorter, shorterText
   const margin = longer === "leader-election-renew-deadline" ? " by more than a fifth" : "";
   throw new ConfigError(
     `Cannot use --${longer}=${longerText} with --${shorter}=${shorterText}: the first must be longer${margin}; give both`,
+  );
+}
+
+/** As the Go operator reads them. Any value but those for false turns notifications off. */
+function readNotifications(env: Config["env"]): Config["notifications"] {
+  const [address = "", off = ""] = [env["NOTIFICATION_CONTROLLER_ADDRESS"], env["NOTIFICATIONS_DISABLED"]];
+  const disabled = off !== "" && spellings.get(off) !== false;
+  if (address === "") return { disabled };
+  const url = address.includes("://") ? address : `http://${address}`;
+  if (URL.canParse(url) && /^https?:/.test(url)) return { address: url, disabled };
+  throw new ConfigError(
+    `Cannot use NOTIFICATION_CONTROLLER_ADDRESS=${address}: write a URL such as http://notification-controller.flux-system.svc.cluster.local./`,
   );
 }
 

@@ -44,6 +44,7 @@ import type { Random } from "../std/backoff.ts";
 import { systemClock, type Clock } from "../std/clock.ts";
 import { operatorVersion } from "../std/version.ts";
 import type { Config, LeaseConfig } from "./config.ts";
+import { withNotifications } from "./notifications.ts";
 import { addOperatorMetrics } from "./operator-metrics.ts";
 import { probesAndMetrics } from "./probes.ts";
 import { electionRunnable, informerRunnable, runnable } from "./runnables.ts";
@@ -60,8 +61,7 @@ export async function runOperator(config: Config, log: Logger, signal: AbortSign
   const connection = await loadConnection({ ...config, clock: systemClock });
   const userAgent = `${operatorName}/${operatorVersion}`;
   const client = createApiClient({ connection, userAgent, clock: systemClock, observe: metrics.forRequests });
-  const { env } = config;
-  const [proxy, identities] = [proxySettingsOf(env), cloudIdentitiesOf(env)];
+  const [proxy, identities] = [proxySettingsOf(config.env), cloudIdentitiesOf(config.env)];
   const registry = new Registry({ ...base, userAgent, proxy, identities });
   const artifacts = withBundles(registry, { ...base, folder: config.bundles });
   try {
@@ -94,7 +94,8 @@ export function wire(parts: Parts): readonly StartStep[] {
   const ledger = new Ledger();
   const interrupts = new Interrupts();
   const { instances, managed, whenPresent, followed } = watchAll(parts, { queue, ledger, interrupts });
-  const events = createEventRecorder({ clock, random, client, component: operatorName, log });
+  const recorder = createEventRecorder({ clock, random, client, component: operatorName, log });
+  const events = withNotifications(recorder, instances, parts);
   const { poller, ...artifacts } = watchArtifacts({ ...parts, client }, queue, interrupts);
   const deps = {
     clock,

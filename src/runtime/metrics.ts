@@ -2,6 +2,7 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom
 
 import type { RequestObserver } from "../client/transport.ts";
 import type { ControllerObserver } from "./controller.ts";
+import { notificationResults, type NotificationResult } from "./notifications.ts";
 import type { QueueObserver } from "./work-queue.ts";
 
 /** A gauge whose rows are computed at each scrape; each row has the value 1. */
@@ -31,6 +32,8 @@ export type Metrics = {
   forController(name: string, workers: number): ControllerObserver;
   readonly forRequests: RequestObserver;
   leading(lease: string, leading: boolean): void;
+  /** Counts what became of a notification. */
+  notified(result: NotificationResult): void;
   /** Counts changes that a later list has found and no watch has reported. */
   corrected(kind: string, changes: number): void;
   addState<Label extends string>(metric: StateMetric<Label>): void;
@@ -61,6 +64,13 @@ export function createMetrics(): Metrics {
     labelNames: ["name"],
     registers,
   });
+  const notifications = new Counter({
+    name: "flux_operator_notifications_total",
+    help: "Notifications for notification-controller: sent, limited (it has had the same lately), refused, or dropped since it did not answer or too many were waiting.",
+    labelNames: ["result"],
+    registers,
+  });
+  for (const result of notificationResults) notifications.inc({ result }, 0);
   const corrections = new Counter({
     name: "flux_operator_watch_corrections_total",
     help: "Changes that a new list found and no watch had reported.",
@@ -73,6 +83,7 @@ export function createMetrics(): Metrics {
     forRequests: ({ method, host, status }) =>
       requests.inc({ code: status === undefined ? "<error>" : String(status), method, host }),
     leading: (lease, leading) => leader.set({ name: lease }, leading ? 1 : 0),
+    notified: (result) => notifications.inc({ result }),
     corrected: (kind, changes) => corrections.inc({ kind }, changes),
     addState: ({ rows, ...metric }) =>
       addValues(registry, { ...metric, values: () => rows().map((labels) => [labels, 1]) }),

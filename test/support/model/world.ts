@@ -106,6 +106,7 @@ const unmeasured: Metrics = {
   forRequests: nothing,
   leading: nothing,
   corrected: nothing,
+  notified: nothing,
   addState: nothing,
   addValues: nothing,
   describe: () => [],
@@ -225,7 +226,8 @@ export class World {
       authorization: () => Promise.resolve(undefined),
     };
     const client = createApiClient({ connection, userAgent: "flux-operator/model", clock, sockets: wire });
-    const { config } = readConfig(["--enable-leader-election=false"], { RUNTIME_NAMESPACE: namespace });
+    const { config: read } = readConfig(["--enable-leader-election=false"], { RUNTIME_NAMESPACE: namespace });
+    const config = { ...read, notifications: { disabled: true } };
     const embedded = { versions: [...(editions[this.#edition] ?? [])], load: smallRelease };
     const registry = { resolve: unasked, fetch: unasked, read: unasked, certificates: new Certificates() };
     const steps = wireOperator({ config, log, metrics: unmeasured, client, registry, embedded, clock, random });

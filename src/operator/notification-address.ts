@@ -1,0 +1,34 @@
+import { reasons } from "../api/reasons.ts";
+import { fieldsOf, listOf, textOf } from "../kube/fields.ts";
+import type { KubeObject } from "../kube/object.ts";
+import type { EventNote } from "../runtime/events.ts";
+import type { Config } from "./config.ts";
+
+const controller = "notification-controller";
+const done: ReadonlySet<string> = new Set([reasons.reconciliationSucceeded, reasons.rolledBack]);
+
+/**
+ * Where notification-controller is told of what happened to the instance: failures, and what was changed. Undefined for what else there is to
+ * tell, and where that controller does not run: it is not asked for, or not applied yet.
+ */
+export function notificationAddress(
+  instance: KubeObject | undefined,
+  { type, reason }: EventNote,
+  { address, disabled }: Config["notifications"],
+): URL | undefined {
+  if (disabled || instance === undefined || (type === "Normal" && !done.has(reason))) return undefined;
+  if (address !== undefined) return new URL(address);
+  if (!runsIn(instance, reason)) return undefined;
+  const domain = textOf(fieldsOf(fieldsOf(instance["spec"])["cluster"])["domain"]) || "cluster.local";
+  // The dot at the end spares the search through the domains of the pod.
+  const url = `http://${controller}.${instance.metadata.namespace ?? ""}.svc.${domain}./`;
+  return URL.canParse(url) ? new URL(url) : undefined;
+}
+
+/** What the watch has of the status may be older than what was applied just now. */
+function runsIn(instance: KubeObject, reason: string): boolean {
+  const wanted = listOf(fieldsOf(instance["spec"])["components"]);
+  const applied = listOf(fieldsOf(instance["status"])["components"]).map((one) => fieldsOf(one)["name"]);
+  if (applied.length > 0 || !done.has(reason)) return applied.includes(controller);
+  return wanted.length === 0 || wanted.includes(controller);
+}
