@@ -35,6 +35,7 @@ const suites = {
       "test/long/release.test.ts",
       "test/long/image.test.ts",
       "test/long/node.test.ts",
+      "test/long/docs-run.test.ts",
       "test/long/real-flux.test.ts",
       "test/long/uninstall-kill-keep.test.ts",
       "test/conformance/kustomize.test.ts",
