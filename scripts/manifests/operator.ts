@@ -119,7 +119,10 @@ function container(): JsonObject {
     image,
     imagePullPolicy: "IfNotPresent",
     args: ["--log-level=info", "--log-encoding=json", "--enable-leader-election=true"],
-    env: [{ name: "RUNTIME_NAMESPACE", valueFrom: { fieldRef: { fieldPath: "metadata.namespace" } } }],
+    env: [
+      { name: "RUNTIME_NAMESPACE", valueFrom: { fieldRef: { fieldPath: "metadata.namespace" } } },
+      { name: "RUNTIME_POD_UID", valueFrom: { fieldRef: { fieldPath: "metadata.uid" } } },
+    ],
     ports: [
       { name: "http-metrics", containerPort: ports.metrics, protocol: "TCP" },
       { name: "http-health", containerPort: ports.health, protocol: "TCP" },

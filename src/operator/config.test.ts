@@ -31,6 +31,7 @@ for (const { name, argv, env, want } of [
     env: { RUNTIME_NAMESPACE: "gitops" },
     want: { namespace: "gitops" },
   },
+  { name: "takes the uid of its pod", argv: [], env: { RUNTIME_POD_UID: "uid" }, want: { podUid: "uid" } },
   { name: "takes an empty namespace for none", argv: [], env: { RUNTIME_NAMESPACE: "" }, want: {} },
   {
     name: "reads every flag",

@@ -10,6 +10,8 @@ export type Config = {
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly namespace: string;
+  /** The uid of the pod that this process runs in; absent where the environment does not tell. */
+  readonly podUid?: string;
   readonly concurrent: number;
   readonly metricsAddr: string;
   readonly healthAddr: string;
@@ -121,11 +123,13 @@ export function readConfig(argv: readonly string[], env: Config["env"], podNames
   const { values, overrideManagers } = parseFlags(argv);
   const text = (name: keyof typeof flags): string => values[name] ?? "";
   const lease = readLease(text);
+  const { RUNTIME_POD_UID: podUid = "" } = env;
   const config: Config = {
     env,
     ...(values["kubeconfig"] === undefined ? {} : { kubeconfig: values["kubeconfig"] }),
     ...(values["context"] === undefined ? {} : { context: values["context"] }),
     namespace: env["RUNTIME_NAMESPACE"] || podNamespace || "flux-system",
+    ...(podUid !== "" && { podUid }),
     concurrent: readNumber("concurrent", text("concurrent"), [1, 100]),
     metricsAddr: text("metrics-addr"),
     healthAddr: text("health-addr"),

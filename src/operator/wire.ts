@@ -43,11 +43,13 @@ import { WorkQueue } from "../runtime/work-queue.ts";
 import type { Random } from "../std/backoff.ts";
 import { systemClock, type Clock } from "../std/clock.ts";
 import { operatorVersion } from "../std/version.ts";
+import { candidateOf } from "./candidate.ts";
 import type { Config, LeaseConfig } from "./config.ts";
 import { withNotifications } from "./notifications.ts";
 import { addOperatorMetrics } from "./operator-metrics.ts";
 import { probesAndMetrics } from "./probes.ts";
-import { electionRunnable, informerRunnable, runnable } from "./runnables.ts";
+import { runnable } from "./runnables.ts";
+import { startOrder } from "./start-order.ts";
 
 const controllerName = "fluxinstance";
 /** The name that the Go operator uses in metrics. */
@@ -130,29 +132,6 @@ export function wire(parts: Parts): readonly StartStep[] {
     managed,
     writers,
   });
-}
-
-type Started = Pick<Watches, "instances" | "managed"> & {
-  readonly election: LeaderElection | undefined;
-  readonly writers: readonly Runnable[];
-};
-
-function startOrder(
-  probes: readonly Runnable[],
-  { election, instances, managed, writers }: Started,
-): readonly StartStep[] {
-  return [
-    { because: "probes must be answered from the first moment on", runnables: probes },
-    ...(election === undefined ? [] : [{ because: "only a leader writes", runnables: [electionRunnable(election)] }]),
-    {
-      because: "a reconcile reads what the watches know",
-      runnables: [
-        { ...informerRunnable(instances), ready: (signal) => instances.synced(signal) },
-        ...managed.map(informerRunnable),
-      ],
-    },
-    { because: "it may write now, and sees the world", runnables: writers },
-  ];
 }
 
 /** What a reconcile reads besides the instance. */
@@ -291,7 +270,7 @@ function elect({ config, client, log, metrics, clock }: Parts, lease: LeaseConfi
     ...lease,
     client,
     lease: { namespace: config.namespace, name: operatorName },
-    identity: `${hostname()}_${randomUUID()}`,
+    ...candidateOf(config, { host: hostname(), unique: randomUUID() }),
     fieldManager: operatorName,
     clock,
     log,

@@ -15,6 +15,8 @@ export type LeaderElectionOptions = {
   readonly lease: ObjectKey;
   /** Unique among all processes that try to get the lease: "<pod>_<uuid>". */
   readonly identity: string;
+  /** How the identities of earlier processes begin that have certainly ended: their lease need not be over. */
+  readonly predecessors?: string;
   /** "flux-operator" */
   readonly fieldManager: string;
   /** How long the lease is valid after a renewal: 35 s by default. */
@@ -80,7 +82,8 @@ class Election implements LeaderElection {
     this.#leaseMs = options.leaseMs ?? 35_000;
     this.#renewMs = options.renewMs ?? 30_000;
     this.#retryMs = options.retryMs ?? 5_000;
-    this.#seen = new ObservedLease({ ...options, leaseMs: this.#leaseMs, retryMs: this.#retryMs });
+    const graceMs = Math.max(0, this.#leaseMs - this.#renewMs);
+    this.#seen = new ObservedLease({ ...options, leaseMs: this.#leaseMs, retryMs: this.#retryMs, graceMs });
   }
 
   get hasHeard(): boolean {

@@ -11,6 +11,10 @@ export type ObservedLeaseOptions = {
   readonly lease: ObjectKey;
   /** For how long a lease is valid that does not say so. */
   readonly leaseMs: number;
+  /** How the identities of processes begin that have certainly ended; absent where there are none. */
+  readonly predecessors?: string;
+  /** For how long the API server may still work at what a process has sent that has ended. */
+  readonly graceMs: number;
   /** How soon the lease is worth a look when it cannot be watched. */
   readonly retryMs: number;
   readonly clock: Clock;
@@ -65,7 +69,10 @@ export class ObservedLease {
   /** For how long its holder may still be at work. */
   heldForMs(): number {
     if (this.#said === undefined || this.#said.holder === "") return 0;
-    return this.#said.atMs + this.#said.durationMs - this.#options.clock.monotonicMs();
+    const { predecessors, graceMs, clock } = this.#options;
+    const { holder, atMs, durationMs } = this.#said;
+    const hasEnded = predecessors !== undefined && holder.startsWith(predecessors);
+    return atMs + (hasEnded ? Math.min(graceMs, durationMs) : durationMs) - clock.monotonicMs();
   }
 
   /** Resolves when it is worth a try: the lease was given back or deleted, was not renewed in time, or cannot be watched. */

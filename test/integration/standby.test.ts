@@ -37,8 +37,12 @@ type Operator = OperatorProcess & { readonly healthUrl: string };
 
 /** As the pod of a Deployment: with probes that somebody can ask. */
 async function start(...more: readonly string[]): Promise<Operator> {
-  const address = `127.0.0.1:${await freePort()}`;
-  const operator = startOperator({ kubeconfigPath, folder: plane.folder, args: [`--health-addr=${address}`, ...more] });
+  return startAt(`127.0.0.1:${await freePort()}`, more);
+}
+
+function startAt(address: string, more: readonly string[], env: { readonly [name: string]: string } = {}): Operator {
+  const args = [`--health-addr=${address}`, ...more];
+  const operator = startOperator({ kubeconfigPath, folder: plane.folder, args, env });
   const started = { ...operator, healthUrl: `http://${address}` };
   operators.push(started);
   return started;
@@ -126,4 +130,23 @@ test("an operator beside one that is killed leads when the lease is over, and no
   assert.ok(performance.now() - killedMs > 2_000, "it waits for the lease of the one that was killed");
   await isReady(next);
   await next.stop();
+});
+
+test("a container that starts again in the pod of a leader that was killed leads without waiting for the lease", async () => {
+  const lease = ["--leader-election-lease-duration=600s", "--leader-election-renew-deadline=598s"];
+  const address = `127.0.0.1:${await freePort()}`;
+  const pod = { RUNTIME_POD_UID: "8d3f6f3e-6f0c-4d5e-9c0f-6a5d0d6f2a11" };
+  const old = startAt(address, lease, pod);
+  await isReady(old);
+  const other = await start(...lease);
+  await isReady(other);
+  await old.stop("SIGKILL");
+  const again = startAt(address, lease, pod);
+  await eventually(
+    () => leads(again),
+    () => again.log().join("\n"),
+  );
+  assert.equal(leads(other), false, "a pod that knows nothing of the other's end waits");
+  await other.stop();
+  await again.stop();
 });

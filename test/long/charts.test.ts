@@ -213,7 +213,10 @@ test("flux-operator's Deployment, whole", async () => {
             image,
             imagePullPolicy: "IfNotPresent",
             args: ["--log-level=info", "--log-encoding=json", "--enable-leader-election=true"],
-            env: [{ name: "RUNTIME_NAMESPACE", valueFrom: { fieldRef: { fieldPath: "metadata.namespace" } } }],
+            env: [
+              { name: "RUNTIME_NAMESPACE", valueFrom: { fieldRef: { fieldPath: "metadata.namespace" } } },
+              { name: "RUNTIME_POD_UID", valueFrom: { fieldRef: { fieldPath: "metadata.uid" } } },
+            ],
             ports: [
               { name: "http-metrics", containerPort: 8080, protocol: "TCP" },
               { name: "http-health", containerPort: 8081, protocol: "TCP" },
