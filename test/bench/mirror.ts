@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -25,23 +26,38 @@ const ours: Row = {
   unit: "s",
   note: "from one local registry to another, with a look for signatures, which there are none of",
 };
-const crane: Row = { measure: "`crane copy` processes of the same", unit: "s", note: "one after the other" };
+const ofCrane: Row = { measure: "`crane copy` processes of the same", unit: "s", note: "one after the other" };
+const ofSkopeo: Row = {
+  measure: "`skopeo copy --all` processes of the same",
+  unit: "s",
+  note: "Debian's, where it is installed",
+};
 const times = 3;
+const skopeoCopy = ["skopeo", "copy", "--all", "--src-tls-verify=false", "--dest-tls-verify=false"];
 
-/** `distro mirror` beside crane. */
+/** `distro mirror` beside crane and, where it is installed, skopeo. */
 export async function measureMirror(signal: AbortSignal): Promise<Outcome> {
   const binary = await goTool("crane", signal).catch((error: unknown) => new Error(errorMessage(error)));
   signal.throwIfAborted();
   if (binary instanceof Error)
-    return { kind: "skipped", rows: [ours, crane], because: `no crane here: ${binary.message.split("\n")[0]}` };
+    return {
+      kind: "skipped",
+      rows: [ours, ofCrane, ofSkopeo],
+      because: `no crane here: ${binary.message.split("\n")[0]}`,
+    };
   const folder = await mkdtemp(join(tmpdir(), "flux-operator-bench-"));
   try {
     await using vendor = await startRegistry({ kind: "open" }, signal);
     await describeImages(folder, await pushImages(vendor.host));
+    const hasSkopeo = spawnSync("skopeo", ["--version"]).status === 0;
     const samples: Sample[] = [];
     for (let time = 0; time < times; time += 1) {
       samples.push({ row: ours, value: await mirrorOnce({ folder, from: vendor.host }, signal) });
-      samples.push({ row: crane, value: await copyOnce({ binary, from: vendor.host }, signal) });
+      const crane = [binary, "copy", "--insecure"];
+      samples.push({ row: ofCrane, value: await copyOnce({ command: crane, from: vendor.host }, signal) });
+      if (!hasSkopeo) continue;
+      const copied = await copyOnce({ command: skopeoCopy, from: vendor.host, scheme: "docker://" }, signal);
+      samples.push({ row: ofSkopeo, value: copied });
     }
     return { kind: "measured", samples };
   } finally {
@@ -58,12 +74,14 @@ async function mirrorOnce({ folder, from }: { folder: string; from: string }, si
   return (await runToEnd([program, "distro", "mirror", ...source, ...only, ...target], {}, signal)).ms;
 }
 
-async function copyOnce({ binary, from }: { binary: string; from: string }, signal: AbortSignal): Promise<number> {
+type Copies = { readonly command: readonly string[]; readonly from: string; readonly scheme?: string };
+
+async function copyOnce({ command, from, scheme = "" }: Copies, signal: AbortSignal): Promise<number> {
   await using mine = await startRegistry({ kind: "open" }, signal);
   let ms = 0;
   for (const component of components) {
-    const places = [from, mine.host].map((host) => `${host}/fluxcd/${component}:v1.0.0`);
-    ms += (await runToEnd([binary, "copy", "--insecure", ...places], {}, signal)).ms;
+    const places = [from, mine.host].map((host) => `${scheme}${host}/fluxcd/${component}:v1.0.0`);
+    ms += (await runToEnd([...command, ...places], {}, signal)).ms;
   }
   return ms;
 }
