@@ -8,6 +8,8 @@ import { readCheckout } from "../scripts/release/checkout.ts";
 import { releaseNotes } from "../scripts/release/notes.ts";
 import { provenanceOf } from "../scripts/release/provenance.ts";
 import { refusals, sectionOf, type Checkout, type ReleaseRequest } from "../scripts/release/refusals.ts";
+import { fieldsOf, listOf, textOf } from "../src/kube/fields.ts";
+import { parseKubeYaml } from "../src/std/yaml.ts";
 import { setVersion } from "../scripts/release/set-version.ts";
 import type { Release } from "../scripts/release/release.ts";
 
@@ -195,12 +197,35 @@ test("releaseNotes() has the changes of the version, images by digest, and each 
 test("releaseNotes() refuses a file of which it is not known what it is", () =>
   assert.throws(() => releaseNotes(release, "", { files: ["strange.bin"], images }), /Cannot describe strange\.bin/));
 
-test("every action of a workflow is pinned by the digest of a commit, with its version beside it", () => {
-  const text = readFileSync(join(import.meta.dirname, "../.github/workflows/release.yaml"), "utf8");
-  const actions = [...text.matchAll(/uses: (.*)$/gm)].map(([, action = ""]) => action);
+const workflow = readFileSync(join(import.meta.dirname, "../.github/workflows/release.yaml"), "utf8");
+
+test("every action of the workflow is pinned by the digest of a commit, with its version beside it", () => {
+  const actions = [...workflow.matchAll(/uses: (.*)$/gm)].map(([, action = ""]) => action);
   assert.ok(actions.length > 0);
   assert.deepEqual(
     actions.filter((action) => !/^[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/.test(action)),
+    [],
+  );
+});
+
+test("every npm script that the workflow runs exists", () => {
+  const text = readFileSync(join(import.meta.dirname, "../package.json"), "utf8");
+  const { scripts } = JSON.parse(text) as { readonly scripts: object };
+  const runs = [...workflow.matchAll(/npm run (?:--\S+ )*([\w:]+)/g)].map(([, name = ""]) => name);
+  assert.ok(runs.length > 0);
+  assert.deepEqual(
+    runs.filter((name) => !Object.hasOwn(scripts, name)),
+    [],
+  );
+});
+
+test("no command of the workflow has an expression in it, whose value would be run", () => {
+  const { jobs } = fieldsOf(parseKubeYaml(workflow));
+  const steps = Object.values(fieldsOf(jobs)).flatMap((job) => listOf(fieldsOf(job)["steps"]).map(fieldsOf));
+  const commands = steps.map((step) => textOf(step["run"])).filter((command) => command !== "");
+  assert.ok(commands.length > 0);
+  assert.deepEqual(
+    commands.filter((command) => command.includes("${{")),
     [],
   );
 });

@@ -254,7 +254,7 @@ async function publish(place: string, host: string): Promise<Ended> {
   return await ended(process.execPath, ["scripts/release/publish.ts", ...flags], { cwd: root });
 }
 
-test("a real registry takes images and charts, with the digests that are printed for who signs them", async () => {
+test("a real registry takes images, modules and charts with the digests that are printed, and cosign signs each", async () => {
   await using registry = await startRegistry({ kind: "open" }, never);
   const { exitCode, stdout, stderr } = await publish(released, registry.host);
   assert.equal(exitCode, 0, stderr);
@@ -273,7 +273,30 @@ test("a real registry takes images and charts, with the digests that are printed
     const [reference = "", digest] = line.split("@");
     assert.equal((await run(crane, ["digest", reference, "--insecure"])).stdout.trim(), digest);
   }
+  await signAll(lines);
 });
+
+/** As the workflow signs, but with a key, and without the log that is public. */
+async function signAll(references: readonly string[]): Promise<void> {
+  const cosign = await goTool("cosign", never);
+  const options = { cwd: folder, env: { ...process.env, COSIGN_PASSWORD: "" } };
+  await run(cosign, ["generate-key-pair"], options);
+  const local = ["--allow-insecure-registry", "--allow-http-registry"];
+  const sign = [
+    "sign",
+    "--yes",
+    "--recursive",
+    "--key=cosign.key",
+    "--tlog-upload=false",
+    "--use-signing-config=false",
+  ];
+  const verify = ["verify", "--key=cosign.pub", "--insecure-ignore-tlog"];
+  for (const reference of references) {
+    await assert.rejects(run(cosign, [...verify, ...local, reference], options));
+    await run(cosign, [...sign, ...local, reference], options);
+    await run(cosign, [...verify, ...local, reference], options);
+  }
+}
 
 test("a folder with a file that was changed is not published", async () => {
   const changed = join(folder, "changed");
