@@ -4,13 +4,15 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Ajv } from "ajv";
 import { schemaProblems } from "../src/apply/plan/validate-blind.ts";
-import { embeddedVersions, loadRelease } from "../src/distribution/load.ts";
+import { embeddedVersions } from "../src/distribution/load.ts";
+import { componentNames } from "../src/distribution/release.ts";
 import { fieldsOf, listOf, textOf } from "../src/kube/fields.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../src/kube/object.ts";
 import { fieldTypes, kindTypes } from "../src/patch/field-types-table.ts";
 import { isJsonObject } from "../src/std/json.ts";
 import { parseKubeYamlDocuments } from "../src/std/yaml.ts";
 import { readDocuments } from "../scripts/site/pages.ts";
+import { readRenderInput, render } from "./support/build-from-yaml.ts";
 import { docBlocks, docWorlds, isShell, type DocBlock } from "./support/doc-blocks.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -23,11 +25,19 @@ const blocks: readonly Block[] = readDocuments(root).flatMap(({ path, text }) =>
 
 const kustomizationFields = new Set(["apiVersion", "kind", "resources", "images", "patches", "namespace"]);
 
-/** CRDs of the newest release, by the kind that they define. */
+const everything = `
+apiVersion: fluxcd.controlplane.io/v1
+kind: FluxInstance
+metadata: { name: flux, namespace: flux-system }
+spec:
+  distribution: { version: ${embeddedVersions.at(-1)}, registry: ghcr.io/fluxcd }
+  components: [${componentNames.join(", ")}]
+`;
+
+/** CRDs of the newest release as the operator applies them, by the kind that they define. */
 const fluxDefinitions = new Map(
-  Object.values(loadRelease(embeddedVersions.at(-1) ?? "").components)
-    .flat()
-    .filter(({ kind }) => kind === "CustomResourceDefinition")
+  render(readRenderInput(everything))
+    .objects.filter(({ kind }) => kind === "CustomResourceDefinition")
     .map((crd) => [textOf(fieldsOf(fieldsOf(crd["spec"])["names"])["kind"]), crd]),
 );
 
@@ -152,7 +162,7 @@ function simpleCommands(line: string): readonly (readonly string[])[] {
 }
 
 const known = [
-  "bin/flux-operator flux-operator node_modules/.bin/node npm npx git diff grep sort uniq test mkdir curl jq cat cd",
+  "bin/flux-operator flux-operator node_modules/.bin/node npm npx git diff sha256sum grep sort uniq test mkdir curl jq cat cd",
   "az aws gcloud docker flux cosign buildah crane skopeo trivy grype timoni cue terraform tofu pulumi opm promtool",
 ];
 const programs = new Set(known.flatMap((names) => names.split(" ")));

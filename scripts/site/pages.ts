@@ -29,6 +29,7 @@ export const sections: readonly Section[] = [
       "docs/multi-tenancy.md",
       "docs/scaling.md",
       "docs/monitoring.md",
+      "docs/notifications.md",
       "docs/uninstall.md",
     ],
   },
