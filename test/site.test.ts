@@ -38,6 +38,7 @@ for (const { name, path, text, want } of [
     want: "[`b`](./charts/b.md)",
   },
   { name: "a file", path: "docs/a.md", text: "[b](../src/b.ts)", want: "[b](./source/src/b.ts.md)" },
+  { name: "a hidden file", path: "README.md", text: "[b](.ci/run)", want: "[b](./source/ci/run.md)" },
   { name: "a folder", path: "docs/a.md", text: "[b](../packaging/yaml/)", want: "[b](./source/packaging/yaml.md)" },
   { name: "a picture", path: "README.md", text: "![b](docs/b.svg)", want: "![b](./docs/b.svg)" },
   { name: "nothing, in code", path: "docs/a.md", text: "`[b](b.md)`", want: "`[b](b.md)`" },

@@ -126,7 +126,11 @@ function urlOf(file: string): string {
   return JSON.stringify(pathToFileURL(join(import.meta.dirname, file)).href);
 }
 
+/** In these folders all tools name their parts alike. */
+const tools = { "packaging/charts/": "Helm", "packaging/timoni/": "Timoni" };
+
 function labelOf(document: Document): string {
   if (document.path === "README.md") return "Overview";
-  return document.path.startsWith("packaging/charts/") ? `Helm: ${titleOf(document)}` : titleOf(document);
+  const [, tool] = Object.entries(tools).find(([folder]) => document.path.startsWith(folder)) ?? [];
+  return tool === undefined ? titleOf(document) : `${tool}: ${titleOf(document)}`;
 }

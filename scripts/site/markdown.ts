@@ -50,9 +50,9 @@ export function forSite({ path, text }: Document): string {
   return `${header}${site}`;
 }
 
-/** The route of the page for a path of the project, document or not. */
+/** The route of the page for a path of the project, document or not. vitepress overlooks folders whose name begins with a dot. */
 export function pageOf(path: string): string {
-  return path.endsWith(".md") ? routeOf(path) : `source/${path}`;
+  return path.endsWith(".md") ? routeOf(path) : `source/${path.replaceAll(/(?<=^|\/)\./g, "")}`;
 }
 
 /** Pictures keep their path. */
