@@ -4,13 +4,12 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Ajv } from "ajv";
 import { schemaProblems } from "../src/apply/plan/validate-blind.ts";
-import { embeddedVersions } from "../src/distribution/load.ts";
 import { componentNames } from "../src/distribution/release.ts";
 import { fieldsOf, listOf, textOf } from "../src/kube/fields.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../src/kube/object.ts";
 import { fieldTypes, kindTypes } from "../src/patch/field-types-table.ts";
 import { isJsonObject } from "../src/std/json.ts";
-import { parseKubeYamlDocuments } from "../src/std/yaml.ts";
+import { formatYaml, parseKubeYamlDocuments } from "../src/std/yaml.ts";
 import { readDocuments } from "../scripts/site/pages.ts";
 import { readRenderInput, render } from "./support/build-from-yaml.ts";
 import { docBlocks, docWorlds, isShell, type DocBlock } from "./support/doc-blocks.ts";
@@ -25,18 +24,16 @@ const blocks: readonly Block[] = readDocuments(root).flatMap(({ path, text }) =>
 
 const kustomizationFields = new Set(["apiVersion", "kind", "resources", "images", "patches", "namespace"]);
 
-const everything = `
-apiVersion: fluxcd.controlplane.io/v1
-kind: FluxInstance
-metadata: { name: flux, namespace: flux-system }
-spec:
-  distribution: { version: ${embeddedVersions.at(-1)}, registry: ghcr.io/fluxcd }
-  components: [${componentNames.join(", ")}]
-`;
+const everything = {
+  apiVersion: "fluxcd.controlplane.io/v1",
+  kind: "FluxInstance",
+  metadata: { name: "flux", namespace: "flux-system" },
+  spec: { distribution: { version: "2.x", registry: "ghcr.io/fluxcd" }, components: componentNames },
+};
 
-/** CRDs of the newest release as the operator applies them, by the kind that they define. */
+/** CRDs as the operator installs them for the newest release, by the kind that they define. */
 const fluxDefinitions = new Map(
-  render(readRenderInput(everything))
+  render(readRenderInput(formatYaml(everything)))
     .objects.filter(({ kind }) => kind === "CustomResourceDefinition")
     .map((crd) => [textOf(fieldsOf(fieldsOf(crd["spec"])["names"])["kind"]), crd]),
 );
@@ -162,7 +159,8 @@ function simpleCommands(line: string): readonly (readonly string[])[] {
 }
 
 const known = [
-  "bin/flux-operator flux-operator node_modules/.bin/node npm npx git diff sha256sum grep sort uniq test mkdir curl jq cat cd",
+  "bin/flux-operator flux-operator node_modules/.bin/node npm npx git",
+  "cat cd cp curl diff grep head jq ls mkdir sed sha256sum sort tail tar test uniq",
   "az aws gcloud docker flux cosign buildah crane skopeo trivy grype timoni cue terraform tofu pulumi opm promtool",
 ];
 const programs = new Set(known.flatMap((names) => names.split(" ")));
