@@ -61,6 +61,13 @@ export const reasons = {
 /** One of `reasons`. */
 export type Reason = (typeof reasons)[keyof typeof reasons];
 
+const knownReasons = new Set<string>(Object.values(reasons));
+
+/** Whether a condition can have that reason. */
+export function isReason(reason: string): reason is Reason {
+  return knownReasons.has(reason);
+}
+
 /** Reasons of events that are no reasons of conditions; the other events use the condition's reason. */
 export const eventReasons = {
   /** What runs is older than the newest stable version. */

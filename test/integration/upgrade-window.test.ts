@@ -80,6 +80,8 @@ async function liveIndex(): Promise<LiveIndex> {
   };
 }
 
+let olderDefinition: string | undefined;
+
 async function reconcile(): Promise<Outcome> {
   const deps = {
     client,
@@ -95,7 +97,7 @@ async function reconcile(): Promise<Outcome> {
     signatures: { check: async () => undefined },
     followed: { isTrusted: false, follow: async () => undefined },
     lastGood: new LastGoodStore(client),
-    ownDefinition: { trouble: async () => undefined },
+    ownDefinition: { trouble: async () => olderDefinition },
     ownNamespace: namespace,
   };
   return await reconcileFluxInstance(key, deps, createTestLog().log, never);
@@ -171,5 +173,18 @@ describe("an upgrade window across a change of the clocks", { concurrency: 1 }, 
       /from 2\.9\.4 to 2\.8\.8 waits until 2026-03-30T00:30:00Z/,
     );
     assert.equal(await applied(), "2.9.4");
+  });
+
+  test("is looked at again within a minute while the definition of the instance is of an older operator", async () => {
+    olderDefinition = "it drops spec.upgrade";
+    assert.deepEqual(await reconcile(), { kind: "settled", dueMs: minuteMs, recheckMs: 24 * 60 * minuteMs });
+    assert.equal(condition(await instance(), "Warning"), "True/OlderDefinition: it drops spec.upgrade");
+    olderDefinition = undefined;
+    assert.deepEqual(await reconcile(), {
+      kind: "settled",
+      dueMs: (22 * 60 + 30) * minuteMs,
+      recheckMs: 24 * 60 * minuteMs,
+    });
+    assert.equal(condition(await instance(), "Warning"), undefined);
   });
 });

@@ -1,6 +1,6 @@
 // Tests: test/integration/flux-instance.test.ts, test/integration/rollback.test.ts, test/integration/upgrade-policy.test.ts
 import { fluxInstance } from "../../api/names.ts";
-import { reasons, type Reason } from "../../api/reasons.ts";
+import { isReason, reasons, type Reason } from "../../api/reasons.ts";
 import type { ApiClient } from "../../client/api-client.ts";
 import { parseApiVersion, type GroupVersionKind } from "../../kube/gvk.ts";
 import type { ObjectKey } from "../../kube/object.ts";
@@ -205,7 +205,7 @@ async function converge(decision: Converging, step: Step, deps: Deps, signal: Ab
     const told = await withImageProblem(decision, world, deps, signal);
     const sync = await concludeSuccess(result, { ...step, decision: told }, deps, signal);
     if (told !== decision) return { kind: "waiting", retryMs: imageRecheckMs };
-    const due = earlier(dueIn(decision, deps.clock.nowMs()), deps.ledger.contested());
+    const due = earlier(dueIn(decision, deps.clock.nowMs()), deps.ledger.contested(), definitionDue(world));
     if (sync === undefined || sync.status === "True" || isWatched) return settled(world, due);
     return { kind: "waiting", retryMs: Math.min(syncRecheckMs, due.dueMs ?? syncRecheckMs) };
   } catch (error) {
@@ -271,15 +271,21 @@ async function wait(
 
 type Due = { readonly dueMs?: number };
 
-function earlier(left: Due, right: Due): Due {
-  const dueMs = Math.min(left.dueMs ?? Infinity, right.dueMs ?? Infinity);
+function earlier(...all: readonly Due[]): Due {
+  const dueMs = Math.min(...all.map((due) => due.dueMs ?? Infinity));
   return dueMs === Infinity ? {} : { dueMs };
+}
+
+/** Nothing tells of a definition that was replaced, or that is published a moment after it was. */
+function definitionDue({ olderDefinition }: World): Due {
+  return olderDefinition === undefined ? {} : { dueMs: definitionRecheckMs };
 }
 
 function settled({ settings: { reconcileEveryMs } }: World, due: Due): Outcome {
   return { kind: "settled", ...due, ...(reconcileEveryMs === undefined ? {} : { recheckMs: reconcileEveryMs }) };
 }
 
+const definitionRecheckMs = 60_000;
 /** After which time images that run and cannot be trusted are looked at again: registries count who asks for so many of them. */
 const imageRecheckMs = 600_000;
 const backoff: Outcome = { kind: "failed", retry: { kind: "backoff" } };
@@ -334,12 +340,6 @@ function failureOf(error: ReasonedError, decision: Converging, world: World, way
   const because = way.kind === "stay" && way.because !== undefined ? `; not rolled back: ${way.because}` : "";
   const tried = decision.kind === "rollback" ? {} : { revision: decision.rendering.revision };
   return { reason: reasonOf(error), message: message + because, stalled: false, ...tried };
-}
-
-const knownReasons = new Set<string>(Object.values(reasons));
-
-function isReason(reason: string): reason is Reason {
-  return knownReasons.has(reason);
 }
 
 function reasonOf(error: ReasonedError): Reason {
