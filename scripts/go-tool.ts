@@ -13,7 +13,13 @@ const tools = join(import.meta.dirname, "../tools");
  * `suite`: only that one runs it. Those of `long` may take minutes to build; those of `extra` so many that CI builds none of them, and
  * runs that suite where all are in the cache.
  */
-type GoTool = { readonly module: string; readonly program: string; readonly suite?: "long" | "extra" };
+type GoTool = {
+  readonly module: string;
+  readonly program: string;
+  readonly suite?: "long" | "extra";
+  /** The variable in which the program expects its own version; without it others cannot tell what it can do. */
+  readonly versionVariable?: string;
+};
 
 /** Go programs that tests compare with or talk to, by the folder in tools/ whose go.mod pins their module. */
 export const goTools = {
@@ -70,6 +76,14 @@ export const goTools = {
     program: "github.com/rhysd/actionlint/cmd/actionlint",
     suite: "long",
   },
+  /** Pulumi's engine and its provider for Kubernetes, a main of our own: the npm packages of both come without them. */
+  pulumi: {
+    module: "github.com/pulumi/pulumi/pkg/v3",
+    program: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+    suite: "extra",
+    versionVariable: "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version",
+  },
+  "pulumi-kubernetes": { module: "github.com/pulumi/pulumi-kubernetes/provider/v4", program: ".", suite: "extra" },
   "helm-4": { module: "helm.sh/helm/v4", program: "helm.sh/helm/v4/cmd/helm", suite: "long" },
   /** Evaluates the Timoni modules: Timoni itself is this language with a client of the API server around it. */
   cue: { module: "cuelang.org/go", program: "cuelang.org/go/cmd/cue", suite: "long" },
@@ -115,7 +129,9 @@ export async function goTool(name: GoToolName, signal: AbortSignal): Promise<str
   await mkdir(dirname(binary), { recursive: true });
   const building = `${binary}.${process.pid}`;
   const env = { ...process.env, CGO_ENABLED: "0" };
-  const args = ["go", "build", "-ldflags=-s -w", "-o", building, goTools[name].program];
+  const { program, versionVariable }: GoTool = goTools[name];
+  const linked = versionVariable === undefined ? "-s -w" : `-s -w -X ${versionVariable}=${version}`;
+  const args = ["go", "build", `-ldflags=${linked}`, "-o", building, program];
   try {
     await run("nice", args, { cwd: join(tools, name), signal, env });
   } catch (cause) {

@@ -157,7 +157,7 @@ type Components = {
   readonly FluxOperator: new (name: string, args?: object, options?: Options) => { readonly urn: Output<string> };
 };
 
-const status: JsonObject = { lastAppliedVersion: "v2.9.4" };
+const status: JsonObject = { lastAppliedVersion: "2.9.4" };
 
 /** Resources that `program` registers, with Pulumi's own mocks in place of the engine, and what it exports. */
 async function registered(
@@ -209,7 +209,7 @@ test("the example of Pulumi installs the operator, then the instance, and tells 
     const example = world.require("./examples/pulumi/index.js") as { readonly version: unknown };
     return [example.version];
   });
-  assert.deepEqual(outputs, ["v2.9.4"]);
+  assert.deepEqual(outputs, ["2.9.4"]);
   assert.deepEqual(resources, [
     { ...component, name: "flux-operator" },
     {
