@@ -1,8 +1,9 @@
 locals {
   charts    = coalesce(var.charts, "${path.module}/../charts")
   is_folder = !startswith(local.charts, "oci://")
+  crd_file  = "${local.charts}/flux-operator/files/crds.yaml"
   # The CRD stays when all is destroyed. Older helm providers fail when a release keeps an object, newer ones warn.
-  writes_crd = local.is_folder && try(var.operator_values.installCRDs, true)
+  writes_crd = local.is_folder && fileexists(local.crd_file) && try(var.operator_values.installCRDs, true)
 
   has_sync_secret  = nonsensitive(var.sync_credentials != null)
   sync_secret_name = try(coalesce(var.sync.pullSecret, var.namespace), var.namespace)
@@ -43,7 +44,7 @@ locals {
 resource "kubectl_manifest" "crd" {
   count = local.writes_crd ? 1 : 0
 
-  yaml_body         = file("${local.charts}/flux-operator/files/crds.yaml")
+  yaml_body         = file(local.crd_file)
   server_side_apply = true
   force_conflicts   = true
   apply_only        = true
