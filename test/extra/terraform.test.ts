@@ -232,6 +232,49 @@ eachProgram("plans each example", async (program) => {
   }
 });
 
+eachProgram("makes a login at the registry of an OCIRepository", async (program) => {
+  await inFolder(program, async (terraform) => {
+    const sync = { kind: "OCIRepository", url: "oci://registry.example.com:5000/fleet/one", ref: "latest" };
+    const login = { username: "flux", password: "hunter2" };
+    await terraform.write({
+      login: { sync, sync_credentials: login },
+      certificates: { sync: { ...sync, pullSecret: "fleet" }, sync_credentials: { ...login, "ca.crt": "PEM" } },
+    });
+    await terraform.done("init", ...quiet);
+    const after = await planned(terraform);
+    const secretOf = (name: string) =>
+      fieldsOf(parseKubeYaml(textOf(after.get(`module.${name}.kubectl_manifest.sync_secret[0]`)?.["yaml_body"])));
+    const { data, ...secret } = secretOf("login");
+    const metadata = { name: "flux-system", namespace: "flux-system" };
+    assert.deepEqual(secret, { apiVersion: "v1", kind: "Secret", metadata, type: "kubernetes.io/dockerconfigjson" });
+    assert.deepEqual(JSON.parse(atob(textOf(fieldsOf(data)[".dockerconfigjson"]))), {
+      auths: { "registry.example.com:5000": { ...login, auth: btoa("flux:hunter2") } },
+    });
+    const { type, metadata: named, data: entries } = secretOf("certificates");
+    assert.deepEqual([type, fieldsOf(named)["name"]], ["Opaque", "fleet"]);
+    assert.deepEqual(entries, { username: btoa("flux"), password: btoa("hunter2"), "ca.crt": btoa("PEM") });
+  });
+});
+
+eachProgram("plans with values that other resources have after the apply only", async (program) => {
+  await inFolder(program, async (terraform) => {
+    const id = "${terraform_data.other.id}";
+    await terraform.write({ flux: { create_namespace: false } });
+    const file = async (name: string, content: JsonObject): Promise<void> =>
+      await writeFile(join(terraform.folder, "root", name), JSON.stringify(content));
+    await file("other.tf.json", { resource: { terraform_data: { other: {} } } });
+    const unknown = {
+      distribution: { registry: id },
+      sync: { url: `https://example.com/${id}`, ref: "refs/heads/main" },
+      sync_credentials: { username: "git", password: id },
+      operator_values: { image: { repository: id } },
+    };
+    await file("main_override.tf.json", { module: { flux: unknown } });
+    await terraform.done("init", ...quiet);
+    assert.match(await terraform.done(...plan), /Plan: 6 to add, 0 to change, 0 to destroy\./);
+  });
+});
+
 eachProgram("takes the module with its charts from the file of a release", async (program) => {
   await inFolder(program, async (terraform) => {
     const file = join(terraform.folder, archiveName);
