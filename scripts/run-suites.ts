@@ -31,13 +31,13 @@ const suites = {
     longest: [
       // One file at a time has the node, so those that need it are not left to the end.
       "test/long/node-changes.test.ts",
-      "test/long/uninstall-kill.test.ts",
+      "test/long/crash-upgrade.test.ts",
       "test/long/release.test.ts",
       "test/long/image.test.ts",
       "test/long/node.test.ts",
       "test/long/docs-run.test.ts",
       "test/long/real-flux.test.ts",
-      "test/long/uninstall-kill-keep.test.ts",
+      "test/long/crash-uninstall.test.ts",
       "test/conformance/kustomize.test.ts",
     ],
     timeoutMs: 1_200_000,

@@ -8,7 +8,7 @@ import { fieldsOf, listOf } from "../../src/kube/fields.ts";
 import { startControlPlane, type ControlPlane } from "../support/control-plane.ts";
 import { runInProcess, type CliRun } from "../support/run-cli.ts";
 import { tarGzOf } from "../support/tarball.ts";
-import { instancePath } from "../support/removal-world.ts";
+import { instancePath } from "../support/crash/world.ts";
 
 let plane: ControlPlane;
 let folder: string;

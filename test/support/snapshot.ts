@@ -26,14 +26,20 @@ const restless = new Set([
 const counted = new Set(["ResourceQuota"]);
 
 /** See `FluxCluster.snapshot`. */
-export async function snapshotOf({ rest }: ControlPlane): Promise<ReadonlyMap<string, string>> {
-  const seen = new Map<string, string>();
-  for (const resource of await listable(rest)) {
-    if (restless.has(resource.kind)) continue;
-    for (const object of await listWhenServed(rest, resource.path))
-      seen.set(nameOf(object, resource), stateOf(object, resource));
-  }
-  return seen;
+export async function snapshotOf(plane: ControlPlane): Promise<ReadonlyMap<string, string>> {
+  return new Map((await listEvery(plane)).map((object) => [nameObject(object), stateOf(object)]));
+}
+
+/** Every object in the cluster, as its preferred version has it, but for kinds that change by themselves. */
+export async function listEvery({ rest }: ControlPlane): Promise<readonly KubeObject[]> {
+  const resources = (await listable(rest)).filter(({ kind }) => !restless.has(kind));
+  const lists = await Promise.all(
+    resources.map(async ({ kind, groupPath, path }) => {
+      const apiVersion = groupPath.replace(/^\/apis?\//, "");
+      return (await listWhenServed(rest, path)).map((object) => ({ ...object, kind, apiVersion }));
+    }),
+  );
+  return lists.flat();
 }
 
 /** Resolves when there is no object of that name, as a snapshot has it. Asks for its kind only: a snapshot is a hundred requests. */
@@ -70,8 +76,9 @@ function nameOf(object: KubeObject, { kind, groupPath }: Resource): string {
 }
 
 /** Changes when somebody else than Kubernetes writes to the object. */
-function stateOf(object: KubeObject, { kind }: Resource): string {
-  const { uid, resourceVersion } = object.metadata;
+function stateOf(object: KubeObject): string {
+  const { kind, metadata } = object;
+  const { uid, resourceVersion } = metadata;
   if (counted.has(kind)) return `${uid}@${JSON.stringify(object["spec"])}`;
   // Its rules follow those of others, some time after those have changed.
   if (object["aggregationRule"] !== undefined) return `${uid}@${JSON.stringify(object["aggregationRule"])}`;

@@ -1,3 +1,0 @@
-import { describeKilledUninstall } from "../support/killed-uninstall.ts";
-
-describeKilledUninstall("Uninstall");

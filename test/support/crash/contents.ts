@@ -1,0 +1,85 @@
+import { fieldsOf, listOf, textOf } from "../../../src/kube/fields.ts";
+import { nameObject } from "../../../src/kube/object-id.ts";
+import type { JsonObject, JsonValue, KubeObject } from "../../../src/kube/object.ts";
+import { canonicalJson } from "../../../src/std/json.ts";
+import type { ControlPlane } from "../control-plane.ts";
+import { listEvery } from "../snapshot.ts";
+
+/** Kinds whose objects have names by chance, or come and go with others. */
+const passing = new Set(["IPAddress", "ControllerRevision", "PersistentVolume"]);
+
+/** Every object of the cluster, with its kind and version, but for what changes by itself. */
+export async function listEverything(plane: ControlPlane): Promise<readonly KubeObject[]> {
+  return (await listEvery(plane)).filter(({ kind }) => !passing.has(kind));
+}
+
+/** What names one state of each object: another uid is another object, another resourceVersion a write. */
+export function identitiesOf(all: readonly KubeObject[]): ReadonlyMap<string, string> {
+  return new Map(
+    all
+      .filter((object) => !isRestless(object))
+      .map((object) => [nameOf(object), `${object.metadata.uid}@${object.metadata.resourceVersion}`]),
+  );
+}
+
+/** Our namespace is labelled, the aggregated roles of the API server take in what Flux's roles grant. */
+function isRestless({ kind, metadata, aggregationRule }: KubeObject): boolean {
+  return (kind === "Namespace" && metadata.name === "flux-system") || aggregationRule !== undefined;
+}
+
+function nameOf(object: KubeObject): string {
+  return `${object.apiVersion} ${nameObject(object)}`;
+}
+
+/** The object by name, without what differs from one installation of the same to the next. */
+export function contentOf(object: KubeObject): readonly (readonly [string, string])[] {
+  if (isRestless(object)) return [[nameOf(object), '"is there"']];
+  const { metadata, status, ...rest } = object as KubeObject & JsonObject;
+  const said = { ...rest, metadata: metadataOf(fieldsOf(metadata)), ...statusOf(object.kind, fieldsOf(status)) };
+  return [[nameOf(object), canonicalJson(withoutChance(said))]];
+}
+
+function metadataOf(metadata: JsonObject): JsonObject {
+  const { labels, annotations, finalizers, ownerReferences, deletionTimestamp, managedFields } = metadata;
+  const { "reconcile.fluxcd.io/requestedAt": _, ...told } = fieldsOf(annotations);
+  const managers = listOf(managedFields).map(fieldsOf);
+  return {
+    ...(labels === undefined ? {} : { labels }),
+    annotations: told,
+    finalizers: finalizers ?? [],
+    owners: listOf(ownerReferences).map((owner) => textOf(fieldsOf(owner)["name"])),
+    isEnding: deletionTimestamp !== undefined,
+    managers: [
+      ...new Set(managers.map((entry) => `${textOf(entry["manager"])} ${textOf(entry["operation"])}`)),
+    ].toSorted(),
+  };
+}
+
+/** Of the status what tells that the work is done: what stays stored, and what the instance has, in which state. */
+function statusOf(kind: string, status: JsonObject): JsonObject {
+  if (kind === "CustomResourceDefinition") return { storedVersions: status["storedVersions"] ?? [] };
+  if (kind !== "FluxInstance") return {};
+  const { conditions, inventory, components, lastAppliedVersion, lastAppliedRevision, lastAttemptedRevision } = status;
+  const states = listOf(conditions)
+    .map(fieldsOf)
+    .map(
+      ({ type, status: value, reason, message }) =>
+        `${textOf(type)}=${textOf(value)}/${textOf(reason)}: ${textOf(message)}`,
+    );
+  const known = { inventory, components, lastAppliedVersion, lastAppliedRevision, lastAttemptedRevision };
+  return { states, ...(JSON.parse(JSON.stringify(known)) as JsonObject) };
+}
+
+/** Addresses that the API server draws, and times. */
+const drawn = new Set(["clusterIP", "clusterIPs", "nodePort", "uid", "firstReconciledAt", "at"]);
+
+function withoutChance(value: JsonValue): JsonValue {
+  if (typeof value === "string") return value.replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "<time>");
+  if (Array.isArray(value)) return value.map(withoutChance);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([key]) => !drawn.has(key))
+      .map(([key, inner]) => [key, withoutChance(inner ?? null)]),
+  );
+}
