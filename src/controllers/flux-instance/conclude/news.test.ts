@@ -40,6 +40,14 @@ for (const { sentence, decision, want } of [
     decision: { kind: "upgrade", ...targetWith(two, { artifactRevision: two, latestVersion: "2.9.5" }) },
     want: { ...newest, latestVersion: "2.9.5" },
   },
+  {
+    sentence: "names the digest once where the spec names it, too",
+    decision: {
+      kind: "settle",
+      ...targetWith(two, { spec: specOf({ distribution: { artifact: `${place}@${two}` } }), artifactRevision: two }),
+    },
+    want: newest,
+  },
   { sentence: "takes what waits", decision: { kind: "settle", ...targetWith(one), hold }, want: newest },
   {
     sentence: "takes what waits while nothing else can be done",

@@ -16,14 +16,13 @@ export function withSeen(recorded: FluxInstanceStatus, decision: Decision): Flux
   if (wanted === undefined) return recorded;
   const { lastSeenArtifact: _, lastSeenImages, ...others } = recorded;
   const { latestVersion, artifactRevision, live, rendering, spec } = wanted;
+  const [place = ""] = (spec.distribution.artifact ?? "").split("@");
   const answered = Object.entries(rendering.digests ?? {}).map(([name, digest]) => ({ name, digest }));
   const images = live?.trouble === undefined ? answered : (lastSeenImages ?? []);
   return {
     ...others,
     latestVersion,
-    ...(artifactRevision === undefined
-      ? {}
-      : { lastSeenArtifact: `${spec.distribution.artifact ?? ""}@${artifactRevision}` }),
+    ...(artifactRevision === undefined ? {} : { lastSeenArtifact: `${place}@${artifactRevision}` }),
     ...(images.length === 0 ? {} : { lastSeenImages: images }),
   };
 }
