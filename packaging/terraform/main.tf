@@ -5,18 +5,18 @@ locals {
   # The CRD stays when all is destroyed. Older helm providers fail when a release keeps an object, newer ones warn.
   writes_crd = local.is_folder && fileexists(local.crd_file) && try(var.operator_values.installCRDs, true)
 
-  has_sync_secret  = nonsensitive(var.sync_credentials != null)
-  sync_secret_name = try(coalesce(var.sync.pullSecret, var.namespace), var.namespace)
-
-  # The fields of the spec that are set by variables of their own; null is not set.
-  typed = merge(local.fields, var.sync == null || !local.has_sync_secret ? {} : {
-    sync = merge(var.sync, { pullSecret = local.sync_secret_name })
-  })
+  # The fields of the spec that have variables of their own are null where they are not set.
   removed = [for field, value in var.instance_spec : field if value == null]
   merged = {
-    for field in setsubtract(setunion(keys(local.typed), keys(var.instance_spec)), local.removed) :
-    field => try(merge(local.typed[field], var.instance_spec[field]), var.instance_spec[field], local.typed[field])
+    for field in setsubtract(setunion(keys(local.fields), keys(var.instance_spec)), local.removed) :
+    field => try(merge(local.fields[field], var.instance_spec[field]), var.instance_spec[field], local.fields[field])
   }
+
+  has_sync_secret  = nonsensitive(var.sync_credentials != null)
+  sync_secret_name = try(coalesce(local.merged.sync.pullSecret), var.namespace)
+  named_secret = local.has_sync_secret && can(keys(local.merged.sync)) ? {
+    sync = merge(try(local.merged.sync, {}), { pullSecret = local.sync_secret_name })
+  } : {}
 
   manifest = {
     apiVersion = "fluxcd.controlplane.io/v1"
@@ -26,7 +26,7 @@ locals {
       namespace   = var.namespace
       annotations = length(var.instance_annotations) > 0 ? var.instance_annotations : null
     }
-    spec = local.merged
+    spec = merge(local.merged, local.named_secret)
   }
   # Variables of an object type have all its attributes, null where they are not set. JSON text is the one form in which they can be left out at any
   # depth: first those with another attribute behind them, then the last ones. Within a text, a quote has a backslash before it.

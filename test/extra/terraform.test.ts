@@ -238,12 +238,22 @@ eachProgram("makes a login at the registry of an OCIRepository", async (program)
     const login = { username: "flux", password: "hunter2" };
     await terraform.write({
       login: { sync, sync_credentials: login },
+      spec: { instance_spec: { sync: { ...sync, path: "" } }, sync_credentials: login },
       certificates: { sync: { ...sync, pullSecret: "fleet" }, sync_credentials: { ...login, "ca.crt": "PEM" } },
     });
     await terraform.done("init", ...quiet);
     const after = await planned(terraform);
     const secretOf = (name: string) =>
       fieldsOf(parseKubeYaml(textOf(after.get(`module.${name}.kubectl_manifest.sync_secret[0]`)?.["yaml_body"])));
+    assert.deepEqual(secretOf("spec"), secretOf("login"));
+    const instances = ["login", "spec"].map((name) =>
+      textOf(after.get(`module.${name}.kubectl_manifest.instance`)?.["yaml_body"]),
+    );
+    const syncs = instances.map((text) => fieldsOf(fieldsOf(parseKubeYaml(text))["spec"])).map(({ sync }) => sync);
+    assert.deepEqual(syncs, [
+      { ...sync, path: "", interval: "1m", pullSecret: "flux-system" },
+      { ...sync, path: "", pullSecret: "flux-system" },
+    ]);
     const { data, ...secret } = secretOf("login");
     const metadata = { name: "flux-system", namespace: "flux-system" };
     assert.deepEqual(secret, { apiVersion: "v1", kind: "Secret", metadata, type: "kubernetes.io/dockerconfigjson" });
