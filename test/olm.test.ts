@@ -4,6 +4,10 @@ import { join } from "node:path";
 import { before, test } from "node:test";
 import { bundleAnnotations, bundleFiles } from "../scripts/olm/bundle.ts";
 import { specDescriptors } from "../scripts/olm/descriptors.ts";
+import { defaultInstance } from "../scripts/manifests/instance.ts";
+import { canonicalInstance } from "../src/api/canonical.ts";
+import { embeddedVersions, loadRelease } from "../src/distribution/load.ts";
+import { targetOf } from "../src/render/target.ts";
 import { fluxInstanceCrd } from "../src/api/crd.ts";
 import { parseFluxInstance } from "../src/api/flux-instance.ts";
 import { fluxInstance } from "../src/api/names.ts";
@@ -110,6 +114,22 @@ for (const [index, apiVersion] of fluxInstance.apiVersions.entries())
       assert.deepEqual(unnamed, []);
     }
   });
+
+test("each owned version names kinds that its instance really consists of, as the scorecard wants it", () => {
+  const instance = canonicalInstance(parseFluxInstance(defaultInstance));
+  const { rendering } = targetOf(instance, { versions: embeddedVersions, load: (version) => loadRelease(version) });
+  const rendered = new Set(rendering.objects.map(({ apiVersion, kind }) => `${kind} ${apiVersion.split("/").at(-1)}`));
+  for (const { resources } of listOf(fieldsOf(spec["customresourcedefinitions"])["owned"]).map(fieldsOf)) {
+    const named = listOf(resources).map(
+      (one) => `${textOf(fieldsOf(one)["kind"])} ${textOf(fieldsOf(one)["version"])}`,
+    );
+    assert.ok(named.length > 0);
+    assert.deepEqual(
+      named.filter((one) => !rendered.has(one)),
+      [],
+    );
+  }
+});
 
 const ui = "urn:alm:descriptor:com.tectonic.ui:";
 const text = { type: "string", description: "Words." };
