@@ -1,17 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
 import { statusOf, isReady } from "../support/flux-cluster.ts";
-import { carryOut, holder, newLedger, script, specs, type Script } from "../support/model/commands.ts";
-import { assertPlays } from "../support/model/model.ts";
+import { carryOut, holder, newLedger, specs, type Script } from "../support/model/commands.ts";
+import { given, testModel } from "../support/model/describe-model.ts";
 import { startRealStage } from "../support/model/real-stage.ts";
 import { applyInstance } from "../support/model/stage.ts";
 import { fieldsOf, listOf } from "../../src/kube/fields.ts";
-
-const runs = Number(process.env["MODEL_RUNS"] ?? 1_000);
-const seed = Number(process.env["MODEL_SEED"] ?? 1);
-const replay = process.env["MODEL_REPLAY"];
-const given = replay === undefined ? undefined : (JSON.parse(replay) as Script);
 
 /** Played on a real control plane where no other is given. */
 const short: Script = {
@@ -33,22 +27,7 @@ const short: Script = {
 };
 
 describe("the operator", () => {
-  test("keeps what it promises in the model, whatever happens", async (t) => {
-    if (given !== undefined) return await assertPlays(given);
-    const began = performance.now();
-    let played = 0;
-    const property = fc.asyncProperty(script, async (one) => {
-      played += 1;
-      await assertPlays(one);
-    });
-    const found = await fc.check(property, { numRuns: runs, seed });
-    t.diagnostic(`${played} runs in ${Math.round((performance.now() - began) / 1000)} s`);
-    const told = `MODEL_REPLAY='${JSON.stringify(found.counterexample?.[0])}'`;
-    assert.ok(
-      !found.failed,
-      `after ${found.numRuns} runs, ${found.numShrinks} times made shorter: ${told}\n${String(found.errorInstance)}`,
-    );
-  });
+  testModel(1_000);
 
   test("plays the same scripts on a real control plane, and is Ready or removed at last", async () => {
     await using stage = await startRealStage();

@@ -65,7 +65,7 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constant("steps" as const), steps: fc.integer({ min: 1, max: 250 }) }) },
   { weight: 7, arbitrary: fc.record({ do: fc.constant("spec" as const), spec: fc.nat(specs.length - 1) }) },
   {
-    weight: 2,
+    weight: 3,
     arbitrary: fc.record({
       do: fc.constant("delete" as const),
       policy: fc.constantFrom("as it is" as const, "Uninstall" as const, "KeepResources" as const, "Orphan" as const),
@@ -88,7 +88,7 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("use" as const) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("restore" as const) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("restore" as const) }) },
   {
     weight: 5,
     arbitrary: fc.record({
@@ -110,10 +110,13 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant("watches" as const), expire: fc.boolean() }) },
   {
     weight: 2,
-    arbitrary: fc.record({ do: fc.constant("sick" as const), minor: fc.constantFrom("2.6", "2.7", "2.8", "2.9") }),
+    arbitrary: fc.record({
+      do: fc.constant("sick" as const),
+      minor: fc.constantFrom("2.6", "2.7", "2.7", "2.8", "2.9"),
+    }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("well" as const) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant("pass" as const), minutes: fc.constantFrom(1, 5, 20, 90) }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant("pass" as const), minutes: fc.constantFrom(1, 5, 20, 90) }) },
 );
 
 export type Script = { readonly seed: number; readonly commands: readonly Command[] };
@@ -134,10 +137,19 @@ export type Ledger = {
   spec: number | undefined;
   /** Whether the instance has lost its status, and with it the list of what is its own. */
   isRestored: boolean;
+  wasSick: boolean;
+  wasDisabled: boolean;
 };
 
 export function newLedger(): Ledger {
-  return { held: new Set(), deletedWith: new Set(), spec: undefined, isRestored: false };
+  return {
+    held: new Set(),
+    deletedWith: new Set(),
+    spec: undefined,
+    isRestored: false,
+    wasSick: false,
+    wasDisabled: false,
+  };
 }
 
 export async function carryOut(command: Command, stage: Stage, ledger: Ledger): Promise<void> {
@@ -148,6 +160,8 @@ export async function carryOut(command: Command, stage: Stage, ledger: Ledger): 
     case "delete":
       return await deleteInstance(command.policy, stage, ledger);
     case "annotate":
+      // Who disables an instance that is being deleted, or deletes it then, keeps all that it has made.
+      if (command.reconcile === "disabled") ledger.wasDisabled = true;
       return await annotate(stage, { "fluxcd.controlplane.io/reconcile": command.reconcile });
     case "request":
       return await annotate(stage, { "reconcile.fluxcd.io/requestedAt": stage.moment() });
@@ -222,7 +236,6 @@ async function deleteInstance(policy: string, stage: Stage, ledger: Ledger): Pro
   if (policy !== "as it is") await stage.ask("PATCH", instancePath, { spec: { deletionPolicy: policy } });
   const { deletionPolicy = "Uninstall" } = fieldsOf((await stage.instance())?.["spec"]);
   ledger.deletedWith.add(textOf(deletionPolicy));
-  if (isDisabled(instance)) ledger.deletedWith.add("Orphan");
   await stage.ask("DELETE", instancePath, {});
 }
 

@@ -16,7 +16,8 @@ export async function play({ seed, commands }: Script): Promise<World> {
   try {
     for (const command of commands) {
       await carryOut(command, world.stage, ledger);
-      checkOnTheWay(world);
+      if (command.do === "sick") ledger.wasSick = true;
+      checkOnTheWay(world, ledger);
     }
     await heal(world, ledger);
     await checkEnd(world, ledger);
@@ -48,8 +49,15 @@ function withErrors(_: string, value: unknown): unknown {
   return value instanceof Error ? value.message : value;
 }
 
-function checkOnTheWay(world: World): void {
-  fail([...world.violations, ...world.statusProblems], world);
+function checkOnTheWay(world: World, ledger: Ledger): void {
+  fail([...world.violations, ...world.statusProblems, ...blamedOf(world, ledger)], world);
+}
+
+/** No upgrade counts as failed, and nothing as unhealthy, where no pod was ever sick. */
+function blamedOf(world: World, { wasSick }: Ledger): readonly string[] {
+  if (wasSick) return [];
+  const told = world.conditions.filter(({ reason }) => reason === "UpgradeFailed" || reason === "HealthCheckFailed");
+  return told.map(({ type, reason, message }) => `${type} is ${reason}, and no pod was sick: ${message}`);
 }
 
 /** All that stood in the way is gone: requests get through, pods run, nobody holds an object. The spec stays what it is. */
@@ -83,7 +91,7 @@ async function checkEnd(world: World, ledger: Ledger): Promise<void> {
   }
   await until(world, "ready", () => notReady(world));
   await checkRest(world);
-  fail([...lostOf(world, ledger), ...world.violations, ...world.statusProblems], world);
+  fail([...lostOf(world, ledger), ...world.violations, ...world.statusProblems, ...blamedOf(world, ledger)], world);
 }
 
 /** Lets time pass until `problems` has none. */
@@ -182,7 +190,10 @@ async function checkRemoved(world: World, ledger: Ledger): Promise<void> {
     world.instance() === undefined && ledger.deletedWith.size === 1 && ledger.deletedWith.has("Uninstall");
   const orphans =
     isWhole && ledger.held.size === 0 ? left.map((object) => `${nameObject(object)} was left behind`) : [];
-  fail([...orphans, ...lostOf(world, ledger), ...world.violations, ...world.statusProblems], world);
+  fail(
+    [...orphans, ...lostOf(world, ledger), ...world.violations, ...world.statusProblems, ...blamedOf(world, ledger)],
+    world,
+  );
 }
 
 /** Without its status, an instance that is deleted tells what it would leave behind, and stays. */

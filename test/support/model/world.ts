@@ -6,6 +6,7 @@ import { readStatus, type FluxInstanceStatus } from "../../../src/controllers/fl
 import { loadRelease } from "../../../src/distribution/load.ts";
 import type { Release } from "../../../src/distribution/release.ts";
 import { Certificates } from "../../../src/oci/certificates.ts";
+import type { Condition } from "../../../src/kube/conditions.ts";
 import { fieldsOf, listOf, textOf } from "../../../src/kube/fields.ts";
 import { formatObjectId, nameObject, objectIdOf } from "../../../src/kube/object-id.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../../../src/kube/object.ts";
@@ -21,6 +22,8 @@ import { namespace, type Stage, type Trouble } from "./stage.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 import { Wire, type Fault, type WireRequest } from "./wire.ts";
 
+/** An installation takes some 700. */
+const mostSteps = 8_000;
 const startMs = Date.parse("2026-01-05T08:00:00Z");
 
 /** What the invariants forbid has happened. */
@@ -316,7 +319,7 @@ export class World {
     for (let done = 0; done < steps; done += 1) {
       await othersRun();
       if (!this.#step()) return this.#rest();
-      if (done > 50_000) throw new Violation("there is no end of requests");
+      if (done > mostSteps) throw new Violation("there is no end of requests, although no time passes");
       if (this.violations.length > 0) throw new Violation(this.violations.join("\n"));
     }
   }
@@ -419,6 +422,11 @@ export class World {
 
   get statusProblems(): readonly string[] {
     return statusFaults(this.#statuses);
+  }
+
+  /** All conditions that were ever told. */
+  get conditions(): readonly Condition[] {
+    return this.#statuses.flatMap(({ status }) => readStatus(status).conditions);
   }
 
   /** Objects of others that are no more. */
