@@ -68,7 +68,7 @@ const colouredBytes = 20_000;
 
 /** The page of a file of the project, or of a folder, as text; the search leaves it out. */
 function sourcePage(path: string): string {
-  const header = `---\nsearch: false\noutline: false\n---\n\n# ${path}\n\n`;
+  const header = `---\nsearch: false\naside: false\n---\n\n# ${path}\n\n`;
   if (isFolder(path)) return `${header}${folderList(path)}`;
   const text = readFileSync(join(root, path), "utf8");
   const language = text.length > colouredBytes ? "txt" : extname(path).slice(1) || "txt";

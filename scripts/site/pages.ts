@@ -15,8 +15,12 @@ export const sections: readonly Section[] = [
     pages: [
       "packaging/charts/flux-operator/README.md",
       "packaging/charts/flux-instance/README.md",
-      "docs/olm.md",
+      "packaging/timoni/flux-operator/README.md",
+      "packaging/timoni/flux-instance/README.md",
+      "packaging/terraform/README.md",
+      "packaging/npm/pulumi/README.md",
       "packaging/*",
+      "docs/olm.md",
     ],
   },
   { title: "Move to it", pages: ["docs/migrate.md", "docs/adoption.md"] },
