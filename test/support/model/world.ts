@@ -376,11 +376,11 @@ export class World {
   #checkInventory(): void {
     if (this.#isRestored || this.instance() === undefined) return;
     const listed = new Set(this.status().inventory?.entries.map(({ id }) => id) ?? []);
-    for (const { metadata } of this.server.objects()) {
-      const id = this.#made.get(metadata.uid ?? "");
-      // What has lost our labels is somebody else's by now.
-      if (id !== undefined && metadata.labels?.[labels.ownerName] !== undefined && !listed.has(id))
-        this.violations.push(`${id} is not in the inventory`);
+    for (const object of this.server.objects()) {
+      const id = this.#made.get(object.metadata.uid ?? "");
+      // What has lost our labels is somebody else's by now, and what is being deleted goes by itself.
+      const isOurs = object.metadata.labels?.[labels.ownerName] !== undefined && !isGoing(object);
+      if (id !== undefined && isOurs && !listed.has(id)) this.violations.push(`${id} is not in the inventory`);
     }
   }
 
