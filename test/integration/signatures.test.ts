@@ -291,4 +291,25 @@ describe("a FluxInstance with a signed artifact", () => {
     await cluster.patchInstance({ spec: { distribution: { variant: "upstream-alpine" } } });
     await cluster.instanceWhen("current", isCurrent);
   });
+
+  test("applies no sidecar of a patch that is not signed, and takes it when it is", async () => {
+    const sidecar = `sha256:${"5c".repeat(32)}`;
+    const image = `${host}/fluxcd/sidecar:v1@${sidecar}`;
+    const value = { name: "sidecar", image };
+    const patch = JSON.stringify([{ op: "add", path: "/spec/template/spec/containers/-", value }]);
+    const target = { kind: "Deployment", name: "source-controller" };
+    await cluster.patchInstance({ spec: { kustomize: { patches: [{ patch, target }] } } });
+    const instance = await cluster.instanceWhen("refused", says("Ready", "False/VerificationFailed: "));
+    assert.match(
+      condition(instance, "Ready") ?? "",
+      /\/fluxcd\/sidecar:v1@sha256:(5c){32}: it has no signature; sign it/,
+    );
+    const repository = "fluxcd/sidecar";
+    await pushSignatures({ host: registry.host, repository }, [
+      signBundle({ key: theirs.privateKey, digest: sidecar }),
+    ]);
+    await cluster.instanceWhen("current", isCurrent);
+    const deployment = await cluster.client.get(deploymentKind, { namespace, name: "source-controller" }, signal);
+    assert.equal(containersOf(deployment)[1]?.["image"], image);
+  });
 });
