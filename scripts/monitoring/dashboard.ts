@@ -1,8 +1,10 @@
 import type { JsonObject } from "../../src/std/json.ts";
 
-/** A panel of the dashboard. Each query has data in a run with one instance that is Ready; `idle` says why one may have none. */
+/** A panel of the dashboard. Each query has data in a run with one instance that is Ready, and a registry with TLS. */
 export type Panel = {
   readonly title: string;
+  /** Where the title is not enough. */
+  readonly description?: string;
   readonly kind: "stat" | "timeseries" | "table";
   readonly queries: readonly Query[];
   /** A unit of Grafana. */
@@ -13,7 +15,7 @@ export type Panel = {
   readonly width?: number;
 };
 
-export type Query = { readonly expr: string; readonly legend: string; readonly idle?: string };
+export type Query = { readonly expr: string; readonly legend: string };
 type Word = readonly [text: string, color: "green" | "red" | "orange" | "blue"];
 
 const named = "{{exported_namespace}}/{{name}}";
@@ -102,13 +104,14 @@ export const rows: readonly (readonly [title: string, panels: readonly Panel[]])
       },
       {
         title: "Certificates of registries are valid for",
+        description:
+          "Empty while no registry is asked by TLS, as with the releases that are built in, or through a SOCKS proxy.",
         kind: "stat",
         unit: "s",
         queries: [
           {
             expr: "min by (host) (flux_operator_registry_certificate_expiry_timestamp_seconds) - time()",
             legend: "{{host}}",
-            idle: "no registry with TLS is asked: the releases are built in, or its proxy is SOCKS",
           },
         ],
       },
@@ -254,7 +257,7 @@ function placedPanels(): readonly JsonObject[] {
 
 const panelHeight = 7;
 
-function panelOf({ title, kind, queries, unit, words = {} }: Panel, place: JsonObject): JsonObject {
+function panelOf({ title, description = "", kind, queries, unit, words = {} }: Panel, place: JsonObject): JsonObject {
   const mappings = Object.entries(words).map(([value, [text, color]]) => ({
     type: "value",
     options: { [value]: { text, color } },
@@ -264,6 +267,7 @@ function panelOf({ title, kind, queries, unit, words = {} }: Panel, place: JsonO
     ...place,
     type: kind,
     title,
+    description,
     datasource: source,
     targets: queries.map(({ expr, legend }, index) => ({
       refId: String.fromCodePoint(65 + index),

@@ -36,6 +36,12 @@ for (const { name, instance, note, settings = on, want } of [
     want: undefined,
   },
   {
+    name: "nowhere when reconciliation was disabled",
+    instance: instanceOf({}, both),
+    note: { ...failed, reason: "ReconciliationDisabled" },
+    want: undefined,
+  },
+  {
     name: "nowhere without that component",
     instance: instanceOf({}, ["source-controller"]),
     note: failed,

@@ -13,16 +13,21 @@ const done: ReadonlySet<string> = new Set([reasons.reconciliationSucceeded, reas
  */
 export function notificationAddress(
   instance: KubeObject | undefined,
-  { type, reason }: EventNote,
+  note: EventNote,
   { address, disabled }: Config["notifications"],
 ): URL | undefined {
-  if (disabled || instance === undefined || (type === "Normal" && !done.has(reason))) return undefined;
+  if (disabled || instance === undefined || !isNews(note)) return undefined;
   if (address !== undefined) return new URL(address);
-  if (!runsIn(instance, reason)) return undefined;
+  if (!runsIn(instance, note.reason)) return undefined;
   const domain = textOf(fieldsOf(fieldsOf(instance["spec"])["cluster"])["domain"]) || "cluster.local";
   // The dot at the end spares the search through the domains of the pod.
   const url = `http://${controller}.${instance.metadata.namespace ?? ""}.svc.${domain}./`;
   return URL.canParse(url) ? new URL(url) : undefined;
+}
+
+function isNews({ type, reason }: EventNote): boolean {
+  // Who disables reconciliation knows of it, and the Go operator tells it to Kubernetes only.
+  return type === "Warning" ? reason !== reasons.reconciliationDisabled : done.has(reason);
 }
 
 /** What the watch has of the status may be older than what was applied just now. */
