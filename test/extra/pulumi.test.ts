@@ -27,9 +27,10 @@ const deploymentsPath = `/apis/apps/v1/namespaces/${namespace}/deployments`;
 
 /** What is used of Pulumi's automation API. */
 type Changes = { readonly [operation: string]: number };
+type EngineEvent = { readonly resourcePreEvent?: { readonly metadata: { readonly op: string; readonly urn: string } } };
 type Stack = {
   setConfig(name: string, value: { readonly value: string }): Promise<void>;
-  preview(): Promise<{ readonly changeSummary: Changes }>;
+  preview(options?: object): Promise<{ readonly changeSummary: Changes }>;
   up(): Promise<{
     readonly summary: { readonly resourceChanges?: Changes };
     readonly outputs: { readonly [name: string]: { readonly value: unknown } };
@@ -149,10 +150,10 @@ test("Pulumi's engine installs, changes and removes the operator and its Flux", 
   });
 
   /** The example with another spec, and not as long a patience. */
-  const stackWith = (spec: JsonObject) =>
+  const stackWith = (spec: JsonObject, where: JsonObject = {}) =>
     stackFor(async () => {
       const { FluxInstance, FluxOperator } = world.require("@flux-operator/pulumi") as Components;
-      const operator = new FluxOperator("flux-operator", { chart: chartFolder("flux-operator") });
+      const operator = new FluxOperator("flux-operator", { chart: chartFolder("flux-operator"), ...where });
       const distribution = { version: "2.9.x", registry: "ghcr.io/fluxcd", ...fieldsOf(spec["distribution"]) };
       const options = { customTimeouts: { update: "10s" } };
       return { urn: new FluxInstance("flux", { operator, spec: { ...spec, distribution } }, options).urn };
@@ -182,6 +183,24 @@ test("Pulumi's engine installs, changes and removes the operator and its Flux", 
   await context.test("up with the version of before mends it", async () => {
     await stack.up();
     assert.ok(isReady(await plane.rest.get(instancePath)));
+  });
+
+  await context.test("another namespace is previewed as a replacement of both, the old ones first", async () => {
+    const steps: string[] = [];
+    const onEvent = ({ resourcePreEvent }: EngineEvent) => {
+      const { op, urn = "" } = resourcePreEvent?.metadata ?? {};
+      if (op !== undefined && op !== "same") steps.push(`${op} ${urn.replace(/^.*[:/](?=\w+::)/, "")}`);
+    };
+    const other = await stackWith({}, { namespace: "fleet" });
+    await other.preview({ onEvent });
+    assert.deepEqual(steps, [
+      "delete-replaced FluxInstance::flux",
+      "delete-replaced Release::flux-operator",
+      "replace Release::flux-operator",
+      "create-replacement Release::flux-operator",
+      "replace FluxInstance::flux",
+      "create-replacement FluxInstance::flux",
+    ]);
   });
 
   await context.test("destroy removes Flux, then the operator, and keeps the CRD", async () => {

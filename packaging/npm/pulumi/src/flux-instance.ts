@@ -42,7 +42,7 @@ export class FluxInstance extends apiextensions.CustomResource {
   constructor(name: string, args: FluxInstanceArgs, opts?: CustomResourceOptions) {
     refuse(name, args);
     const { operator, metadata = {}, spec, wait = true } = args;
-    // The operator's namespace is an output of its release: by it the instance depends on the operator.
+    // The operator's namespace is an output of its release: by it the instance depends on the operator, and is deleted first.
     const { namespace = operator?.namespace ?? "flux-system", labels, annotations } = metadata;
     const inputs = {
       apiVersion,
