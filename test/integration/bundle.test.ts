@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -47,6 +47,16 @@ function packagesOf(sources: readonly string[]): readonly string[] {
   const names = sources.map((path) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]);
   return [...new Set(names.filter((name) => name !== undefined))].toSorted();
 }
+
+test("the bundle has the same bytes in another folder", async () => {
+  const other = join(folder, "below/another");
+  await writeBundle(other);
+  const names = (await readdir(other)).filter((name) => /\.(mjs|map|txt)$/.test(name));
+  assert.ok(names.includes("operator.mjs"));
+  const differing = names.filter((name) => !readFileSync(join(other, name)).equals(readFileSync(join(folder, name))));
+  await rm(join(folder, "below"), { recursive: true });
+  assert.deepEqual(differing, []);
+});
 
 test("the operator's bundle loads what registries, clouds, signatures and login plugins need only when that is needed", () => {
   const sources = sourcesAtStart("operator.mjs");
