@@ -24,6 +24,18 @@ for (const { name, instance, note, settings = on, want } of [
   { name: "the Service in the instance's namespace", instance: instanceOf({}, both), note: failed, want: service },
   { name: "the same for what was changed", instance: instanceOf({}, both), note: applied, want: service },
   {
+    name: "the same for a version that is new",
+    instance: instanceOf({}, both),
+    note: { ...applied, reason: "NewVersion" },
+    want: service,
+  },
+  {
+    name: "the same for a digest that is new",
+    instance: instanceOf({}, both),
+    note: { ...applied, reason: "NewDigest" },
+    want: service,
+  },
+  {
     name: "in the domain of the cluster",
     instance: instanceOf({ cluster: { domain: "corp.local" } }, both),
     note: failed,

@@ -1,4 +1,4 @@
-import { reasons } from "../api/reasons.ts";
+import { eventReasons, reasons } from "../api/reasons.ts";
 import { fieldsOf, listOf, textOf } from "../kube/fields.ts";
 import type { KubeObject } from "../kube/object.ts";
 import type { EventNote } from "../runtime/events.ts";
@@ -6,9 +6,10 @@ import type { Config } from "./config.ts";
 
 const controller = "notification-controller";
 const done: ReadonlySet<string> = new Set([reasons.reconciliationSucceeded, reasons.rolledBack]);
+const found: ReadonlySet<string> = new Set([eventReasons.newVersion, eventReasons.newDigest]);
 
 /**
- * Where notification-controller is told of what happened to the instance: failures, and what was changed. Undefined for what else there is to
+ * Where notification-controller is told of what happened to the instance: failures, what was changed, and what is new in a registry. Undefined for what else there is to
  * tell, and where that controller does not run: it is not asked for, or not applied yet.
  */
 export function notificationAddress(
@@ -27,7 +28,7 @@ export function notificationAddress(
 
 function isNews({ type, reason }: EventNote): boolean {
   // Who disables reconciliation knows of it, and the Go operator tells it to Kubernetes only.
-  return type === "Warning" ? reason !== reasons.reconciliationDisabled : done.has(reason);
+  return type === "Warning" ? reason !== reasons.reconciliationDisabled : done.has(reason) || found.has(reason);
 }
 
 /** What the watch has of the status may be older than what was applied just now. */
