@@ -1,14 +1,15 @@
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { constants, copyFile, mkdir, writeFile } from "node:fs/promises";
 import { delimiter, join, relative } from "node:path";
-import { existsSync } from "node:fs";
+import { test, type TestContext } from "node:test";
 import { cleanEnvironment } from "../../scripts/control-plane/processes.ts";
 import { goTool, goToolVersion } from "../../scripts/go-tool.ts";
 import type { JsonObject } from "../../src/kube/object.ts";
 import { isJsonObject } from "../../src/std/json.ts";
 
 /** The programs that the module is for, and where each looks for providers that are named without a registry. */
-export const terraformPrograms = { terraform: "registry.terraform.io", tofu: "registry.opentofu.org" } as const;
+const terraformPrograms = { terraform: "registry.terraform.io", tofu: "registry.opentofu.org" } as const;
 export type TerraformProgram = keyof typeof terraformPrograms;
 
 export type TerraformRun = { readonly exitCode: number; readonly stdout: string; readonly stderr: string };
@@ -33,6 +34,24 @@ export type TerraformOptions = {
 /** The folder of our module. */
 export const moduleFolder = join(import.meta.dirname, "../../packaging/terraform");
 
+/** A test for each program that is there, which tells of those that are not. */
+export function eachProgram(
+  words: string,
+  run: (program: TerraformProgram, context: TestContext) => Promise<void>,
+): void {
+  for (const program of Object.keys(terraformPrograms) as readonly TerraformProgram[])
+    test(
+      `${program} ${words}`,
+      { skip: terraformAbsent(program) ?? false },
+      async (context) => await run(program, context),
+    );
+}
+
+/** Arguments of every command; those of a plan; those of an apply. */
+export const quiet = ["-input=false", "-no-color"] as const;
+export const plan = ["plan", ...quiet] as const;
+export const apply = ["apply", "-auto-approve", ...quiet] as const;
+
 const never = new AbortController().signal;
 const providers = [
   { name: "helm", owner: "hashicorp", tool: "terraform-provider-helm" },
@@ -40,7 +59,7 @@ const providers = [
 ] as const;
 
 /** Why a program cannot be run; undefined where it can. OpenTofu is built, Terraform has to be there. */
-export function terraformAbsent(program: TerraformProgram): string | undefined {
+function terraformAbsent(program: TerraformProgram): string | undefined {
   return program === "tofu" || pathOf("terraform") !== undefined ? undefined : "terraform is not on the PATH";
 }
 
