@@ -39,9 +39,9 @@ function programOf(rule: string): ParseResult {
 function holds({ rule }: Rule, self: unknown, tolerant: boolean): boolean {
   try {
     return programOf(rule)({ self }) === true;
-  } catch (error) {
-    if (tolerant) return true;
-    throw new Error(`Cannot evaluate the rule ${rule}`, { cause: error });
+  } catch {
+    // As the API server has it: a value that a rule cannot be evaluated for breaks it.
+    return tolerant;
   }
 }
 

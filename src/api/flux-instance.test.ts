@@ -139,6 +139,13 @@ for (const { name, value, want } of [
     value: withSpec({ sharding: {} }),
     want: ["spec.sharding: sharding names no shards: list them in sharding.shards, or remove sharding"],
   },
+  {
+    name: "a rule that cannot be evaluated",
+    value: withSpec({ upgrade: { windows: [{ schedule: "0 2 * * *", duration: "a fortnight" }] } }),
+    want: [
+      "spec.upgrade.windows[0].duration: duration of an item of upgrade.windows must be more than 0: write for example 2h",
+    ],
+  },
 ]) {
   test(`parseStoredFluxInstance() refuses ${name}`, () =>
     assert.deepEqual(problemsOf(parseStoredFluxInstance, value), want));
