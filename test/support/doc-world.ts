@@ -234,6 +234,6 @@ function runPods(plane: ControlPlane, client: OwnedApiClient): ClusterPods {
 
 /** The Go operator's Deployment has the same name, and no pods of ours. */
 function isOurs(deployment: unknown): boolean {
-  const { spec } = deployment as { readonly spec?: JsonObject };
-  return spec?.["replicas"] !== 0;
+  const { spec, metadata } = deployment as Partial<KubeObject> & { readonly spec?: JsonObject };
+  return spec?.["replicas"] !== 0 && metadata?.deletionTimestamp === undefined;
 }
