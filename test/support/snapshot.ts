@@ -36,7 +36,7 @@ export async function listEvery({ rest }: ControlPlane): Promise<readonly KubeOb
   const lists = await Promise.all(
     resources.map(async ({ kind, groupPath, path }) => {
       const apiVersion = groupPath.replace(/^\/apis?\//, "");
-      return (await listWhenServed(rest, path)).map((object) => ({ ...object, kind, apiVersion }));
+      return (await listWhenServed(rest, path)).map((object) => Object.assign(object, { kind, apiVersion }));
     }),
   );
   return lists.flat();

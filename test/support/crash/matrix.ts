@@ -82,6 +82,10 @@ function parsed(text: string | undefined): JsonValue | undefined {
   return text === undefined ? undefined : (JSON.parse(text) as JsonValue);
 }
 
+function at(value: object, key: string): JsonValue | undefined {
+  return Object.entries(value).find(([name]) => name === key)?.[1] as JsonValue | undefined;
+}
+
 /** "<path> is <value>, not <value>" for each place in which two values differ. */
 function differences(is: JsonValue | undefined, wanted: JsonValue | undefined, path: string): readonly string[] {
   if (isDeepStrictEqual(is, wanted)) return [];
@@ -89,7 +93,5 @@ function differences(is: JsonValue | undefined, wanted: JsonValue | undefined, p
   if (left === undefined || right === undefined)
     return [`${path} is ${JSON.stringify(is)}, not ${JSON.stringify(wanted)}`];
   const keys = new Set([...Object.keys(left), ...Object.keys(right)]);
-  const at = (value: object, key: string) =>
-    Object.entries(value).find(([name]) => name === key)?.[1] as JsonValue | undefined;
   return [...keys].flatMap((key) => differences(at(left, key), at(right, key), `${path}.${key}`));
 }

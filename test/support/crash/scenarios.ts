@@ -4,7 +4,7 @@ import type { DeletionPolicy } from "../../../src/api/spec.ts";
 import { canonicalInstance } from "../../../src/api/canonical.ts";
 import { parseStoredFluxInstance } from "../../../src/api/flux-instance.ts";
 import { embeddedVersions, loadRelease } from "../../../src/distribution/load.ts";
-import { fieldsOf, listOf } from "../../../src/kube/fields.ts";
+import { fieldsOf, listOf, textOf } from "../../../src/kube/fields.ts";
 import { compareForApply } from "../../../src/kube/order.ts";
 import { targetOf } from "../../../src/render/target.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../../../src/kube/object.ts";
@@ -99,12 +99,14 @@ const stored: readonly KubeObject[] = [
 function previous(version: string): readonly KubeObject[] {
   const catalogue = { versions: embeddedVersions, load: loadRelease };
   const { objects } = targetOf(canonicalInstance(parseStoredFluxInstance(instance(version))), catalogue).rendering;
-  return objects.toSorted(compareForApply).map((object) => {
-    const labels = Object.entries(object.metadata.labels ?? {}).filter(
-      ([key]) => !key.startsWith("fluxcd.controlplane.io/"),
-    );
-    return { ...object, metadata: { ...object.metadata, labels: Object.fromEntries(labels) } };
-  });
+  return objects.toSorted(compareForApply).map(withoutOwner);
+}
+
+function withoutOwner(object: KubeObject): KubeObject {
+  const labels = Object.entries(object.metadata.labels ?? {}).filter(
+    ([key]) => !key.startsWith("fluxcd.controlplane.io/"),
+  );
+  return { ...object, metadata: { ...object.metadata, labels: Object.fromEntries(labels) } };
 }
 
 async function install(world: CrashWorld, object: KubeObject, version: string): Promise<void> {
@@ -157,7 +159,7 @@ const kept = [
 function stateOf(name: string, text: string): string {
   const { metadata, spec } = fieldsOf(JSON.parse(text) as JsonValue);
   const suspended = fieldsOf(spec)["suspend"] === true ? "suspended" : "runs";
-  return `${name.split(" ")[1]} ${suspended}, held by [${listOf(fieldsOf(metadata)["finalizers"]).join(", ")}]`;
+  return `${name.split(" ")[1]} ${suspended}, held by [${listOf(fieldsOf(metadata)["finalizers"]).map(textOf).join(", ")}]`;
 }
 
 export const scenarios = {
