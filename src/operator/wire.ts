@@ -12,7 +12,7 @@ import { fluxInstanceKind, reconcileFluxInstance, type ReconcileDeps } from "../
 import { IndexContents } from "../controllers/flux-instance/releases/index-contents.ts";
 import { ReleaseSource } from "../controllers/flux-instance/releases/release-source.ts";
 import { createFollowedKinds, type FollowedKinds } from "../controllers/flux-instance/wake/followed-kinds.ts";
-import { Interrupts, desiredTextOf } from "../controllers/flux-instance/wake/interrupts.ts";
+import { Interrupts, isNewsOf } from "../controllers/flux-instance/wake/interrupts.ts";
 import {
   createLiveIndex,
   hasHealth,
@@ -163,7 +163,7 @@ function watchInstances(parts: Parts, queue: WorkQueue, interrupts: Interrupts):
   const keysOf = (change: ObjectChange): readonly ObjectKey[] => {
     const { metadata } = change.object;
     interrupts.notify(change.object);
-    const isNews = change.kind !== "updated" || desiredTextOf(change.object) !== desiredTextOf(change.previous);
+    const isNews = change.kind !== "updated" || isNewsOf(change.previous, change.object);
     return isNews ? [{ namespace: metadata.namespace ?? "", name: metadata.name }] : [];
   };
   return createInformer({

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fluxInstance, instanceAnnotations } from "../../../api/names.ts";
 import type { JsonObject, KubeObject } from "../../../kube/object.ts";
-import { Interrupts, desiredTextOf } from "./interrupts.ts";
+import { Interrupts, desiredTextOf, isNewsOf } from "./interrupts.ts";
 
 const key = { namespace: "flux-system", name: "flux" };
 
@@ -107,3 +107,13 @@ test("Interrupts.interrupt() does not end what has not begun to read", () => {
   expect(instanceOf());
   assert.equal(signal.aborted, false);
 });
+
+const told = { status: { conditions: [{ type: "Ready", status: "False" }] } };
+for (const { name, previous, now, isNews } of [
+  { name: "another generation", previous: instanceOf(), now: instanceOf({ generation: 2 }), isNews: true },
+  { name: "a lost status", previous: instanceOf({}, told), now: instanceOf(), isNews: true },
+  { name: "a first status", previous: instanceOf(), now: instanceOf({}, told), isNews: false },
+  { name: "no status before and after", previous: instanceOf(), now: later(instanceOf()), isNews: false },
+]) {
+  test(`isNewsOf() is ${isNews} for ${name}`, () => assert.equal(isNewsOf(previous, now), isNews));
+}

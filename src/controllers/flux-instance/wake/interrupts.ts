@@ -1,4 +1,5 @@
 import { fluxInstance, instanceAnnotations } from "../../../api/names.ts";
+import { fieldsOf } from "../../../kube/fields.ts";
 import type { KubeObject, ObjectKey } from "../../../kube/object.ts";
 
 /** One reconcile, while it is under way. */
@@ -60,6 +61,15 @@ function abortIfOutdated({ abort, expected, latest }: Entry): void {
 /** A watch may deliver late what has been read already. Resource versions are numbers that grow (KEP-5504; before it, in practice). */
 function isNewer({ metadata: left }: KubeObject, { metadata: right }: KubeObject): boolean {
   return Number(left.resourceVersion ?? 0) > Number(right.resourceVersion ?? 0);
+}
+
+/**
+ * Whether a change of an instance makes a reconcile necessary: something else is wanted, or the status is lost, as by a restore. Nobody else
+ * would write it again for an instance that waits for another spec.
+ */
+export function isNewsOf(previous: KubeObject, now: KubeObject): boolean {
+  const isStatusLost = fieldsOf(previous["status"])["conditions"] !== undefined && now["status"] === undefined;
+  return isStatusLost || desiredTextOf(previous) !== desiredTextOf(now);
 }
 
 /** Everything about an instance that can make a reconcile necessary, as one text. Status is not part of it. */
