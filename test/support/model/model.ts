@@ -187,7 +187,10 @@ async function checkRemoved(world: World, ledger: Ledger): Promise<void> {
     .objects()
     .filter(({ kind, metadata }) => metadata.labels?.[labels.ownerName] === "flux" && kind !== "Namespace");
   const isWhole =
-    world.instance() === undefined && ledger.deletedWith.size === 1 && ledger.deletedWith.has("Uninstall");
+    world.instance() === undefined &&
+    !ledger.wasDisabled &&
+    ledger.deletedWith.size === 1 &&
+    ledger.deletedWith.has("Uninstall");
   const orphans =
     isWhole && ledger.held.size === 0 ? left.map((object) => `${nameObject(object)} was left behind`) : [];
   fail(
