@@ -384,10 +384,10 @@ const bySchema: readonly RefusedCase[] = [
     says: notAllowed,
   },
   {
-    name: "an artifact that is not oci://",
+    name: "an artifact that is neither oci:// nor bundle://",
     instance: withDistribution({ artifact: "ghcr.io/a" }),
     field: "spec.distribution.artifact",
-    says: pattern("is not of the form ^oci://"),
+    says: pattern("is not of the form ^(oci|bundle)://"),
   },
   {
     name: "a secret that cannot exist",
