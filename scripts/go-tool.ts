@@ -61,6 +61,12 @@ export const goTools = {
     program: "github.com/fluxcd/kustomize-controller",
     suite: "long",
   },
+  /** With the libraries of all services that it can tell. */
+  "notification-controller": {
+    module: "github.com/fluxcd/notification-controller",
+    program: "github.com/fluxcd/notification-controller",
+    suite: "extra",
+  },
   /** Of both majors, since they leave different managedFields. */
   helm: { module: "helm.sh/helm/v3", program: "helm.sh/helm/v3/cmd/helm", suite: "long" },
   "kube-score": {
