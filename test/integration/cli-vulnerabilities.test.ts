@@ -5,10 +5,13 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fluxInstanceCrd } from "../../src/api/crd.ts";
 import { fieldsOf, listOf } from "../../src/kube/fields.ts";
+import { systemClock } from "../../src/std/clock.ts";
 import { startControlPlane, type ControlPlane } from "../support/control-plane.ts";
 import { runInProcess, type CliRun } from "../support/run-cli.ts";
 import { tarGzOf } from "../support/tarball.ts";
 import { instancePath } from "../support/crash/world.ts";
+
+const instancesPath = instancePath.slice(0, instancePath.lastIndexOf("/"));
 
 let plane: ControlPlane;
 let folder: string;
@@ -22,6 +25,9 @@ before(async () => {
     kind: "Namespace",
     metadata: { name: "flux-system" },
   });
+  // A definition is served a moment after it was created.
+  const deadline = AbortSignal.timeout(30_000);
+  while ((await plane.rest.request("GET", instancesPath)).status !== 200) await systemClock.sleep(25, deadline);
 });
 after(async () => {
   await plane?.stop();
@@ -39,7 +45,7 @@ test("get vulnerabilities says that there is no instance, and that it has instal
     stdout: "",
     stderr: "error: FluxInstance flux-system/flux is not there: name another one, or see whether its operator runs\n",
   });
-  await plane.rest.create(instancePath.slice(0, instancePath.lastIndexOf("/")), {
+  await plane.rest.create(instancesPath, {
     apiVersion: "fluxcd.controlplane.io/v1",
     kind: "FluxInstance",
     metadata: { name: "flux" },

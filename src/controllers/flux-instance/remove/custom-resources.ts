@@ -92,6 +92,18 @@ export async function removeFluxFinalizers(
   }
 }
 
+/** Removes Flux's finalizer from one of the instance's own custom resources, whoever its CRD belongs to by now. Throws as ApiClient. */
+export async function releaseOwn(
+  resource: ManagedObject,
+  world: World,
+  { client }: CustomResourceDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const live = await client.getOrUndefined(resource, resource, signal);
+  if (live === undefined || !isOwned(live, ownerOf(world.key)) || !hasFluxFinalizer(live)) return;
+  await removeFluxFinalizer(resource, live, { client }, signal);
+}
+
 function hasFluxFinalizer({ metadata }: KubeObject): boolean {
   return metadata.finalizers?.includes(fluxFinalizer) === true;
 }

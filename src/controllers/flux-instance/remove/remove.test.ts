@@ -56,6 +56,18 @@ test("removeObjects() suspends Kustomizations, stops controllers, releases resou
   );
 });
 
+test("removeObjects() lets the instance's own resources go, and no others, where their CRD is not ours any more", async () => {
+  const crd = { ...definition(), metadata: { ...definition().metadata, labels: {} } };
+  const own = repository("own", [fluxFinalizer, "example.com/audit"]);
+  const ours = { ...own, metadata: { ...own.metadata, namespace: "flux-system", labels: owned } };
+  const client = tableClient([crd, ours, repository("theirs", [fluxFinalizer])]);
+  await removeObjects([definition(), ours].map(managed), world, { client, clock: new TestClock() }, signal);
+  assert.deepEqual(client.writes, [
+    'patch GitRepository/flux-system/own {"metadata":{"resourceVersion":"1","finalizers":["example.com/audit"]}}',
+    'delete GitRepository/flux-system/own {"propagationPolicy":"Background"}',
+  ]);
+});
+
 test("removeObjects() touches nothing else while a controller is still there, and names what holds it", async () => {
   const held = object("apps/v1", "Deployment", { name: "source-controller", finalizers: ["foregroundDeletion"] });
   const client = tableClient([held, service, definition(), repository("a", [fluxFinalizer])]);

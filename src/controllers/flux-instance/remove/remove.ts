@@ -13,7 +13,7 @@ import { mapConcurrent } from "../../../std/concurrent.ts";
 import { ReasonedError } from "../../../std/errors.ts";
 import { enumerate } from "../../../std/shorten.ts";
 import type { World } from "../world.ts";
-import { kindOfDefinition, removeFluxFinalizers, resourcesOf } from "./custom-resources.ts";
+import { kindOfDefinition, releaseOwn, removeFluxFinalizers, resourcesOf } from "./custom-resources.ts";
 import type { RemovalProgress } from "./removal-phase.ts";
 import { findControllerPods, findRunningControllers } from "./running-controllers.ts";
 import { isKustomization, suspend } from "./suspension.ts";
@@ -91,6 +91,8 @@ async function removeDefinitions(
   await mapConcurrent(definitions, requestLimit, (definition) =>
     removeFluxFinalizers({ definition, isReleased: () => true }, world, deps, signal),
   );
+  // A CRD that is not ours any more keeps its resources, but those of the instance are deleted, and no controller is left to let them go.
+  await mapConcurrent(resources, requestLimit, (resource) => releaseOwn(resource, world, deps, signal));
   await begin("definitions");
   const withdrawn = await prune(resources, pruneOptions(world), deps, signal);
   const needed = await definitionsOf(keptOf(withdrawn), definitions, { world, deps }, signal);
