@@ -1,3 +1,3 @@
 import { describeCrashes } from "../support/crash/matrix.ts";
 
-describeCrashes("keep", "1/1");
+describeCrashes("keep");

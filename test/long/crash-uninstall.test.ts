@@ -1,3 +1,3 @@
 import { describeCrashes } from "../support/crash/matrix.ts";
 
-describeCrashes("uninstall", "1/1");
+describeCrashes("uninstall");

@@ -12,10 +12,10 @@ export function shardOf(text: string): { readonly index: number; readonly of: nu
   return { index: Number(index), of: Number(of) };
 }
 
-/** Kills the operator after each write in `shard` of a scenario in turn, each time with a cluster of the same beginning, and holds it to the same end. */
-export function describeCrashes(name: keyof typeof scenarios, shard = "1/8"): void {
+/** Kills the operator after each write of a scenario in turn, each time with a cluster of the same beginning, and holds it to the same end. */
+export function describeCrashes(name: keyof typeof scenarios): void {
   const scenario: Scenario = scenarios[name];
-  const { index, of } = shardOf(process.env["CRASH_SHARD"] ?? shard);
+  const { index, of } = shardOf(process.env["CRASH_SHARD"] ?? "1/8");
   let world: CrashWorld;
   before(async () => {
     world = await startCrashWorld();
@@ -55,14 +55,14 @@ export function describeCrashes(name: keyof typeof scenarios, shard = "1/8"): vo
       t.diagnostic(`positions ${index}, ${index + of}, ... of ${position - 1}`);
     });
 
-    test("after each write in turn, so that no process gets further than one, ends the same", async (t) => {
+    test("again and again, each process one write later than the one before, ends the same", async (t) => {
       await begin(world, scenario);
       await scenario.change(world);
       const lives = await world.live(scenario.isDone);
       await world.until(scenario.isDone);
       assertSame(await world.contents(), wanted, `killed ${lives} times`);
       t.diagnostic(`${lives} processes for ${positions} writes`);
-      assert.ok(lives > 5, "there are more writes than that");
+      assert.ok(lives > 3, "there are more writes than that");
     });
   });
 }

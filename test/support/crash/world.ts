@@ -49,7 +49,10 @@ export type CrashWorld = AsyncDisposable & {
   dead(wanted: (instance: Instance) => boolean): Promise<boolean>;
   /** Starts another operator, which is not killed. */
   revive(): void;
-  /** Kills whichever operator runs, after each of its writes, and starts another, until the instance is as wanted. Resolves to how many there were. */
+  /**
+   * Kills whichever operator runs, the first after one write and each other one after one more than the one before, until the instance is as
+   * wanted. Resolves to how many there were. (Objects are moved to another storage version anew by each, so one write for each would not do.)
+   */
   live(wanted: (instance: Instance) => boolean): Promise<number>;
   apply(object: KubeObject, fieldManager?: string): Promise<void>;
   /** JSON merge patch of the instance; `undefined` deletes it. */
@@ -154,7 +157,7 @@ export async function startCrashWorld(): Promise<CrashWorld> {
         if (isDead()) {
           lives += 1;
           start();
-          left = 1;
+          left = lives;
         }
         await systemClock.sleep(25, deadline);
       }
