@@ -1,8 +1,6 @@
-import { readFile, readdir } from "node:fs/promises";
-import { join } from "node:path";
 import { debianPackages, unpackDebian } from "./debian.ts";
 import { withoutSections } from "./elf.ts";
-import { textFile, type ImageFile } from "./image-file.ts";
+import { filesIn, textFile, type ImageFile } from "./image-file.ts";
 import { nodeProgram } from "./node-program.ts";
 import type { Platform } from "./platform.ts";
 
@@ -57,16 +55,6 @@ function bundleOf(files: readonly ImageFile[]): ImageFile {
 
 /** The operator and the CLI as `npm run build` writes them to `dist`, without source maps, in `folder`. */
 export async function appFiles(dist: string, license: string, folder = "app"): Promise<readonly ImageFile[]> {
-  const found = await readdir(dist, { recursive: true, withFileTypes: true });
-  const files = found.filter((entry) => entry.isFile() && !entry.name.endsWith(".map"));
-  const app = files.map(async (entry): Promise<ImageFile> => {
-    const path = join(entry.parentPath, entry.name);
-    return {
-      kind: "file",
-      path: `${folder}/${path.slice(dist.length + 1)}`,
-      content: await readFile(path),
-      mode: 0o644,
-    };
-  });
-  return [...(await Promise.all(app)), textFile(`${folder}/LICENSE`, license)];
+  const app = (await filesIn(dist, `${folder}/`)).filter(({ path }) => !path.endsWith(".map"));
+  return [...app, textFile(`${folder}/LICENSE`, license)];
 }

@@ -6,7 +6,7 @@ import { operatorName } from "../../src/api/names.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 import { formatYaml, parseKubeYamlDocuments } from "../../src/std/yaml.ts";
 import { charts } from "../charts/charts.ts";
-import { textFile } from "../image/image-file.ts";
+import { filesIn, textFile } from "../image/image-file.ts";
 import { appFiles } from "../image/root-files.ts";
 import { platforms } from "../image/platform.ts";
 import { image, publishedPath } from "../manifests/operator.ts";
@@ -18,7 +18,7 @@ import { writeBundleImage, writeCatalogImage } from "../olm/images.ts";
 import { archiveName, moduleArchive } from "../terraform/archive.ts";
 import { timoniModules } from "../timoni/modules.ts";
 import { packageModule } from "../timoni/package.ts";
-import { filesIn, writeArchive } from "./archive.ts";
+import { writeArchive } from "./archive.ts";
 import type { Maker, Release, ReleasedImage } from "./release.ts";
 
 const run = promisify(execFile);
