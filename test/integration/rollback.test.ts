@@ -12,6 +12,7 @@ import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
 import { deploymentKind } from "../../src/kube/kinds.ts";
 import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { artifactFiles } from "../support/artifact-of.ts";
+import { brokenRelease } from "../support/broken-release.ts";
 import {
   condition,
   isReady,
@@ -181,21 +182,6 @@ function watchSources(): { readonly stop: () => Promise<readonly string[]> } {
 async function storedVersions(): Promise<unknown> {
   const path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/helmreleases.helm.toolkit.fluxcd.io";
   return statusOf(await cluster.plane.rest.get(path))["storedVersions"];
-}
-
-/** The release with pods that crash. */
-function broken(version: string): Release {
-  const release = loadRelease(version);
-  const components = Object.entries(release.components).map(([name, objects]) => [name, objects.map(crashing)]);
-  return { ...release, components: Object.fromEntries(components) as Release["components"] };
-}
-
-function crashing(object: KubeObject): KubeObject {
-  if (object.kind !== "Deployment") return object;
-  const { template, ...others } = fieldsOf(object["spec"]);
-  const { metadata, ...rest } = fieldsOf(template);
-  const annotations = { ...fieldsOf(fieldsOf(metadata)["annotations"]), [outcomeAnnotation]: "crash-loop" };
-  return { ...object, spec: { ...others, template: { ...rest, metadata: { ...fieldsOf(metadata), annotations } } } };
 }
 
 /** All that the record says, but since when. */
@@ -410,7 +396,7 @@ describe("a version whose pods fail, within the range of the spec", { concurrenc
     const wanted = spec("2.x", [rolled]);
     await applyInstance({ ...wanted, distribution: { ...fieldsOf(wanted["distribution"]), ...artifact } });
     await when("installed from the artifact", runs("2.8.3"));
-    await push(loadRelease("2.8.3"), broken("2.9.4"));
+    await push(loadRelease("2.8.3"), brokenRelease("2.9.4"));
     const back = await when("rolled back", says("Ready", "True/RolledBack: "));
     assert.match(
       condition(back, "Ready") ?? "",

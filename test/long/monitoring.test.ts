@@ -8,7 +8,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
-import { outcomeAnnotation } from "../../scripts/control-plane/stages.ts";
 import { alerts } from "../../scripts/monitoring/alerts.ts";
 import { rows } from "../../scripts/monitoring/dashboard.ts";
 import { ruleGroups } from "../../scripts/monitoring/objects.ts";
@@ -21,6 +20,7 @@ import { systemClock } from "../../src/std/clock.ts";
 import { isJsonObject } from "../../src/std/json.ts";
 import { parseKubeYaml } from "../../src/std/yaml.ts";
 import { artifactFiles } from "../support/artifact-of.ts";
+import { brokenRelease } from "../support/broken-release.ts";
 import { installCrd } from "../support/custom-resources.ts";
 import {
   condition,
@@ -96,21 +96,6 @@ async function push(...releases: readonly Release[]): Promise<void> {
   const tarball = join(folder, "artifact.tgz");
   await writeFile(tarball, await tarGzOf(Object.fromEntries(artifactFiles(...releases))));
   await pushImage({ tarball, to: `${registry.host}/${repository}:latest` }, never);
-}
-
-/** The release with pods that crash. */
-function broken(version: string): Release {
-  const release = loadRelease(version);
-  const components = Object.entries(release.components).map(([name, objects]) => [name, objects.map(crashing)]);
-  return { ...release, components: Object.fromEntries(components) as Release["components"] };
-}
-
-function crashing(object: KubeObject): KubeObject {
-  if (object.kind !== "Deployment") return object;
-  const { template, ...others } = fieldsOf(object["spec"]);
-  const { metadata, ...rest } = fieldsOf(template);
-  const annotations = { ...fieldsOf(fieldsOf(metadata)["annotations"]), [outcomeAnnotation]: "crash-loop" };
-  return { ...object, spec: { ...others, template: { ...rest, metadata: { ...fieldsOf(metadata), annotations } } } };
 }
 
 async function trustRegistry(): Promise<void> {
@@ -210,7 +195,7 @@ const stages: readonly Stage[] = [
   {
     name: "after an upgrade that was rolled back",
     enter: async () => {
-      await push(loadRelease("2.9.2"), broken("2.9.3"));
+      await push(loadRelease("2.9.2"), brokenRelease("2.9.3"));
       await cluster.instanceWhen("rolled back", says("Ready", "True/RolledBack"));
     },
     wrong: ["FluxInstanceRolledBack"],

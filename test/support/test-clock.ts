@@ -2,7 +2,7 @@ import type { Clock } from "../../src/std/clock.ts";
 
 type Sleeper = { readonly atMs: number; readonly wake: () => void };
 
-/** A clock for tests that stands still until `advance` is called; both its readings start at `startMs`. */
+/** A clock for tests that stands still until `advance` or `wakeNext` is called; both its readings start at `startMs`. */
 export class TestClock implements Clock {
   #nowMs: number;
   readonly #sleepers = new Set<Sleeper>();
@@ -45,14 +45,18 @@ export class TestClock implements Clock {
   async advance(ms: number): Promise<void> {
     const untilMs = this.#nowMs + ms;
     await othersRun();
-    for (let next = this.#next(untilMs); next !== undefined; next = this.#next(untilMs)) {
-      this.#sleepers.delete(next);
-      this.#nowMs = Math.max(this.#nowMs, next.atMs);
-      next.wake();
-      await othersRun();
-    }
-    this.#nowMs = untilMs;
+    while (this.wakeNext(untilMs)) await othersRun();
     await othersRun();
+  }
+
+  /** Goes on to the next sleeper that is due until then, and wakes it; false where there is none, and it is then. */
+  wakeNext(untilMs: number): boolean {
+    const next = this.#next(untilMs);
+    this.#nowMs = Math.max(this.#nowMs, next?.atMs ?? untilMs);
+    if (next === undefined) return false;
+    this.#sleepers.delete(next);
+    next.wake();
+    return true;
   }
 
   /** Lets `ms` pass without anybody noticing, as when the process was stopped: due sleepers wake at the next `advance`. */

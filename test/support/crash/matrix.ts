@@ -6,7 +6,7 @@ import { scenarios, type Scenario } from "./scenarios.ts";
 import { startCrashWorld, type CrashWorld } from "./world.ts";
 
 /** Part `index` of `of`, from CRASH_SHARD="<index>/<of>", counted from 1: every position whose number has that remainder. */
-export function shardOf(text: string): { readonly index: number; readonly of: number } {
+function shardOf(text: string): { readonly index: number; readonly of: number } {
   const [, index, of] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
   if (index === undefined || of === undefined) throw new Error(`CRASH_SHARD is not "1/8" or the like: ${text}`);
   return { index: Number(index), of: Number(of) };

@@ -14,12 +14,12 @@ import { readConfig } from "../../../src/operator/config.ts";
 import { wire as wireOperator } from "../../../src/operator/wire.ts";
 import { runManager } from "../../../src/runtime/manager.ts";
 import type { Metrics } from "../../../src/runtime/metrics.ts";
+import { TestClock } from "../test-clock.ts";
 import { statusFaults } from "../status-faults.ts";
 import { createTestLog, type LogLine } from "../test-log.ts";
 import { createMemoryServer, type Answer, type Change, type MemoryServer } from "./api-server.ts";
 import { Cluster, isGoing, isPodReady, ownersOf, collectionOf } from "./cluster.ts";
 import { namespace, type Stage, type Trouble } from "./stage.ts";
-import { VirtualClock } from "./virtual-clock.ts";
 import { Wire, type Fault, type WireRequest } from "./wire.ts";
 
 /** An installation takes some 700. */
@@ -122,7 +122,7 @@ type Life = { readonly wire: Wire; readonly stop: AbortController; readonly ende
 
 /** A cluster in memory with the operator in it; nothing happens in it but by `run` and `pass`. */
 export class World {
-  readonly clock = new VirtualClock(startMs);
+  readonly clock = new TestClock(startMs);
   readonly server: MemoryServer;
   readonly cluster: Cluster;
   readonly random: () => number;
