@@ -68,14 +68,6 @@ async function available(objects: readonly KubeObject[]): Promise<void> {
   }
 }
 
-async function told(reason: string, message: RegExp): Promise<void> {
-  await cluster.objectWhen(
-    { group: "", version: "v1", kind: "Event" },
-    `told: ${String(message)}`,
-    (event) => event["reason"] === reason && message.test(textOf(event["message"])),
-  );
-}
-
 /** Names of those that are there and not on their way out. */
 async function present(objects: readonly KubeObject[]): Promise<readonly string[]> {
   const found = await Promise.all(objects.map(live));
@@ -394,9 +386,8 @@ describe("the sync objects of a bootstrap", { concurrency: 1 }, () => {
   test("are named as leftovers and left alone without spec.sync", async () => {
     await cluster.instanceWhen("ready", isReady);
     const names = `GitRepository/${namespace}/flux-system, Kustomization/${namespace}/flux-system`;
-    await told(
-      "Leftovers",
-      new RegExp(`^Left by a previous installation: ${names}: .*set spec.sync to take them over`),
+    await cluster.told(
+      new RegExp(`^Leftovers: Left by a previous installation: ${names}: .*set spec.sync to take them over`),
     );
     assert.deepEqual(await versionsOf(syncObjects), found);
   });
@@ -420,6 +411,6 @@ describe("the sync objects of a bootstrap", { concurrency: 1 }, () => {
     const [source, kustomization] = await Promise.all(syncObjects.map(live));
     assert.deepEqual(fieldsOf(source?.["spec"])["ref"], { name: "refs/heads/main" });
     assert.equal(fieldsOf(kustomization?.["spec"])["path"], "clusters/a");
-    await told("TakenOver", /^Taking over 2 objects from flux, kustomize-controller$/);
+    await cluster.told(/^TakenOver: Taking over 2 objects from flux, kustomize-controller$/);
   });
 });

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
-import { fieldsOf, textOf } from "../../src/kube/fields.ts";
+import { fieldsOf } from "../../src/kube/fields.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 import { isReady, manifest, namespace, startFluxCluster, type FluxCluster } from "../support/flux-cluster.ts";
 import { replaceDefinition } from "../support/go-operator.ts";
@@ -50,14 +50,6 @@ async function kubectl(...args: readonly string[]): Promise<void> {
   await run(binaries.kubectl, [...args, "--kubeconfig", kubeconfigPath], { env: { HOME: folder } });
 }
 
-async function told(reason: string, message: RegExp): Promise<void> {
-  await cluster.objectWhen(
-    { group: "", version: "v1", kind: "Event" },
-    `told: ${String(message)}`,
-    (event) => event["reason"] === reason && message.test(textOf(event["message"])),
-  );
-}
-
 describe("a Flux that cannot be changed into ours", { concurrency: 1 }, () => {
   let old: KubeObject;
 
@@ -75,9 +67,8 @@ describe("a Flux that cannot be changed into ours", { concurrency: 1 }, () => {
     assert.notEqual(fresh.metadata.uid, old.metadata.uid);
     const binding = await cluster.plane.rest.get(`${bindingsPath}/${oddBinding.metadata.name}`);
     assert.equal(fieldsOf(binding["roleRef"])["name"], "cluster-admin");
-    await told(
-      "TakenOver",
-      /^Recreating objects whose immutable fields differ: ClusterRoleBinding\/\S+, Deployment\/flux-system\/source-controller$/,
+    await cluster.told(
+      /^TakenOver: Recreating objects whose immutable fields differ: ClusterRoleBinding\/\S+, Deployment\/flux-system\/source-controller$/,
     );
   });
 
@@ -110,7 +101,7 @@ describe("kubectl edit of what is ours", { concurrency: 1 }, () => {
         !JSON.stringify(object["spec"]).includes("ADDED")
       );
     });
-    await told("TakenOver", /^Taking over 1 object from kubectl-patch$/);
+    await cluster.told(/^TakenOver: Taking over 1 object from kubectl-patch$/);
   });
 
   test("stays where it is a restart", async () => {

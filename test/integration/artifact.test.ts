@@ -155,19 +155,6 @@ async function imageOf(name: string): Promise<string> {
   return textOf(fieldsOf(listOf(podSpec["containers"])[0])["image"]);
 }
 
-/** Events follow the status that they are about, so the last of them may be a moment away. */
-async function eventsAbout(text: string, least: number): Promise<readonly string[]> {
-  const deadline = AbortSignal.timeout(30_000);
-  for (;;) {
-    const events = await cluster.plane.rest.list(`/api/v1/namespaces/${namespace}/events`);
-    const told = events
-      .map((event) => `${textOf(event["reason"])}: ${textOf(event["message"])}`)
-      .filter((event) => event.includes(text));
-    if (told.length >= least) return told;
-    await systemClock.sleep(50, deadline);
-  }
-}
-
 describe("a FluxInstance with an artifact", { skip: officialAbsent ?? false }, () => {
   let digest: string;
   let generation: number | undefined;
@@ -259,9 +246,8 @@ describe("a FluxInstance with an artifact", { skip: officialAbsent ?? false }, (
     assert.equal(statusOf(instance)["lastAppliedVersion"], "2.8.8");
     assert.equal(instance.metadata.generation, generation);
     assert.match(await imageOf("source-controller"), /@sha256:f{64}$/);
-    const events = await eventsAbout(digest, 2);
-    assert.match(events.join("\n"), /Progressing: Applying Flux 2\.8\.8 as artifact sha256:/);
-    assert.match(events.join("\n"), /ReconciliationSucceeded: Flux 2\.8\.8 applied from artifact sha256:/);
+    await cluster.told(`Progressing: Applying Flux 2.8.8 as artifact ${digest}`);
+    await cluster.told(`ReconciliationSucceeded: Flux 2.8.8 applied from artifact ${digest}`);
   });
 
   test("stays Ready and repairs what was deleted while the artifact is broken, and takes a repaired one in", async () => {
@@ -273,7 +259,7 @@ describe("a FluxInstance with an artifact", { skip: officialAbsent ?? false }, (
     await assertRepairs();
     digest = await push(only("2.8.3", "2.8.8"));
     await when("repaired", (object) => isCurrent(object) && statusOf(object)["lastArtifactRevision"] === digest);
-    const told = await eventsAbout("flux/v2.8.8/rbac.yaml is missing", 1);
+    const told = await cluster.told("flux/v2.8.8/rbac.yaml is missing");
     assert.equal(told.length, 1);
     assert.match(told[0] ?? "", /^ArtifactFailed: /);
   });

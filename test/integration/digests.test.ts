@@ -96,18 +96,6 @@ async function changedBy(change: () => Promise<unknown>): Promise<readonly strin
   return Object.keys(now).filter((name) => now[name] !== before[name]);
 }
 
-/** Events follow the status that they are about, so the last of them may be a moment away. */
-async function eventsAbout(text: string): Promise<readonly string[]> {
-  const deadline = AbortSignal.timeout(30_000);
-  for (;;) {
-    const events = await cluster.plane.rest.list(`/api/v1/namespaces/${namespace}/events`);
-    const told = events.map((event) => `${textOf(event["reason"])}: ${textOf(event["message"])}`);
-    const found = told.filter((event) => event.includes(text));
-    if (found.length > 0) return found;
-    await systemClock.sleep(50, deadline);
-  }
-}
-
 function historyOf(instance: KubeObject): readonly string[] {
   return listOf(statusOf(instance)["history"])
     .map(fieldsOf)
@@ -292,9 +280,9 @@ describe("a FluxInstance with the digests of the registry", () => {
     );
     const image = listOf(plan?.["images"]).map(fieldsOf)[1];
     assert.deepEqual(image, { name: mirror.imageOf("kustomize-controller"), digest });
-    const progressing = await eventsAbout("rebuilt images");
+    const progressing = await cluster.told("rebuilt images");
     assert.deepEqual(progressing, [`Progressing: Applying rebuilt images of Flux ${version}: kustomize-controller`]);
-    await eventsAbout("ReconciliationSucceeded");
+    await cluster.told("ReconciliationSucceeded");
   });
 
   test("keeps a rebuilt image waiting while upgrades are paused, and repairs what runs", async () => {
@@ -313,9 +301,9 @@ describe("a FluxInstance with the digests of the registry", () => {
     await cluster.objectWhen(deploymentKind, "repaired", (object) => object.metadata.uid !== metadata.uid, key);
     const repaired = await cluster.reconcile();
     assert.equal(appliedDigest(repaired, "source-controller"), appliedDigest(before, "source-controller"));
-    await eventsAbout(`NewDigest: New digest: ${mirror.imageOf("source-controller")}@${digest}`);
+    await cluster.told(`NewDigest: New digest: ${mirror.imageOf("source-controller")}@${digest}`);
     const rebuilt = await rebuild("source-controller");
-    await eventsAbout(rebuilt);
+    await cluster.told(rebuilt);
     await cluster.patchInstance({ spec: { upgrade: null } });
     await when("rebuilt", runs("source-controller", rebuilt));
   });
@@ -377,7 +365,7 @@ describe("a FluxInstance with the digests of the registry", () => {
     }
     await restartPods(component, applied);
     assert.equal(condition(await cluster.reconcile(), "Warning"), undefined);
-    assert.equal((await eventsAbout("pods run other images")).length, 1);
+    assert.equal((await cluster.told("pods run other images")).length, 1);
   });
 
   test("stays Ready while the registry is away, then answers garbage, and is current when it is back", async () => {

@@ -22,6 +22,7 @@ import { statusFaults } from "./status-faults.ts";
 const root = resolve(import.meta.dirname, "../..");
 export const namespace = "flux-system";
 const instanceKind: GroupVersionKind = { group: "fluxcd.controlplane.io", version: "v1", kind: "FluxInstance" };
+const eventKind: GroupVersionKind = { group: "", version: "v1", kind: "Event" };
 const instancePath = `/apis/fluxcd.controlplane.io/v1/namespaces/${namespace}/fluxinstances/flux`;
 const leasePath = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/flux-operator`;
 /** Longer than anything takes on a busy machine; a test that waits so long has failed. */
@@ -48,6 +49,11 @@ export type FluxCluster = AsyncDisposable & {
     wanted: (object: KubeObject) => boolean,
     key?: ObjectKey,
   ): Promise<KubeObject>;
+  /**
+   * Waits for an event whose "Reason: message" contains `text` or matches it, and gives all that do. An event follows the status that it
+   * is about, so it may be a moment away when that is seen.
+   */
+  told(text: string | RegExp): Promise<readonly string[]>;
   /** Asks for a reconcile and waits for its end. */
   reconcile(): Promise<KubeObject>;
   /** Waits until the object of that name in the snapshot is gone. */
@@ -119,6 +125,12 @@ export async function startFluxCluster(options: FluxClusterOptions = {}): Promis
     objectWhen,
     instanceWhen: (what, wanted, inNamespace = namespace) =>
       objectWhen(instanceKind, what, (object) => object.metadata.namespace === inNamespace && wanted(object)),
+    told: async (text) => {
+      const isTold = (told: string): boolean => (text instanceof RegExp ? text.test(told) : told.includes(text));
+      await objectWhen(eventKind, `told: ${String(text)}`, (event) => isTold(toldBy(event)));
+      const { items } = await client.list(eventKind, { namespace }, never);
+      return items.map(toldBy).filter(isTold);
+    },
     reconcile: async () => {
       const at = `${Date.now()}-${Math.random()}`;
       const echoes = await echoesOf(plane);
@@ -198,6 +210,10 @@ export function recordStatuses(client: OwnedApiClient): StatusRecord {
 export async function untilServed(client: OwnedApiClient): Promise<void> {
   const deadline = AbortSignal.timeout(patienceMs);
   while ((await client.discovery.find(instanceKind, deadline)) === undefined) await systemClock.sleep(50, deadline);
+}
+
+function toldBy(event: KubeObject): string {
+  return `${textOf(event["reason"])}: ${textOf(event["message"])}`;
 }
 
 /** How many writes of the instance's status are in the audit log. */
