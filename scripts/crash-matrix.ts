@@ -1,12 +1,57 @@
 /**
- * `npm run crash-matrix`: kills the operator after each single write of each scenario (test/support/crash/scenarios.ts). The long suites
- * do the same with one position in eight.
+ * `npm run crash-matrix`: kills the operator after each single write of each scenario (test/support/crash/scenarios.ts), and where all end
+ * well writes the table of docs/decisions/killed-after-each-write.md. The long suites do the same with one position in eight.
  */
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { CrashReport } from "../test/support/crash/matrix.ts";
 import { runTestFiles } from "./run-test-files.ts";
 
-process.env["CRASH_SHARD"] ??= "1/1";
-const folder = "test/long";
-const files = readdirSync(join(import.meta.dirname, "..", folder)).filter((name) => name.startsWith("crash-"));
-await runTestFiles({ files: files.map((name) => `${folder}/${name}`), timeoutMs: 7_200_000 });
+const root = join(import.meta.dirname, "..");
+const page = join(root, "docs/decisions/killed-after-each-write.md");
+const mark = "<!-- Written by npm run crash-matrix: do not edit below. -->";
+
+const folder = mkdtempSync(join(tmpdir(), "crash-matrix-"));
+process.env["CRASH_SHARD"] = "1/1";
+process.env["CRASH_REPORT"] = folder;
+const files = readdirSync(join(root, "test/long")).filter((name) => name.startsWith("crash-"));
+try {
+  await runTestFiles({ files: files.map((name) => `test/long/${name}`), timeoutMs: 7_200_000 });
+  if (process.exitCode === undefined) {
+    const reports = readdirSync(folder).map(
+      (name) => JSON.parse(readFileSync(join(folder, name), "utf8")) as CrashReport,
+    );
+    const [prose] = readFileSync(page, "utf8").split(mark);
+    writeFileSync(page, `${prose}${mark}\n\n${tableOf(reports)}`);
+  }
+} finally {
+  rmSync(folder, { recursive: true });
+}
+
+function tableOf(reports: readonly CrashReport[]): string {
+  const sorted = reports.toSorted((a, b) => a.scenario.localeCompare(b.scenario));
+  const rows = sorted.map(
+    ({ scenario, writes, kills, processes }) =>
+      `| ${scenario} | ${writes.length} | ${kills.length} | the same | ${slowest(kills)} s | ${processes} |`,
+  );
+  const total = sorted.flatMap(({ kills }) => kills).length;
+  const lists = sorted.map(
+    ({ scenario, kills }) =>
+      `<details><summary>${scenario}</summary>\n\n${kills.map(({ position, write }) => `${position}. \`${write}\``).join("\n")}\n\n</details>`,
+  );
+  return `${total} positions, and each ended as the scenario does when nobody kills the operator.
+
+| scenario | writes when nobody kills | killed after | the end | slowest way to it | processes, each killed one write later |
+|---|---|---|---|---|---|
+${rows.join("\n")}
+
+The write after which the operator was killed, by position. Writes that are sent at once are answered in any order.
+
+${lists.join("\n\n")}
+`;
+}
+
+function slowest(kills: CrashReport["kills"]): string {
+  return Math.max(...kills.map(({ seconds }) => seconds)).toFixed(1);
+}

@@ -1,9 +1,22 @@
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import type { JsonValue } from "../../../src/kube/object.ts";
 import { scenarios, type Scenario } from "./scenarios.ts";
 import { startCrashWorld, type CrashWorld } from "./world.ts";
+
+/** What one scenario's run has seen; with CRASH_REPORT it is written there, as `<scenario>.json`, once every test has passed. */
+export type CrashReport = {
+  readonly scenario: string;
+  /** What the operator writes when nobody kills it: "PATCH /apis/apps/v1/...", in their order. */
+  readonly writes: readonly string[];
+  /** The writes after which it was killed, and how long the next process took to the end, in seconds. */
+  readonly kills: readonly { readonly position: number; readonly write: string; readonly seconds: number }[];
+  /** Processes that it took where each was killed one write later than the one before. */
+  readonly processes: number;
+};
 
 /** Part `index` of `of`, from CRASH_SHARD="<index>/<of>", counted from 1: every position whose number has that remainder. */
 function shardOf(text: string): { readonly index: number; readonly of: number } {
@@ -26,7 +39,8 @@ export function describeCrashes(name: keyof typeof scenarios): void {
 
   describe(`${scenario.name}, killed`, { concurrency: 1 }, () => {
     let wanted: ReadonlyMap<string, string>;
-    let positions: number;
+    let writes: readonly string[];
+    const kills: { position: number; write: string; seconds: number }[] = [];
 
     test("never, ends well", async (t) => {
       await begin(world, scenario);
@@ -35,8 +49,8 @@ export function describeCrashes(name: keyof typeof scenarios): void {
       await world.until(scenario.isDone);
       wanted = await world.contents();
       scenario.holds?.(wanted);
-      positions = world.writes.length;
-      t.diagnostic(`${positions} writes`);
+      writes = [...world.writes];
+      t.diagnostic(`${writes.length} writes`);
     });
 
     test("after a write, ends the same", async (t) => {
@@ -46,11 +60,13 @@ export function describeCrashes(name: keyof typeof scenarios): void {
         world.arm(position);
         await scenario.change(world);
         const died = await world.dead(scenario.isDone);
-        const last = world.writes.at(-1);
+        const write = world.writes.at(-1) ?? "";
         if (!died) break;
+        const since = performance.now();
         world.revive();
         await world.until(scenario.isDone);
-        assertSame(await world.contents(), wanted, `killed after write ${position}, ${last}`);
+        kills.push({ position, write, seconds: (performance.now() - since) / 1000 });
+        assertSame(await world.contents(), wanted, `killed after write ${position}, ${write}`);
       }
       t.diagnostic(`positions ${index}, ${index + of}, ... of ${position - 1}`);
     });
@@ -61,8 +77,11 @@ export function describeCrashes(name: keyof typeof scenarios): void {
       const lives = await world.live(scenario.isDone);
       await world.until(scenario.isDone);
       assertSame(await world.contents(), wanted, `killed ${lives} times`);
-      t.diagnostic(`${lives} processes for ${positions} writes`);
+      t.diagnostic(`${lives} processes for ${writes.length} writes`);
       assert.ok(lives > 3, "there are more writes than that");
+      const report: CrashReport = { scenario: scenario.name, writes, kills, processes: lives };
+      const folder = process.env["CRASH_REPORT"];
+      if (folder !== undefined) await writeFile(join(folder, `${name}.json`), JSON.stringify(report));
     });
   });
 }
