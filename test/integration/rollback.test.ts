@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { outcomeAnnotation, outcomes } from "../../scripts/control-plane/stages.ts";
 import { conditionFaults } from "../../src/api/reasons.ts";
 import { readStatus } from "../../src/controllers/flux-instance/status.ts";
@@ -113,13 +114,6 @@ function historyOf(instance: KubeObject): readonly string[] {
   );
 }
 
-async function eventReasons(): Promise<readonly string[]> {
-  const events = await cluster.plane.rest.list(`/api/v1/namespaces/${namespace}/events`);
-  return events
-    .filter((event) => fieldsOf(event["involvedObject"])["kind"] === "FluxInstance")
-    .map((event) => textOf(event["reason"]));
-}
-
 /** What the operator has asked of the API server for its reconciles: its lease, its events and its watches are its own affair. */
 async function requests(): Promise<number> {
   const events = await cluster.plane.auditEvents();
@@ -132,17 +126,21 @@ async function requests(): Promise<number> {
 }
 
 /** Asks for a reconcile, and finds that nothing is written for it but its echo, and little is asked. */
+/** Reconciles on request come to ask next to nothing and to write only that they were. A pod that ends meanwhile may wake one more. */
 async function assertSettled(): Promise<void> {
-  await cluster.reconcile();
-  const before = { writes: (await cluster.writes()).length, requests: await requests() };
-  await cluster.reconcile();
-  const asked = (await requests()) - before.requests;
-  assert.ok(asked <= 5, `${asked} requests`);
-  const written = (await cluster.writes()).slice(before.writes);
-  assert.deepEqual(
-    written.map(({ verb, objectRef }) => `${verb} ${objectRef?.resource}/${objectRef?.subresource}`),
-    ["patch fluxinstances/status"],
-  );
+  const deadline = AbortSignal.timeout(30_000);
+  for (;;) {
+    await cluster.reconcile();
+    const before = { writes: (await cluster.writes()).length, requests: await requests() };
+    await cluster.reconcile();
+    const asked = (await requests()) - before.requests;
+    const written = (await cluster.writes())
+      .slice(before.writes)
+      .map(({ verb, objectRef }) => `${verb} ${objectRef?.resource}/${objectRef?.subresource}`);
+    const isSettled = asked <= 5 && isDeepStrictEqual(written, ["patch fluxinstances/status"]);
+    if (isSettled) return;
+    assert.equal(deadline.aborted, false, `${asked} requests, of them writes: ${written.join(", ")}`);
+  }
 }
 
 /** Watches who serves the artifacts of source-controller until `stop`; each moment at which nobody does is a line. */
@@ -223,7 +221,7 @@ describe("a configuration whose pods fail", { concurrency: 1 }, () => {
       assert.equal(condition(back, "Reconciling"), undefined);
       assert.equal(statusOf(back)["lastAppliedRevision"], lastAppliedRevision);
       assert.deepEqual(historyOf(back).slice(0, 2), ["v2.9.4 RolledBack", "v2.9.4 UpgradeFailed"]);
-      assert.ok((await eventReasons()).includes("UpgradeFailed"));
+      await cluster.told("UpgradeFailed: ");
       await assertSettled();
       assert.equal(condition(await cluster.instance(), "Ready"), ready);
     });
