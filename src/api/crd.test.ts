@@ -84,6 +84,7 @@ test("fluxInstanceCrd() stores the defaults of the Go operator and no default of
     ".spec.cluster.networkPolicy": true,
     ".spec.sync.interval": "1m",
     ".spec.wait": true,
+    ".status": { observedGeneration: -1 },
     ".spec.migrateResources": true,
   });
 });

@@ -61,7 +61,8 @@ function rootSchema(): JsonObject {
       kind: { type: "string" },
       metadata: { type: "object" },
       spec: structural("spec", properties["spec"]),
-      status: structural("status", properties["status"]),
+      // As the CRDs of Flux have it: kstatus, by which Helm and Flux wait, takes an object without a status for ready.
+      status: { ...structural("status", properties["status"]), default: { observedGeneration: -1 } },
     },
   });
 }

@@ -9,7 +9,9 @@ import { isTransition, rules } from "../../src/api/rules.ts";
 import { fluxInstanceCrd } from "../../src/api/crd.ts";
 import { isJsonObject } from "../../src/std/json.ts";
 import { parseKubeYaml } from "../../src/std/yaml.ts";
-import type { JsonObject, JsonValue } from "../../src/kube/object.ts";
+import { fieldsOf } from "../../src/kube/fields.ts";
+import type { JsonObject, JsonValue, KubeObject } from "../../src/kube/object.ts";
+import { readinessOf } from "../../src/kube/readiness.ts";
 import { absentCases } from "../support/absent-cases.ts";
 import { assertRatchets, installCrd, instancesPath, messageOf } from "../support/custom-resources.ts";
 import { startControlPlane } from "../support/control-plane.ts";
@@ -63,6 +65,13 @@ for (const { name, instance, field, says } of refusedCases) {
     assert.equal(blamed.length, 1, JSON.stringify(problems));
   });
 }
+
+test("an instance that no operator has seen yet is not taken for ready", async () => {
+  const { status, body } = await submit(instanceOf({ distribution }), "v1");
+  assert.equal(status, 201);
+  assert.deepEqual(fieldsOf(body)["status"], { observedGeneration: -1 });
+  assert.equal(readinessOf(body as KubeObject).status, "InProgress");
+});
 
 test("every rule that needs no stored object is broken by one of the cases", () => {
   const said = new Set(refusedCases.flatMap(({ instance }) => problemsOf(instance).map(({ message }) => message)));

@@ -480,7 +480,7 @@ export interface FluxInstanceSpecDriftIgnoreTarget {
 export interface FluxInstanceStatus {
   /** State, aspect by aspect. */
   readonly conditions?: readonly FluxInstanceStatusConditions[];
-  /** Generation of the spec that was last acted on. */
+  /** Generation of the spec that was last acted on; -1 until the operator has seen the instance. */
   readonly observedGeneration?: number;
   /** Newest version of Flux that the distribution has. */
   readonly latestVersion?: string;

@@ -86,7 +86,10 @@ const patchReport = openFields("How far a patch reached.", {
 /** All the RFC's fields and all of the Go operator's. */
 export const fluxInstanceStatusSchema = openFields("What Flux looks like now.", {
   conditions: optional(list("State, aspect by aspect.", condition, { listKeys: ["type"] })),
-  observedGeneration: optional(count("Generation of the spec that was last acted on.")),
+  observedGeneration: optional({
+    ...count("Generation of the spec that was last acted on; -1 until the operator has seen the instance."),
+    minimum: -1,
+  }),
   latestVersion: optional(text("Newest version of Flux that the distribution has.")),
   lastAppliedVersion: optional(text("Version of Flux that was last applied and healthy.")),
   lastAppliedImages: optional(list("Images that were last applied.", image)),

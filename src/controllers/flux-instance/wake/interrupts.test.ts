@@ -112,6 +112,12 @@ const told = { status: { conditions: [{ type: "Ready", status: "False" }] } };
 for (const { name, previous, now, isNews } of [
   { name: "another generation", previous: instanceOf(), now: instanceOf({ generation: 2 }), isNews: true },
   { name: "a lost status", previous: instanceOf({}, told), now: instanceOf(), isNews: true },
+  {
+    name: "a lost status, in the place of which is the default",
+    previous: instanceOf({}, told),
+    now: instanceOf({}, { status: { observedGeneration: -1 } }),
+    isNews: true,
+  },
   { name: "a first status", previous: instanceOf(), now: instanceOf({}, told), isNews: false },
   { name: "no status before and after", previous: instanceOf(), now: later(instanceOf()), isNews: false },
 ]) {

@@ -68,7 +68,8 @@ function isNewer({ metadata: left }: KubeObject, { metadata: right }: KubeObject
  * would write it again for an instance that waits for another spec.
  */
 export function isNewsOf(previous: KubeObject, now: KubeObject): boolean {
-  const isStatusLost = fieldsOf(previous["status"])["conditions"] !== undefined && now["status"] === undefined;
+  const [had, has] = [previous, now].map((instance) => fieldsOf(instance["status"])["conditions"] !== undefined);
+  const isStatusLost = had === true && has === false;
   return isStatusLost || desiredTextOf(previous) !== desiredTextOf(now);
 }
 
