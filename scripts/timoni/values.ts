@@ -64,6 +64,7 @@ export const instanceValues: TimoniValues = {
   without: {
     fullnameOverride: "A cluster has one FluxInstance, and its name is flux, whatever the Timoni instance is called.",
     healthcheck: "Timoni itself waits until the FluxInstance is ready.",
+    createInstance: "The FluxInstance is all that there is in the module.",
   },
   words: {
     nameOverride: `${name}.`,

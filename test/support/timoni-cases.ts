@@ -155,7 +155,7 @@ export const refusedByTimoni: readonly (Omit<ChartCase, "options"> & {
     name: "a variable without a name",
     chart: "flux-operator",
     values: { extraEnvs: [{ value: "x" }] },
-    says: /\.env\.1\.name: field is required but not present/,
+    says: /\.env\.2\.name: field is required but not present/,
   },
   {
     name: "a toleration whose key is a number",
