@@ -190,6 +190,8 @@ describe("workloads of real Flux controllers", { concurrency: 1 }, () => {
 
   test("stay when the sync is removed, and follow it again under another name", async () => {
     await whilePoked(() => become({ sync: null }));
+    // Kustomize-controller lets go of it in its own time.
+    await world.cluster.gone("Kustomization/flux-system/flux-system");
     assert.deepEqual(await kustomizations(), ["team/team"]);
     await publish("3");
     await world.synced(team, revisions.team);
