@@ -22,6 +22,11 @@ export function identitiesOf(all: readonly KubeObject[]): ReadonlyMap<string, st
   );
 }
 
+/** What tells an object from another one of the same name. */
+export function uidsOf(all: readonly KubeObject[]): ReadonlyMap<string, string> {
+  return new Map(all.map((object) => [nameOf(object), object.metadata.uid ?? ""]));
+}
+
 /** Our namespace is labelled, the aggregated roles of the API server take in what Flux's roles grant. */
 function isRestless({ kind, metadata, aggregationRule }: KubeObject): boolean {
   return (kind === "Namespace" && metadata.name === "flux-system") || aggregationRule !== undefined;

@@ -47,9 +47,10 @@ export function describeCrashes(name: keyof typeof scenarios): void {
       world.arm(Number.POSITIVE_INFINITY);
       await scenario.change(world);
       await world.until(scenario.isDone);
+      writes = [...world.writes];
+      await changeMind(world, scenario);
       wanted = await world.contents();
       scenario.holds?.(wanted);
-      writes = [...world.writes];
       t.diagnostic(`${writes.length} writes`);
     });
 
@@ -63,8 +64,9 @@ export function describeCrashes(name: keyof typeof scenarios): void {
         const write = world.writes.at(-1) ?? "";
         if (!died) break;
         const since = performance.now();
+        await scenario.instead?.change(world);
         world.revive();
-        await world.until(scenario.isDone);
+        await world.until((scenario.instead ?? scenario).isDone);
         kills.push({ position, write, seconds: (performance.now() - since) / 1000 });
         assertSame(await world.contents(), wanted, `killed after write ${position}, ${write}`);
       }
@@ -76,6 +78,7 @@ export function describeCrashes(name: keyof typeof scenarios): void {
       await scenario.change(world);
       const lives = await world.live(scenario.isDone);
       await world.until(scenario.isDone);
+      await changeMind(world, scenario);
       assertSame(await world.contents(), wanted, `killed ${lives} times`);
       t.diagnostic(`${lives} processes for ${writes.length} writes`);
       assert.ok(lives > 3, "there are more writes than that");
@@ -89,6 +92,13 @@ export function describeCrashes(name: keyof typeof scenarios): void {
 async function begin(world: CrashWorld, scenario: Scenario): Promise<void> {
   await world.begin();
   await scenario.before(world);
+  await world.keep();
+}
+
+async function changeMind(world: CrashWorld, { instead }: Scenario): Promise<void> {
+  if (instead === undefined) return;
+  await instead.change(world);
+  await world.until(instead.isDone);
 }
 
 function assertSame(found: ReadonlyMap<string, string>, wanted: ReadonlyMap<string, string>, when: string): void {

@@ -19,6 +19,8 @@ export type Scenario = {
   readonly before: (world: CrashWorld) => Promise<void>;
   readonly change: (world: CrashWorld) => Promise<void>;
   readonly isDone: (instance: Instance) => boolean;
+  /** What the user wants instead, once the operator was killed; without a kill, once the change is done. */
+  readonly instead?: Pick<Scenario, "change" | "isDone">;
   /** Throws where what the end leaves, by name, is not what the change is for. */
   readonly holds?: (contents: ReadonlyMap<string, string>) => void;
 };
@@ -29,6 +31,7 @@ const older = "2.8.5";
 const oldest = "2.2.3";
 const thirdParty = "example.com/audit";
 
+const components = ["source-controller", "kustomize-controller"];
 const sync = { kind: "GitRepository", url: "https://git.example.com/fleet", ref: "refs/heads/main", path: "./" };
 
 function instance(
@@ -42,7 +45,7 @@ function instance(
     metadata: { name: "flux", namespace, annotations },
     spec: {
       distribution: { version, registry: "ghcr.io/fluxcd" },
-      components: ["source-controller", "kustomize-controller"],
+      components,
       ...spec,
     },
   };
@@ -181,11 +184,16 @@ export const scenarios = {
   rollback: {
     name: "upgrade that is rolled back",
     before: async (world) => {
-      await install(world, instance(older, {}, impatient), older);
+      await install(
+        world,
+        instance(older, { components: [...components, "notification-controller"] }, impatient),
+        older,
+      );
       await used(world);
     },
+    // Whoever prunes before everything is healthy deletes notification-controller, and makes another one when it goes back.
     change: (world) =>
-      world.change({ spec: { distribution: { version: newest }, kustomize: { patches: [crashing] } } }),
+      world.change({ spec: { distribution: { version: newest }, components, kustomize: { patches: [crashing] } } }),
     isDone: (now) =>
       now !== undefined &&
       statusOf(now)["observedGeneration"] === now.metadata.generation &&
@@ -209,6 +217,17 @@ export const scenarios = {
     },
     change: (world) => world.change({ spec: { sharding: { shards: ["b", "c"] } } }),
     isDone: (now) => runs(newest)(now) && now?.metadata.generation === 2,
+  },
+  // Whoever writes before it records what it is about to make leaves the shard that nobody wants any more.
+  mind: {
+    name: "shard added and taken back",
+    before: (world) => install(world, instance(newest, { sharding: { shards: ["a", "b"] } }), newest),
+    change: (world) => world.change({ spec: { sharding: { shards: ["a", "b", "c"] } } }),
+    isDone: (now) => runs(newest)(now) && now?.metadata.generation === 2,
+    instead: {
+      change: (world) => world.change({ spec: { sharding: { shards: ["a", "b"] } } }),
+      isDone: (now) => runs(newest)(now) && now?.metadata.generation === 3,
+    },
   },
   artifact: {
     name: "change of the artifact",

@@ -21,7 +21,7 @@ import { fluxFinalizer } from "../removable.ts";
 import { statusFaults } from "../status-faults.ts";
 import { tarGzOf } from "../tarball.ts";
 import { startWireProxy, type SeenRequest } from "../wire-proxy.ts";
-import { contentOf, identitiesOf, listEverything } from "./contents.ts";
+import { contentOf, identitiesOf, listEverything, uidsOf } from "./contents.ts";
 import { neighbours } from "./neighbours.ts";
 
 export const instancePath = `/apis/fluxcd.controlplane.io/v1/namespaces/${namespace}/fluxinstances/flux`;
@@ -41,6 +41,8 @@ export type CrashWorld = AsyncDisposable & {
   readonly writes: readonly string[];
   /** Takes everything away, puts the things of others back, and starts an operator that is not killed. */
   begin(): Promise<void>;
+  /** From now on, what there is must stay the very same objects for as long as they are there. */
+  keep(): Promise<void>;
   /** From now on: the operator is killed when it has made so many writes, before it hears of the last one's answer. */
   arm(position: number): void;
   /** Waits for the instance to be as wanted. */
@@ -59,7 +61,10 @@ export type CrashWorld = AsyncDisposable & {
   change(patch: JsonObject | undefined): Promise<void>;
   /** Makes the artifact of the instance one that has these releases, with the same digest each time; gives back its address. */
   publish(versions: readonly string[]): Promise<string>;
-  /** What everything in the cluster says, by name, but for what changes by itself. Fails unless all that is of others is the very same as at the beginning. */
+  /**
+   * What everything in the cluster says, by name, but for what changes by itself. Fails unless all that is of others is the very same as at
+   * the beginning, and nothing that there was at `keep` was deleted and made anew.
+   */
   contents(): Promise<ReadonlyMap<string, string>>;
 };
 
@@ -73,6 +78,7 @@ export async function startCrashWorld(): Promise<CrashWorld> {
   let left = Number.POSITIVE_INFINITY;
   let requested = 0;
   let theirs: ReadonlyMap<string, string> = new Map();
+  let kept: ReadonlyMap<string, string> = new Map();
   const writes: string[] = [];
   let registry: RegistryProcess | undefined;
   const published = new Set<string>();
@@ -125,7 +131,11 @@ export async function startCrashWorld(): Promise<CrashWorld> {
       kubeconfigPath = await connectAsOperator(plane, wire.server);
       for (const object of neighbours) await apply(object);
       theirs = await settledIdentities(plane);
+      kept = new Map();
       start();
+    },
+    keep: async () => {
+      kept = uidsOf(await listEverything(plane));
     },
     arm: (position) => {
       writes.length = 0;
@@ -188,6 +198,9 @@ export async function startCrashWorld(): Promise<CrashWorld> {
       const identities = identitiesOf(all);
       const changed = [...theirs].filter(([name, at]) => identities.get(name) !== at);
       assert.deepEqual(changed, [], "what is of others is what it was");
+      const uids = uidsOf(all);
+      const anew = [...kept].filter(([name, uid]) => uids.has(name) && uids.get(name) !== uid).map(([name]) => name);
+      assert.deepEqual(anew, [], "nothing was deleted and made anew");
       return new Map(all.flatMap((object) => contentOf(object)).toSorted(([a], [b]) => (a < b ? -1 : 1)));
     },
     [Symbol.asyncDispose]: async () => {

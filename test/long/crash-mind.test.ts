@@ -1,0 +1,3 @@
+import { describeCrashes } from "../support/crash/matrix.ts";
+
+describeCrashes("mind");
