@@ -47,7 +47,10 @@ export function contentOf(object: KubeObject): readonly (readonly [string, strin
 function metadataOf(metadata: JsonObject): JsonObject {
   const { labels, annotations, finalizers, ownerReferences, deletionTimestamp, managedFields } = metadata;
   const { "reconcile.fluxcd.io/requestedAt": _, ...told } = fieldsOf(annotations);
-  const managers = listOf(managedFields).map(fieldsOf);
+  // Which part of Kubernetes writes an object is a matter of moments.
+  const managers = listOf(managedFields)
+    .map(fieldsOf)
+    .filter(({ manager }) => !textOf(manager).startsWith("kube-"));
   return {
     ...(labels === undefined ? {} : { labels }),
     annotations: told,
@@ -75,11 +78,11 @@ function statusOf(kind: string, status: JsonObject): JsonObject {
   return { states, ...(JSON.parse(JSON.stringify(known)) as JsonObject) };
 }
 
-/** Addresses that the API server draws, and times. */
+/** Addresses that the API server draws, times, and how often the spec had changed when the same was last good. */
 const drawn = new Set(["clusterIP", "clusterIPs", "nodePort", "uid", "firstReconciledAt", "at"]);
 
 function withoutChance(value: JsonValue): JsonValue {
-  if (typeof value === "string") return value.replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "<time>");
+  if (typeof value === "string") return value.replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z|(?<="generation":)\d+/g, "<any>");
   if (Array.isArray(value)) return value.map(withoutChance);
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(
