@@ -13,13 +13,19 @@ const connectTimeoutMs = 10_000;
 /** `code` of the error when nobody has answered at the server's address, so that nothing was sent. */
 export const connectTimeoutCode = "CONNECT_TIMEOUT";
 
+/** A request up to this size leaves the process as it is written; of a longer one the kernel may take a part, and the rest when the process runs again. */
+const atOnceBytes = 16 * 1024;
+
 export type Exchange = {
   readonly method: string;
   /** With query. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string | string[]>>;
   readonly body: string | undefined;
-  /** Called right before the request is written to a connected socket; when it throws, nothing is sent. */
+  /**
+   * Called right before the request is written to a connected socket, and before the last byte of one that is too long to be written at once;
+   * when it throws, the server gets nothing, or nothing whole.
+   */
   readonly check: () => void;
 };
 
@@ -75,14 +81,16 @@ export class HttpSockets implements Sockets {
     request.once("response", resolve);
     // It may also fail after the answer has begun; then the reader of the body is told.
     request.on("error", reject);
-    const send = (): void => {
+    const end = (rest: Buffer | undefined): void => {
       try {
         check();
-        request.end(content);
+        if (rest === undefined || rest.length <= atOnceBytes) request.end(rest);
+        else request.write(rest.subarray(0, -1), () => end(rest.subarray(-1)));
       } catch (error) {
         request.destroy(error instanceof Error ? error : new Error("the request was not sent", { cause: error }));
       }
     };
+    const send = (): void => end(content);
     request.once("socket", (socket) => {
       if (this.#connected.has(socket)) send();
       else socket.once(this.#connectEvent(), send);

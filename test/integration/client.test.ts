@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
+import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setImmediate as immediate } from "node:timers/promises";
 
@@ -13,10 +16,11 @@ import {
   isConflict,
   isExpired,
 } from "../../src/client/api-error.ts";
-import type { Connection } from "../../src/client/connection.ts";
+import type { Connection, TlsMaterial } from "../../src/client/connection.ts";
 import { createApiClient } from "../../src/client/create-client.ts";
 import type { OwnedApiClient } from "../../src/client/create-client.ts";
 import { storageHash } from "../../src/client/discovery.ts";
+import { HttpSockets } from "../../src/client/http-sockets.ts";
 import { Transport, type TransportOptions } from "../../src/client/transport.ts";
 import { loadConnection } from "../../src/client/load-connection.ts";
 import { fieldsOf } from "../../src/kube/fields.ts";
@@ -441,6 +445,37 @@ test("client that has lost the lease sends nothing that waited for a socket or f
     proxy.requests.map(({ method }) => method),
     ["GET"],
   );
+});
+
+const plain: TlsMaterial = { insecure: false };
+
+test("client that has lost the lease does not send the end of a request that the wire was too slow for", async (t) => {
+  const read = Promise.withResolvers<void>();
+  const got = Promise.withResolvers<"all of it" | "a part of it">();
+  const server = createServer((request, response) => {
+    request.on("error", () => undefined);
+    request.on("end", () => void response.end("{}"));
+    request.on("close", () => got.resolve(request.complete ? "all of it" : "a part of it"));
+    void read.promise.then(() => request.resume());
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const sockets = new HttpSockets({ server: `http://127.0.0.1:${port}`, tls: async () => plain }, { maxSockets: 1 });
+  t.after(() => (sockets.close(), server.close()));
+  let checks = 0;
+  const check = (): void => {
+    checks += 1;
+    if (checks > 1) throw new LeadershipLostError("Cannot go on without the lease");
+  };
+  // More than the buffers of both ends take.
+  const body = "x".repeat(32 * 1024 * 1024);
+  const answer = sockets.exchange({ method: "PATCH", path: "/", headers: {}, body, check }, never);
+  const refused = assert.rejects(answer, LeadershipLostError);
+  await once(server, "request");
+  assert.equal(checks, 1, "there is more to send");
+  read.resolve();
+  await refused;
+  assert.equal(await got.promise, "a part of it");
 });
 
 for (const { name, bytes, message } of [
