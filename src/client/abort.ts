@@ -55,3 +55,22 @@ export async function withDeadline<T>(
     signal.removeEventListener("abort", onAbort);
   }
 }
+
+/** Runs `waits` until one of them has ended, whose end it is. The others are aborted, and have ended when this resolves or throws. */
+export async function firstOf(
+  waits: readonly ((signal: AbortSignal) => Promise<void>)[],
+  signal: AbortSignal,
+): Promise<void> {
+  signal.throwIfAborted();
+  const own = new AbortController();
+  const onAbort = (): void => own.abort(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  const running = waits.map((wait) => wait(own.signal));
+  try {
+    await Promise.race(running);
+  } finally {
+    own.abort(new Error("another one has ended"));
+    await Promise.allSettled(running);
+    signal.removeEventListener("abort", onAbort);
+  }
+}

@@ -1,4 +1,4 @@
-import { isAbortOf, orAborted, withDeadline } from "../client/abort.ts";
+import { firstOf, isAbortOf, orAborted, withDeadline } from "../client/abort.ts";
 import type { ApiClient } from "../client/api-client.ts";
 import { isAlreadyExists, isConflict, isNamespaceTerminating, isNotFound } from "../client/api-error.ts";
 import type { KubeObject, ObjectKey } from "../kube/object.ts";
@@ -58,7 +58,9 @@ const releaseMs = 5_000;
 
 /**
  * Leader election over a Lease by client-go's rules: optimistic locking, and a lease of another process is timed by when we saw it change, not
- * by the clock of that process. Other than there, who stands by watches the lease, and so has it as soon as it is given back.
+ * by the clock of that process. Other than there, who stands by watches the lease, and so has it as soon as it is given back; who leads watches
+ * it, too, and so hears at once what others do to it; and a lease that was deleted, or emptied by another hand, is not free before its last
+ * holder has certainly stopped.
  */
 export function createLeaderElection(options: LeaderElectionOptions): LeaderElection {
   return new Election(options);
@@ -74,6 +76,10 @@ class Election implements LeaderElection {
   #renewedMs: number | undefined;
   readonly #seen: ObservedLease;
   #hasHeard = false;
+  /** Who was last told in the log to hold the lease. */
+  #toldHolder = "";
+  /** Resolved when the lease was deleted or emptied since the last try: then it is renewed at once. */
+  #emptied = Promise.withResolvers<void>();
   /** When we first asked for the lease. */
   #askedMs = 0;
 
@@ -134,7 +140,7 @@ class Election implements LeaderElection {
     for (;;) {
       const answer = await this.#tryQuietly(this.#renewMs, signal);
       if (answer === "ours") break;
-      if (answer === "held") await this.#seen.untilFree(signal);
+      if (answer === "held") await this.#standBy(signal);
       else await clock.sleep(this.#retryMs, signal);
     }
     log.info("Got the lease", { lease: lease.name, identity });
@@ -142,15 +148,37 @@ class Election implements LeaderElection {
     this.#electedOnce.resolve();
   }
 
+  async #standBy(signal: AbortSignal): Promise<void> {
+    const { log, lease } = this.#options;
+    const { holder = "" } = this.#seen;
+    if (holder !== this.#toldHolder) log.info("Another process holds the lease", { lease: lease.name, holder });
+    this.#toldHolder = holder;
+    await this.#seen.untilFree(signal);
+  }
+
+  /** Until the lease is lost, which is thrown. */
   async #keep(signal: AbortSignal): Promise<void> {
-    for (let triedMs = this.#options.clock.monotonicMs(); ;) {
-      const sinceMs = this.#options.clock.monotonicMs() - triedMs;
-      await this.#options.clock.sleep(Math.max(0, this.#retryMs - sinceMs), signal);
+    const onEmptied = (): void => this.#emptied.resolve();
+    const theirs = async (own: AbortSignal): Promise<void> => {
+      await this.#seen.untilTheirs(this.#options.identity, onEmptied, own);
+      this.#stopLeading();
+    };
+    await firstOf([theirs, (own) => this.#renewOn(own)], signal);
+    throw this.#lost();
+  }
+
+  async #renewOn(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    for (let triedMs = clock.monotonicMs(); ;) {
+      const restMs = Math.max(0, this.#retryMs - (clock.monotonicMs() - triedMs));
+      const { promise: emptied } = this.#emptied;
+      await firstOf([(own) => clock.sleep(restMs, own), (own) => orAborted(emptied, own)], signal);
       // A process that was stopped or busy for too long notices that here, before it asks: another process may have had the lease meanwhile.
       if (!this.isLeading()) throw this.#lost();
-      triedMs = this.#options.clock.monotonicMs();
+      this.#emptied = Promise.withResolvers<void>();
+      triedMs = clock.monotonicMs();
       const answer = await this.#tryQuietly(this.#trustedMs(), signal);
-      if (answer === "failed") triedMs = this.#options.clock.monotonicMs();
+      if (answer === "failed") triedMs = clock.monotonicMs();
       if (!this.isLeading() || this.#seen.holder !== this.#options.identity) throw this.#lost();
     }
   }
@@ -179,10 +207,10 @@ class Election implements LeaderElection {
     const { client, lease, identity } = this.#options;
     const live = await client.getOrUndefined(leaseKind, lease, signal);
     this.#seen.observe(live);
+    const isOurs = this.#seen.holder === identity;
+    if (!isOurs && this.#seen.heldForMs() > 0) return false;
     if (live === undefined) return await this.#create(signal);
-    if (this.#seen.holder === identity) await this.#replace(renewedLease(live, this.#renewal()), signal);
-    else if (this.#seen.heldForMs() > 0) return false;
-    else await this.#replace(takenLease(live, this.#renewal()), signal);
+    await this.#replace((isOurs ? renewedLease : takenLease)(live, this.#renewal()), signal);
     return true;
   }
 

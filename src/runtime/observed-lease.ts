@@ -1,4 +1,5 @@
-import type { ApiClient } from "../client/api-client.ts";
+import { firstOf } from "../client/abort.ts";
+import type { ApiClient, WatchEvent } from "../client/api-client.ts";
 import type { KubeObject, ObjectKey } from "../kube/object.ts";
 import type { Clock } from "../std/clock.ts";
 import { errorMessage } from "../std/errors.ts";
@@ -25,6 +26,8 @@ export type ObservedLeaseOptions = {
 const idleMs = 150_000;
 /** The API server ends a watch of the lease after this time. */
 const watchMs = 10 * 60_000;
+/** Who gives a lease back leaves it with this duration, as client-go does; a lease that somebody else has emptied keeps the one of its holder. */
+const givenBackMs = 1_000;
 
 /** What one process knows of the lease, and since when by its own clock. */
 export class ObservedLease {
@@ -32,6 +35,11 @@ export class ObservedLease {
   #live: KubeObject | undefined;
   /** What the lease said, and when we first saw that. */
   #said: (LeaseRecord & { readonly atMs: number }) | undefined;
+  /**
+   * Until when whoever was seen to hold it may be at work. What others write into the lease, or its deletion, does not make that shorter: the
+   * holder need not have heard of it.
+   */
+  #heldUntilMs = Number.NEGATIVE_INFINITY;
   /** Why the lease could not be watched, so that it is logged once. */
   #unwatched = "";
 
@@ -44,7 +52,7 @@ export class ObservedLease {
     return this.#live;
   }
 
-  /** Who held it when there was one; "" for nobody. */
+  /** Who has held it last; "" when that one has given it back. */
   get holder(): string | undefined {
     return this.#said?.holder;
   }
@@ -66,41 +74,48 @@ export class ObservedLease {
     this.#note(lease);
   }
 
-  /** For how long its holder may still be at work. */
+  /** For how long whoever holds or held it may still be at work; 0 when nobody may. */
   heldForMs(): number {
-    if (this.#said === undefined || this.#said.holder === "") return 0;
-    const { predecessors, graceMs, clock } = this.#options;
-    const { holder, atMs, durationMs } = this.#said;
-    const hasEnded = predecessors !== undefined && holder.startsWith(predecessors);
-    return atMs + (hasEnded ? Math.min(graceMs, durationMs) : durationMs) - clock.monotonicMs();
+    return Math.max(0, this.#heldUntilMs - this.#options.clock.monotonicMs());
   }
 
   /** Resolves when it is worth a try: the lease was given back or deleted, was not renewed in time, or cannot be watched. */
   async untilFree(signal: AbortSignal): Promise<void> {
     const { clock, retryMs } = this.#options;
-    if (this.#live === undefined) return await clock.sleep(retryMs, signal);
-    const done = new AbortController();
-    const own = AbortSignal.any([signal, done.signal]);
-    const waits = [this.#watch(this.#live, own), this.#untilQuiet(own)];
-    try {
-      await Promise.race(waits);
-    } finally {
-      done.abort(new Error("it may be free"));
-      await Promise.allSettled(waits);
+    const live = this.#live;
+    if (live === undefined) return await clock.sleep(Math.min(retryMs, this.heldForMs()), signal);
+    const isFree = (event: LeaseEvent): boolean => {
+      if (event.kind === "deleted") return true;
+      this.observe(event.object);
+      return this.holder === "";
+    };
+    const freed = async (own: AbortSignal): Promise<void> => void (await this.#watch(live, isFree, own));
+    await firstOf([freed, (own) => this.#untilQuiet(own)], signal);
+  }
+
+  /** For the process that holds the lease as `identity`: resolves when another one holds it, and calls `onEmptied` when it was deleted or emptied. */
+  async untilTheirs(identity: string, onEmptied: () => void, signal: AbortSignal): Promise<void> {
+    const isTheirs = (event: LeaseEvent): boolean => {
+      const { holder } = event.kind === "deleted" ? { holder: "" } : readLease(event.object, 0);
+      if (holder === "") onEmptied();
+      return holder !== "" && holder !== identity;
+    };
+    for (;;) {
+      const live = this.#live;
+      if (live === undefined) await this.#options.clock.sleep(this.#options.retryMs, signal);
+      else if (await this.#watch(live, isTheirs, signal)) return;
     }
   }
 
-  async #watch({ metadata }: KubeObject, signal: AbortSignal): Promise<void> {
+  /** Watches the lease from `metadata` on. Resolves to true when `isIt` says so, and to false when the watch has ended. */
+  async #watch({ metadata }: KubeObject, isIt: (event: LeaseEvent) => boolean, signal: AbortSignal): Promise<boolean> {
     const { client, clock, lease, retryMs, log } = this.#options;
     const openedMs = clock.monotonicMs();
     const one = { namespace: lease.namespace, fieldSelector: `metadata.name=${lease.name}` };
     const from = { ...one, resourceVersion: metadata.resourceVersion ?? "0", timeoutMs: watchMs, idleMs };
     try {
       for await (const event of client.watch(leaseKind, from, signal)) {
-        if (event.kind === "bookmark") continue;
-        if (event.kind === "deleted") return;
-        this.observe(event.object);
-        if (this.holder === "") return;
+        if (event.kind !== "bookmark" && isIt(event)) return true;
       }
     } catch (error) {
       signal.throwIfAborted();
@@ -111,6 +126,7 @@ export class ObservedLease {
     }
     // A watch that ends at once, or is refused, must not become a loop of requests.
     await clock.sleep(Math.max(0, openedMs + retryMs - clock.monotonicMs()), signal);
+    return false;
   }
 
   /** Until the lease has expired, or was not renewed for so long that the watch may be the one that is silent. */
@@ -128,8 +144,20 @@ export class ObservedLease {
   }
 
   #note(lease: KubeObject): void {
-    const record = readLease(lease, this.#options.leaseMs);
+    const { leaseMs, predecessors, graceMs, clock } = this.#options;
+    const record = readLease(lease, leaseMs);
     if (this.#said?.holder === record.holder && this.#said.renewTime === record.renewTime) return;
-    this.#said = { ...record, atMs: this.#options.clock.monotonicMs() };
+    const nowMs = clock.monotonicMs();
+    if (record.holder === "") {
+      if (this.#said !== undefined && record.durationMs > givenBackMs) return;
+      this.#heldUntilMs = Number.NEGATIVE_INFINITY;
+    } else {
+      const hasEnded = predecessors !== undefined && record.holder.startsWith(predecessors);
+      const heldMs = hasEnded ? Math.min(graceMs, record.durationMs) : record.durationMs;
+      this.#heldUntilMs = Math.max(this.#heldUntilMs, nowMs + heldMs);
+    }
+    this.#said = { ...record, atMs: nowMs };
   }
 }
+
+type LeaseEvent = Exclude<WatchEvent, { readonly kind: "bookmark" }>;

@@ -3,7 +3,7 @@ import { after, before, beforeEach, test } from "node:test";
 import { Ledger } from "../../src/apply/ledger.ts";
 import { waitUntilReady } from "../../src/apply/health/wait.ts";
 import { createApiClient, type OwnedApiClient } from "../../src/client/create-client.ts";
-import type { KubeObject, ObjectKey } from "../../src/kube/object.ts";
+import type { JsonObject, KubeObject, ObjectKey } from "../../src/kube/object.ts";
 import { createEventRecorder } from "../../src/runtime/events.ts";
 import { createInformer, type Informer, type InformerOptions, type ObjectChange } from "../../src/runtime/informer.ts";
 import {
@@ -408,6 +408,11 @@ function isWatch({ path }: SeenRequest): boolean {
   return path.includes("watch=true");
 }
 
+/** Answered once, other than a watch. */
+function isQuestion(request: SeenRequest): boolean {
+  return !isWatch(request);
+}
+
 async function holder(): Promise<unknown> {
   const live = await world.getOrUndefined(leases, lease, never);
   return typeof live?.["spec"] === "object" && live["spec"] !== null && "holderIdentity" in live["spec"]
@@ -514,19 +519,22 @@ test("leader election keeps the lease while the API server takes its time, and r
   const clock = new TestClock(1_000);
   const one = candidate("one", { clock, leaseMs: 35_000, renewMs: 30_000, retryMs: 5_000 });
   await one.election.elected(AbortSignal.timeout(5_000));
-  const asked = proxy.requests.length;
+  const asked = seen(isQuestion);
   const answer = Promise.withResolvers<void>();
   proxy.inject({ path: "/leases/", fault: { kind: "hold", until: answer.promise } });
   await clock.advance(5_000);
-  await eventually(() => proxy.requests.length > asked, "the renewal");
+  await eventually(() => seen(isQuestion) > asked, "the renewal");
   await clock.advance(20_000);
-  assert.deepEqual([one.election.isLeading(), proxy.requests.length - asked], [true, 1]);
+  assert.deepEqual([one.election.isLeading(), seen(isQuestion) - asked], [true, 1]);
   answer.resolve();
   await eventually(async () => {
     await clock.advance(0);
-    return proxy.requests.length === asked + 2;
+    return seen(isQuestion) === asked + 2;
   }, "the next renewal");
-  const methods = proxy.requests.slice(asked).map(({ method }) => method);
+  const methods = proxy.requests
+    .filter(isQuestion)
+    .slice(asked)
+    .map(({ method }) => method);
   assert.deepEqual(methods, ["PUT", "PUT"]);
   one.abort.abort(new Error("leaving"));
   await one.ended;
@@ -577,17 +585,43 @@ test("leader election goes on with who leads when the lease goes with its namesp
   await Promise.all([one.ended, two.ended]);
 });
 
-test("leader election is lost at once when somebody else took the lease", async () => {
-  const one = candidate("one");
-  await one.election.elected(AbortSignal.timeout(5_000));
+/** The spec of the lease becomes `spec`, whatever its holder writes meanwhile. */
+async function overwrite(spec: JsonObject): Promise<void> {
   await eventually(async () => {
     const live = await world.get(leases, lease, never);
-    const stolen = {
-      ...live,
-      spec: { holderIdentity: "thief", leaseDurationSeconds: 60, renewTime: "2020-01-01T00:00:00.000000Z" },
-    };
-    const answer = await world.replace(stolen, { fieldManager }, never).catch(() => undefined);
-    return answer !== undefined;
+    return (await world.replace({ ...live, spec }, { fieldManager }, never).catch(() => undefined)) !== undefined;
+  });
+}
+
+for (const { name, meddle } of [
+  { name: "deleted", meddle: async () => void (await world.delete({ gvk: leases, key: lease }, {}, never)) },
+  { name: "emptied", meddle: () => overwrite({ holderIdentity: "", leaseDurationSeconds: 60 }) },
+  { name: "left without a spec", meddle: () => overwrite({}) },
+]) {
+  test(`leader election takes a lease back at once that somebody has ${name}, before another one gets it`, async () => {
+    // Its clock stands still: only the watch can wake it.
+    const one = candidate("one", { clock: new TestClock(), leaseMs: 60_000, renewMs: 50_000 });
+    await one.election.elected(AbortSignal.timeout(5_000));
+    const two = candidate("two");
+    await eventually(() => seen(isWatch) >= 2, "both watch");
+    await meddle();
+    await eventually(async () => (await holder()) === "one", "its return");
+    assert.deepEqual([one.turns, two.turns], [[true], []]);
+    for (const { abort, ended } of [two, one]) {
+      abort.abort(new Error("leaving"));
+      await ended;
+    }
+  });
+}
+
+test("leader election is lost at once when somebody else took the lease", async () => {
+  // Its clock stands still: only the watch can tell it.
+  const one = candidate("one", { clock: new TestClock(), leaseMs: 60_000, renewMs: 50_000 });
+  await one.election.elected(AbortSignal.timeout(5_000));
+  await overwrite({
+    holderIdentity: "thief",
+    leaseDurationSeconds: 60,
+    renewTime: "2020-01-01T00:00:00.000000Z",
   });
   await assert.rejects(one.ended, LeadershipLostError);
   assert.equal(await holder(), "thief");
@@ -598,10 +632,10 @@ test("leader election does not trust itself after the process has slept", async 
   const one = candidate("one", { clock, leaseMs: 35_000, renewMs: 30_000, retryMs: 5_000 });
   await one.election.elected(AbortSignal.timeout(5_000));
   assert.equal(one.election.isLeading(), true);
-  const asked = proxy.requests.length;
+  const asked = seen(isQuestion);
   clock.jump(31_000);
   assert.equal(one.election.isLeading(), false);
   await clock.advance(0);
   await assert.rejects(one.ended, LeadershipLostError);
-  assert.equal(proxy.requests.length, asked, "it did not even try to renew");
+  assert.equal(seen(isQuestion), asked, "it did not even try to renew");
 });
