@@ -41,7 +41,7 @@ import { createMetrics, type Metrics } from "../runtime/metrics.ts";
 import { createTaskGroup, type TaskGroup } from "../runtime/task-group.ts";
 import { WorkQueue } from "../runtime/work-queue.ts";
 import type { Random } from "../std/backoff.ts";
-import { systemClock, type Clock } from "../std/clock.ts";
+import { systemClock, unsuspendedClock, type Clock } from "../std/clock.ts";
 import { operatorVersion } from "../std/version.ts";
 import { candidateOf } from "./candidate.ts";
 import type { Config, LeaseConfig } from "./config.ts";
@@ -54,7 +54,7 @@ import { startOrder } from "./start-order.ts";
 const controllerName = "fluxinstance";
 /** The name that the Go operator uses in metrics. */
 const artifactControllerName = "fluxinstance_artifact";
-const base = { clock: systemClock, random: Math.random };
+const base = { clock: systemClock, leaseClock: unsuspendedClock, random: Math.random };
 const embedded: Catalogue = { versions: embeddedVersions, load: loadRelease, vex: embeddedVex };
 
 /** Constructs everything once, and runs it until the signal is aborted. Throws ConnectionConfigError, and what ends the manager. */
@@ -84,6 +84,8 @@ export type Parts = {
   readonly registry: ArtifactReads & Pick<Registry, "certificates">;
   readonly embedded: Catalogue;
   readonly clock: Clock;
+  /** The same, but it goes on while the machine is suspended: by it a lease ends. */
+  readonly leaseClock: Clock;
   readonly random: Random;
 };
 
@@ -264,7 +266,7 @@ function controllerOf(
   return { name: controller.name, run: (signal) => runController(options, signal) };
 }
 
-function elect({ config, client, log, metrics, clock }: Parts, lease: LeaseConfig): LeaderElection {
+function elect({ config, client, log, metrics, leaseClock }: Parts, lease: LeaseConfig): LeaderElection {
   metrics.leading(operatorName, false);
   return createLeaderElection({
     ...lease,
@@ -272,7 +274,7 @@ function elect({ config, client, log, metrics, clock }: Parts, lease: LeaseConfi
     lease: { namespace: config.namespace, name: operatorName },
     ...candidateOf(config, { host: hostname(), unique: randomUUID() }),
     fieldManager: operatorName,
-    clock,
+    clock: leaseClock,
     log,
     onChange: (leading) => metrics.leading(operatorName, leading),
   });

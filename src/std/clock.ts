@@ -1,3 +1,5 @@
+import { uptime } from "node:os";
+
 /** Time as a dependency, so that tests need not wait. */
 export type Clock = {
   /** Wall clock, milliseconds since 1970. It may jump, so it is only for times that people and other programs read. */
@@ -14,6 +16,40 @@ export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   sleep: sleepOnTimer,
 };
+
+/**
+ * The same, for what must not outlast a lease: its monotonic clock goes on while the machine is suspended. That of Node stands still then, as
+ * CLOCK_MONOTONIC does on Linux; the uptime, CLOCK_BOOTTIME, does not.
+ */
+export const unsuspendedClock: Clock = {
+  ...systemClock,
+  monotonicMs: withSuspensions(
+    () => performance.now(),
+    () => uptime() * 1000,
+  ),
+};
+
+/** `monotonicMs`, and what it has missed of `uptimeMs`, which may be less precise: only what is longer than a second counts as missed. */
+export function withSuspensions(monotonicMs: () => number, uptimeMs: () => number): () => number {
+  const read = (): readonly [nowMs: number, upMs: number] => {
+    for (;;) {
+      const beforeMs = monotonicMs();
+      const upMs = uptimeMs();
+      const nowMs = monotonicMs();
+      // Two clocks between which the process was stopped would differ, too.
+      if (nowMs - beforeMs < 100) return [nowMs, upMs];
+    }
+  };
+  let [lastMs, lastUpMs] = read();
+  let missedMs = 0;
+  return () => {
+    const [nowMs, upMs] = read();
+    const missed = upMs - lastUpMs - (nowMs - lastMs);
+    if (missed > 1_000) missedMs += missed;
+    [lastMs, lastUpMs] = [nowMs, upMs];
+    return nowMs + missedMs;
+  };
+}
 
 /** The wall clock as Kubernetes writes metav1.Time: RFC 3339 in UTC with whole seconds. */
 export function timestamp(clock: Clock): string {

@@ -233,7 +233,17 @@ export class World {
     const config = { ...read, notifications: { disabled: true } };
     const embedded = { versions: [...(editions[this.#edition] ?? [])], load: smallRelease };
     const registry = { resolve: unasked, fetch: unasked, read: unasked, certificates: new Certificates() };
-    const steps = wireOperator({ config, log, metrics: unmeasured, client, registry, embedded, clock, random });
+    const steps = wireOperator({
+      config,
+      log,
+      metrics: unmeasured,
+      client,
+      registry,
+      embedded,
+      clock,
+      leaseClock: clock,
+      random,
+    });
     // The first step answers probes.
     const ended = runManager(steps.slice(1), { log, clock }, stop.signal).then(nothing, (error: unknown) => {
       if (!stop.signal.aborted) this.violations.push(`the operator has ended: ${String(error)}`);
