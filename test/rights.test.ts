@@ -133,6 +133,7 @@ const event = {
   requestURI: "/",
   user: { username: "operator" },
   requestReceivedTimestamp: "",
+  stageTimestamp: "",
   objectRef: { apiGroup: "apps", resource: "deployments", namespace: "gitops", name: "web" },
 };
 test("requestsOf() an apply that creates asks for both verbs", () => {

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { JsonObject } from "../../src/kube/object.ts";
 import type { Rest } from "./rest.ts";
 
 /** The part of audit.k8s.io/v1 Event that tests look at. */
@@ -9,7 +10,12 @@ export type AuditEvent = {
   readonly verb: string;
   readonly requestURI: string;
   readonly userAgent?: string;
-  readonly user: { readonly username: string; readonly groups?: readonly string[] };
+  readonly user: {
+    readonly username: string;
+    readonly groups?: readonly string[];
+    /** "authentication.kubernetes.io/credential-id" tells tokens of one account apart. */
+    readonly extra?: { readonly [name: string]: readonly string[] };
+  };
   readonly objectRef?: {
     readonly apiGroup?: string;
     readonly resource?: string;
@@ -18,7 +24,11 @@ export type AuditEvent = {
     readonly subresource?: string;
   };
   readonly responseStatus?: { readonly code?: number; readonly message?: string };
+  /** The object that a write of a Lease in flux-system was answered with. */
+  readonly responseObject?: JsonObject;
   readonly requestReceivedTimestamp: string;
+  /** When the answer was complete. */
+  readonly stageTimestamp: string;
 };
 
 const pollMs = 10;
@@ -83,5 +93,13 @@ export const auditPolicy = {
   kind: "Policy",
   omitStages: ["RequestReceived"],
   omitManagedFields: true,
-  rules: [{ level: "Metadata" }],
+  rules: [
+    {
+      level: "RequestResponse",
+      verbs: ["create", "update", "patch"],
+      namespaces: ["flux-system"],
+      resources: [{ group: "coordination.k8s.io", resources: ["leases"] }],
+    },
+    { level: "Metadata" },
+  ],
 };

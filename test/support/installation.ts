@@ -31,10 +31,17 @@ export async function kubectl(plane: ControlPlane, kubeconfigPath: string, args:
   return await promise;
 }
 
-/** A kubeconfig with a token of the operator's service account, as its pod has it; `server` is a proxy where one stands between. */
-export async function connectAsOperator(plane: ControlPlane, server = plane.server): Promise<string> {
+/**
+ * A kubeconfig with a token of the operator's service account, as its pod has it; `server` is a proxy where one stands between, and `name` is
+ * another where there are several operators.
+ */
+export async function connectAsOperator(
+  plane: ControlPlane,
+  server = plane.server,
+  name = "operator",
+): Promise<string> {
   const token = await plane.serviceAccountToken({ namespace: "flux-system", name: operatorName });
-  const path = join(plane.folder, "operator.kubeconfig");
+  const path = join(plane.folder, `${name}.kubeconfig`);
   await writeFile(path, kubeconfig(server, plane.caPem, { kind: "token", token }), { mode: 0o600 });
   return path;
 }

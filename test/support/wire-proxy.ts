@@ -19,6 +19,8 @@ export type Fault =
   | { readonly kind: "blackhole" }
   /** Passed on when the promise resolves. */
   | { readonly kind: "hold"; readonly until: Promise<void> }
+  /** Passed on at once; its answer when the promise resolves. */
+  | { readonly kind: "late"; readonly until: Promise<void> }
   /** The connection is reset after so many bytes of the answer's body. */
   | { readonly kind: "cut"; readonly afterBytes: number }
   /** The answer's body is passed on up to so many bytes, then nothing comes, and the connection stays. */
@@ -31,6 +33,10 @@ export type FaultRule = {
   readonly fault: Fault;
   /** How many requests it hits; 1 by default. */
   readonly times?: number;
+  /** Called when it hits one: before anything is done to it, but of a `late` answer when that has come. */
+  readonly onHit?: () => void;
+  /** Called when the answer to such a request has left the proxy. */
+  readonly onPassed?: () => void;
 };
 
 export type SeenRequest = {
@@ -82,7 +88,10 @@ export async function startWireProxy(upstream: {
     const hit = rules.find(({ rule, left }) => left > 0 && matches(rule, seen));
     if (hit !== undefined) hit.left -= 1;
     const onAnswer = (status: number): void => upstream.onAnswer?.(seen, status);
-    forward({ request, response, agent, server: upstream.server, fault: hit?.rule.fault, onAnswer });
+    const { onHit, onPassed } = hit?.rule ?? {};
+    if (onPassed !== undefined) response.once("finish", onPassed);
+    if (hit?.rule.fault.kind !== "late") onHit?.();
+    forward({ request, response, agent, server: upstream.server, fault: hit?.rule.fault, onAnswer, onHit });
   });
   server.on("connection", (socket) => {
     socketsAccepted += 1;
@@ -132,13 +141,14 @@ type Forwarding = {
   readonly server: string;
   readonly fault: Fault | undefined;
   readonly onAnswer: (status: number) => void;
+  readonly onHit: (() => void) | undefined;
 };
 
-function forward({ request, response, agent, server, fault, onAnswer }: Forwarding): void {
+function forward({ request, response, agent, server, fault, onAnswer, onHit }: Forwarding): void {
   if (fault?.kind === "reset") return void request.socket.resetAndDestroy();
   if (fault?.kind === "blackhole") return;
   if (fault?.kind === "hold") {
-    void fault.until.then(() => forward({ request, response, agent, server, fault: undefined, onAnswer }));
+    void fault.until.then(() => forward({ request, response, agent, server, fault: undefined, onAnswer, onHit }));
     return;
   }
   if (fault?.kind === "answer") {
@@ -154,9 +164,14 @@ function forward({ request, response, agent, server, fault, onAnswer }: Forwardi
     (answer) => {
       onAnswer(answer.statusCode ?? 502);
       const { connection: _connection, "transfer-encoding": _encoding, ...answerHeaders } = answer.headers;
-      response.writeHead(answer.statusCode ?? 502, answerHeaders);
-      response.flushHeaders();
-      passOn(answer, response, fault);
+      const begin = (): void => {
+        response.writeHead(answer.statusCode ?? 502, answerHeaders);
+        response.flushHeaders();
+        passOn(answer, response, fault?.kind === "late" ? undefined : fault);
+      };
+      if (fault?.kind !== "late") return begin();
+      onHit?.();
+      void fault.until.then(begin);
     },
   );
   upstream.on("error", () => response.destroy());
@@ -167,7 +182,7 @@ function forward({ request, response, agent, server, fault, onAnswer }: Forwardi
 function passOn(
   answer: IncomingMessage,
   response: ServerResponse,
-  fault: Exclude<Fault, { kind: "answer" | "reset" | "blackhole" | "hold" }> | undefined,
+  fault: Exclude<Fault, { kind: "answer" | "reset" | "blackhole" | "hold" | "late" }> | undefined,
 ): void {
   let left = fault?.afterBytes ?? Number.POSITIVE_INFINITY;
   answer.on("data", (chunk: Buffer) => {
