@@ -83,7 +83,7 @@ for (const { name, live, action, writes, asked } of [
     name: "asks again about what was created anew",
     live: service("x", { resourceVersion: "8", uid: "other" }),
     action: "deleted",
-    writes: [exactly, 'delete Service/a/x {"propagationPolicy":"Background","uid":"other"}'],
+    writes: [exactly, exactly.replace("uid-x", "other").replace('"7"', '"8"')],
     asked: 1,
   },
 ]) {
@@ -108,14 +108,39 @@ test("prune() asks about what a watch has seen to be kept or going", async () =>
   }
 });
 
-test("prune() keeps an object that was created anew after it was looked at", async () => {
-  const client = tableClient([service("x")]);
-  const stale = { ...client, getOrUndefined: async () => service("x", { uid: "older" }) };
-  const changes = await prune([managed("x")], options, { client: stale }, signal);
-  assert.deepEqual(
-    { changes, left: client.objects() },
-    { changes: [{ id: managed("x"), action: "kept" }], left: [service("x")] },
-  );
+for (const { name, now, action } of [
+  { name: "keeps what has lost our labels since it was looked at", now: { labels: {} }, action: "kept" },
+  {
+    name: "keeps what is annotated since it was looked at",
+    now: { annotations: { keep: "disabled" } },
+    action: "kept",
+  },
+  { name: "keeps what another client has created anew since", now: { uid: "other", labels: {} }, action: "kept" },
+  { name: "deletes what has changed otherwise since", now: { annotations: { colour: "blue" } }, action: "deleted" },
+]) {
+  test(`prune() ${name}`, async () => {
+    const live = service("x", { resourceVersion: "8", ...now });
+    const client = tableClient([live]);
+    const looks = [service("x", { resourceVersion: "7" }), live];
+    const changes = await prune(
+      [managed("x")],
+      options,
+      { client: { ...client, getOrUndefined: async () => looks.shift() } },
+      signal,
+    );
+    assert.deepEqual(
+      { changes, left: client.objects() },
+      { changes: [{ id: managed("x"), action }], left: action === "kept" ? [live] : [] },
+    );
+  });
+}
+
+test("prune() throws when an object is another one at each look", async () => {
+  const client = tableClient([service("x", { resourceVersion: "other" })]);
+  let version = 0;
+  const changing = { ...client, getOrUndefined: async () => service("x", { resourceVersion: `${(version += 1)}` }) };
+  await assert.rejects(prune([managed("x")], options, { client: changing }, signal), apiError(409, "Conflict"));
+  assert.equal(client.writes.length, 10);
 });
 
 test("prune() deletes in the foreground where it is asked to", async () => {

@@ -1,5 +1,5 @@
 import type { ApiClient, DeleteResult } from "../../client/api-client.ts";
-import { isConflict } from "../../client/api-error.ts";
+import { ApiError, isConflict } from "../../client/api-error.ts";
 import { formatObjectId } from "../../kube/object-id.ts";
 import type { KubeObject, ObjectMeta } from "../../kube/object.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";
@@ -30,9 +30,9 @@ export type PruneDeps = {
 };
 
 /**
- * Deletes `objects` in the given order of kinds, and resolves to what became of each: objects that do not exist or are being deleted count as
- * `deleted`, objects without the owner labels or with the keep annotation as `kept`. Throws when one could not be deleted, after the others of
- * its kind were tried.
+ * Deletes `objects` in the given order of kinds, each in the state in which it was seen, and resolves to what became of each: objects that do
+ * not exist or are being deleted count as `deleted`, objects without the owner labels or with the keep annotation as `kept`. Throws when one
+ * could not be deleted, after the others of its kind were tried; the conflict when one was another one at each of 10 looks.
  */
 export async function prune(
   objects: readonly ManagedObject[],
@@ -48,24 +48,26 @@ export async function prune(
   return changes;
 }
 
+/** How often an object is looked at that is another one by the time of its deletion. */
+const maxLooks = 10;
+
 async function pruneOne(
   id: ManagedObject,
   options: PruneOptions,
   { client, onChange }: PruneDeps,
   signal: AbortSignal,
 ): Promise<Change> {
-  const seen = options.live?.get(formatObjectId(id));
-  const asSeen = seen === undefined ? undefined : await deleteAsSeen({ id, seen }, options, client, signal);
-  if (asSeen !== undefined) {
-    onChange?.(asSeen);
-    return asSeen;
+  const known = { id, seen: options.live?.get(formatObjectId(id)) };
+  let change: Change | ApiError | undefined = await pruneAsSeen(known, options, client, signal);
+  for (let look = 1; change === undefined || change instanceof ApiError; look += 1) {
+    if (change !== undefined && look > maxLooks) throw change;
+    const live = await client.getOrUndefined(id, id, signal);
+    if (live === undefined) return { id, action: "deleted" };
+    if (!mayGo(live, options)) return { id, action: "kept" };
+    if (live.metadata.deletionTimestamp !== undefined) return { id, action: "deleted", isTerminating: true };
+    change = await deleteAsSeen({ id, seen: live.metadata }, options, client, signal);
   }
-  const live = await client.getOrUndefined(id, id, signal);
-  if (live === undefined) return { id, action: "deleted" };
-  if (!mayGo(live, options)) return { id, action: "kept" };
-  if (live.metadata.deletionTimestamp !== undefined) return { id, action: "deleted", isTerminating: true };
-  const change = await deleteOnce({ id, seen: live.metadata }, options, client, signal);
-  if (change.action === "deleted") onChange?.(change);
+  onChange?.(change);
   return change;
 }
 
@@ -73,42 +75,37 @@ function mayGo(live: Pick<KubeObject, "metadata">, { owner, keepAnnotation }: Pr
   return isOwned(live, owner) && !isKept(live, keepAnnotation);
 }
 
-type Deletion = { readonly id: ManagedObject; readonly seen: ObjectMeta };
-
-/**
- * Deletes the object only in the state that a watch has seen, so that a client is respected which has just removed our labels or set the keep
- * annotation. Undefined when the state is another one by now.
- */
-async function deleteAsSeen(
-  { id, seen }: Deletion,
+/** Undefined where the watch knows too little, or that the object stays or goes by itself. */
+async function pruneAsSeen(
+  { id, seen }: { readonly id: ManagedObject; readonly seen: ObjectMeta | undefined },
   options: PruneOptions,
   client: PruneDeps["client"],
   signal: AbortSignal,
 ): Promise<Change | undefined> {
-  const { uid, resourceVersion, deletionTimestamp } = seen;
-  if (uid === undefined || resourceVersion === undefined || deletionTimestamp !== undefined) return undefined;
-  if (!mayGo({ metadata: seen }, options)) return undefined;
-  const { propagationPolicy = "Background" } = options;
-  try {
-    return changeOf(id, await client.delete({ gvk: id, key: id }, { propagationPolicy, uid, resourceVersion }, signal));
-  } catch (error) {
-    if (isConflict(error)) return undefined;
-    throw error;
-  }
+  if (seen?.uid === undefined || seen.resourceVersion === undefined) return undefined;
+  if (seen.deletionTimestamp !== undefined || !mayGo({ metadata: seen }, options)) return undefined;
+  const change = await deleteAsSeen({ id, seen }, options, client, signal);
+  return change instanceof ApiError ? undefined : change;
 }
 
-/** The uid makes sure that it is the object we looked at, and not one that another client has created since under its name. */
-async function deleteOnce(
-  { id, seen }: Deletion,
+/**
+ * Deletes the object only in the state that was seen, so that a client is respected which has just removed our labels or set the keep
+ * annotation. The conflict when the state is another one by now.
+ */
+async function deleteAsSeen(
+  { id, seen: { uid, resourceVersion } }: { readonly id: ManagedObject; readonly seen: ObjectMeta },
   { propagationPolicy = "Background" }: PruneOptions,
   client: PruneDeps["client"],
   signal: AbortSignal,
-): Promise<Change> {
-  const options = { propagationPolicy, ...(seen.uid === undefined ? {} : { uid: seen.uid }) };
+): Promise<Change | ApiError> {
+  const state = {
+    ...(uid === undefined ? {} : { uid }),
+    ...(resourceVersion === undefined ? {} : { resourceVersion }),
+  };
   try {
-    return changeOf(id, await client.delete({ gvk: id, key: id }, options, signal));
+    return changeOf(id, await client.delete({ gvk: id, key: id }, { propagationPolicy, ...state }, signal));
   } catch (error) {
-    if (isConflict(error)) return { id, action: "kept" };
+    if (error instanceof ApiError && isConflict(error)) return error;
     throw error;
   }
 }
