@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { statusOf, isReady } from "../support/flux-cluster.ts";
-import { carryOut, holder, newLedger, specs, type Script } from "../support/model/commands.ts";
+import { carryOut, letGo, newLedger, specs, type Script } from "../support/model/commands.ts";
 import { given, testModel } from "../support/model/describe-model.ts";
 import { startRealStage } from "../support/model/real-stage.ts";
 import { applyInstance } from "../support/model/stage.ts";
@@ -34,12 +34,7 @@ describe("the operator", () => {
     const ledger = newLedger();
     for (const command of (given ?? short).commands) await carryOut(command, stage, ledger);
     await stage.calm();
-    for (const path of ledger.held) {
-      const { status, body } = await stage.ask("GET", path);
-      const metadata = typeof body === "object" ? fieldsOf(body["metadata"]) : {};
-      const finalizers = listOf(metadata["finalizers"]).filter((one) => one !== holder);
-      if (status === 200) await stage.ask("PATCH", path, { metadata: { finalizers } });
-    }
+    await letGo(stage, ledger);
     const instance = await stage.instance();
     if (instance === undefined) return;
     if (instance.metadata.deletionTimestamp !== undefined)

@@ -6,6 +6,8 @@ import { canonicalJson, deepEqual } from "../../../src/std/json.ts";
 import { pathOfObject, type Answer, type MemoryServer } from "./api-server.ts";
 
 export const fluxFinalizer = "finalizers.fluxcd.io";
+/** An image that crashes, whatever else does. */
+export const brokenImage = "example.com/broken:1";
 const revision = "deployment.kubernetes.io/revision";
 const hashLabel = "pod-template-hash";
 const plurals: { readonly [kind: string]: string } = {
@@ -204,7 +206,7 @@ export class Cluster {
     if (pod === undefined) return;
     if (isGoing(pod)) return void this.#ask("DELETE", pathFor(pod), { gracePeriodSeconds: 0 });
     const images = listOf(fieldsOf(pod["spec"])["containers"]).map(fieldsOf);
-    const isSick = images.some(({ image }) => this.isSick(textOf(image)));
+    const isSick = images.some(({ image }) => textOf(image) === brokenImage || this.isSick(textOf(image)));
     const containerStatuses = images.map(({ name = "", image = "" }) =>
       isSick
         ? {
@@ -302,9 +304,8 @@ export class Cluster {
   }
 
   #runs(controller: string): boolean {
-    return this.#all("Pod").some(
-      (pod) => isPodReady(pod) && !isGoing(pod) && pod.metadata.labels?.["app"] === controller,
-    );
+    // A controller goes on until its pod has ended.
+    return this.#all("Pod").some((pod) => isPodReady(pod) && pod.metadata.labels?.["app"] === controller);
   }
 
   #deleteWorkloads(name: string, namespace: string): void {

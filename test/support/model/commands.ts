@@ -1,15 +1,15 @@
 import fc from "fast-check";
-import { labels } from "../../../src/api/names.ts";
+import { labels, objectAnnotations } from "../../../src/api/names.ts";
 import { fieldsOf, listOf, textOf } from "../../../src/kube/fields.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../../../src/kube/object.ts";
-import { collectionOf, isGoing, pathFor } from "./cluster.ts";
+import { brokenImage, collectionOf, isGoing, pathFor } from "./cluster.ts";
 import { applyInstance, instancePath, namespace, type Stage, type Trouble } from "./stage.ts";
 
 /** What a user, another client or the weather does. A script of these can be written down, and played again. */
 export type Command =
   /** A user applies the instance with one of `specs`. */
   | { readonly do: "spec"; readonly spec: number }
-  | { readonly do: "delete"; readonly policy: "Uninstall" | "KeepResources" | "Orphan" | "as it is" }
+  | { readonly do: "delete"; readonly policy: (typeof policies)[number] }
   | { readonly do: "annotate"; readonly reconcile: "enabled" | "disabled" }
   | { readonly do: "request" }
   /** Another client writes to one of the managed objects, counted round. */
@@ -25,7 +25,19 @@ export type Command =
   | { readonly do: "settle" }
   | { readonly do: "pass"; readonly minutes: number };
 
-const foreignWrites = ["delete", "label", "disown", "scale", "image", "hold", "replace"] as const;
+const policies = ["as it is", "Uninstall", "KeepResources", "Orphan"] as const;
+const foreignWrites = [
+  "delete",
+  "label",
+  "disown",
+  "leave",
+  "keep",
+  "scale",
+  "image",
+  "break",
+  "hold",
+  "replace",
+] as const;
 export type ForeignWrite = (typeof foreignWrites)[number];
 
 const base: JsonObject = { registry: "ghcr.io/fluxcd" };
@@ -68,7 +80,7 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
     weight: 3,
     arbitrary: fc.record({
       do: fc.constant("delete" as const),
-      policy: fc.constantFrom("as it is" as const, "Uninstall" as const, "KeepResources" as const, "Orphan" as const),
+      policy: fc.constantFrom(...policies),
     }),
   },
   {
@@ -121,34 +133,107 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
 
 export type Script = { readonly seed: number; readonly commands: readonly Command[] };
 
+/** Two specs of which the second is an upgrade to a minor. */
+const upgrades = [
+  { from: 8, to: 2, minor: "2.6" },
+  { from: 2, to: 3, minor: "2.7" },
+] as const;
+
+/** What is rare by chance alone: each makes sense only in this order, and near to each other. */
+const story: fc.Arbitrary<readonly Command[]> = fc.oneof(
+  // An upgrade that fails.
+  fc
+    .record({ upgrade: fc.constantFrom(...upgrades), minutes: fc.constantFrom(5, 20) })
+    .map(({ upgrade, minutes }): readonly Command[] => {
+      const { from, to, minor } = upgrade;
+      return [
+        { do: "spec", spec: from },
+        { do: "settle" },
+        { do: "sick", minor },
+        { do: "spec", spec: to },
+        { do: "pass", minutes },
+      ];
+    }),
+  // Another client writes while a removal goes on.
+  fc
+    .record({
+      spec: fc.nat(specs.length - 2),
+      policy: fc.constantFrom(...policies),
+      steps: fc.integer({ min: 1, max: 400 }),
+      write: fc.constantFrom("disown" as const, "leave" as const, "keep" as const, "hold" as const),
+      object: fc.nat(40),
+    })
+    .map(({ spec, policy, steps, write, object }): readonly Command[] => [
+      { do: "spec", spec },
+      { do: "settle" },
+      { do: "delete", policy },
+      { do: "steps", steps },
+      { do: "foreign", write, object },
+      { do: "settle" },
+    ]),
+  // Another client writes while pods are waited for.
+  fc
+    .record({
+      spec: fc.nat(specs.length - 1),
+      steps: fc.integer({ min: 1, max: 700 }),
+      write: fc.constantFrom("break" as const, "scale" as const, "delete" as const),
+      object: fc.nat(40),
+    })
+    .map(({ spec, steps, write, object }): readonly Command[] => [
+      { do: "spec", spec },
+      { do: "steps", steps },
+      { do: "foreign", write, object },
+      { do: "settle" },
+    ]),
+);
+
 /** Every script begins with an instance: before there is one, nothing happens. */
 export const script: fc.Arbitrary<Script> = fc
   .record({
     seed: fc.nat(1_000_000),
     first: fc.nat(specs.length - 1),
-    more: fc.array(command, { minLength: 2, maxLength: 16, size: "max" }),
+    more: fc.array(
+      fc.oneof(
+        { weight: 20, arbitrary: command.map((one): readonly Command[] => [one]) },
+        { weight: 1, arbitrary: story },
+      ),
+      {
+        minLength: 2,
+        maxLength: 16,
+        size: "max",
+      },
+    ),
   })
-  .map(({ seed, first, more }) => ({ seed, commands: [{ do: "spec", spec: first }, ...more] }));
+  .map(({ seed, first, more }) => ({ seed, commands: [{ do: "spec", spec: first }, ...more.flat()] }));
 
 /** What has to be undone for all to become well. */
 export type Ledger = {
   readonly held: Set<string>;
+  /** Paths of what a user keeps from deletion. */
+  readonly kept: Set<string>;
+  /** Paths of what a user has taken our labels from. */
+  readonly disowned: Set<string>;
   deletedWith: Set<string>;
   spec: number | undefined;
   /** Whether the instance has lost its status, and with it the list of what is its own. */
   isRestored: boolean;
   wasSick: boolean;
   wasDisabled: boolean;
+  /** Whether a user has deleted the sync object, and with it what it has applied. */
+  wasSyncDeleted: boolean;
 };
 
 export function newLedger(): Ledger {
   return {
     held: new Set(),
+    kept: new Set(),
+    disowned: new Set(),
     deletedWith: new Set(),
     spec: undefined,
     isRestored: false,
     wasSick: false,
     wasDisabled: false,
+    wasSyncDeleted: false,
   };
 }
 
@@ -243,15 +328,43 @@ export function isDisabled({ metadata }: KubeObject): boolean {
   return metadata.annotations?.["fluxcd.controlplane.io/reconcile"] === "disabled";
 }
 
-export const holder = "example.com/hold";
+const holder = "example.com/hold";
 
-function withOtherImage(container: JsonObject): JsonObject {
-  return { ...container, image: "example.com/other:1" };
+/** Users hold and keep nothing any more, and stop what would go on after a removal. */
+export async function letGo({ ask }: Pick<Stage, "ask">, { held, kept, disowned }: Ledger): Promise<void> {
+  for (const path of held) {
+    const { status, body } = await ask("GET", path);
+    const metadata = typeof body === "object" ? fieldsOf(body["metadata"]) : {};
+    const finalizers = listOf(metadata["finalizers"]).filter((one) => one !== holder);
+    if (status === 200) await ask("PATCH", path, { metadata: { finalizers } });
+  }
+  for (const path of kept) await ask("PATCH", path, { metadata: { annotations: { [objectAnnotations.prune]: null } } });
+  // A controller that nobody owns holds up the removal of the definitions.
+  const { status, body } = await ask("GET", instancePath);
+  if (status !== 200 || typeof body === "string" || !isGoing(body as KubeObject)) return;
+  for (const path of disowned) if (path.includes("/deployments/")) await ask("DELETE", path, {});
+}
+
+async function disown(object: KubeObject, stage: Stage, ledger: Ledger): Promise<void> {
+  ledger.disowned.add(pathFor(object));
+  const gone = { [labels.ownerName]: null, [labels.ownerNamespace]: null };
+  await stage.ask("PATCH", pathFor(object), { metadata: { labels: gone } });
+}
+
+/** Not ours, and it runs. */
+export const otherImage = "example.com/other:1";
+
+/** A merge patch that gives all containers of a Deployment the image. */
+function withImage(deployment: KubeObject, image: string): JsonObject {
+  const { template } = fieldsOf(deployment["spec"]);
+  const containers = listOf(fieldsOf(fieldsOf(template)["spec"])["containers"]).map(fieldsOf);
+  const changed = containers.map((container) => Object.assign(structuredClone(container), { image }));
+  return { spec: { template: { spec: { containers: changed } } } };
 }
 
 async function writeForeign(write: ForeignWrite, number: number, stage: Stage, ledger: Ledger): Promise<void> {
   const all = await stage.managed();
-  const needsDeployment = write === "scale" || write === "image";
+  const needsDeployment = write === "scale" || write === "image" || write === "break";
   const objects = needsDeployment ? all.filter(({ kind }) => kind === "Deployment") : all;
   const object = objects[number % Math.max(1, objects.length)];
   if (object === undefined) return;
@@ -260,21 +373,26 @@ async function writeForeign(write: ForeignWrite, number: number, stage: Stage, l
   switch (write) {
     case "delete":
       // A definition takes all of its objects along, which is no accident but what was asked for.
-      if (object.kind !== "CustomResourceDefinition") await stage.ask("DELETE", path, {});
+      if (object.kind === "CustomResourceDefinition") return;
+      if (object.kind === "Kustomization") ledger.wasSyncDeleted = true;
+      await stage.ask("DELETE", path, {});
       return;
     case "label":
       return await patch({ metadata: { labels: { colour: "blue", "app.kubernetes.io/part-of": "mine" } } });
     case "disown":
-      return await patch({ metadata: { labels: { [labels.ownerName]: null, [labels.ownerNamespace]: null } } });
+      return await disown(object, stage, ledger);
+    case "leave":
+      for (const one of all) await disown(one, stage, ledger);
+      return;
+    case "keep":
+      ledger.kept.add(path);
+      return await patch({ metadata: { annotations: { [objectAnnotations.prune]: "disabled" } } });
     case "scale":
       return await patch({ spec: { replicas: number % 2 === 0 ? 0 : 2 } });
-    case "image": {
-      const containers = listOf(fieldsOf(fieldsOf(fieldsOf(object["spec"])["template"])["spec"])["containers"]).map(
-        fieldsOf,
-      );
-      const changed = containers.map(withOtherImage);
-      return await patch({ spec: { template: { spec: { containers: changed } } } });
-    }
+    case "image":
+      return await patch(withImage(object, otherImage));
+    case "break":
+      return await patch(withImage(object, brokenImage));
     case "hold":
       if (isGoing(object)) return;
       ledger.held.add(path);

@@ -2,9 +2,20 @@ import assert from "node:assert/strict";
 import { labels } from "../../../src/api/names.ts";
 import { fieldsOf } from "../../../src/kube/fields.ts";
 import { nameObject } from "../../../src/kube/object-id.ts";
+import type { KubeObject } from "../../../src/kube/object.ts";
 import { readinessOf } from "../../../src/kube/readiness.ts";
-import { annotate, carryOut, holder, isDisabled, newLedger, specs, type Ledger, type Script } from "./commands.ts";
-import { isGoing } from "./cluster.ts";
+import {
+  annotate,
+  carryOut,
+  letGo,
+  isDisabled,
+  newLedger,
+  otherImage,
+  specs,
+  type Ledger,
+  type Script,
+} from "./commands.ts";
+import { brokenImage, isGoing, pathFor } from "./cluster.ts";
 import { applyInstance } from "./stage.ts";
 import { Violation, World } from "./world.ts";
 
@@ -65,19 +76,14 @@ async function heal(world: World, ledger: Ledger): Promise<void> {
   world.calm();
   world.sicken(undefined);
   await world.run();
-  for (const path of ledger.held) {
-    const { status, body } = world.ask("GET", path);
-    const finalizers =
-      status === 200 && typeof body === "object" ? fieldsOf(body["metadata"])["finalizers"] : undefined;
-    if (Array.isArray(finalizers))
-      world.ask("PATCH", path, { metadata: { finalizers: finalizers.filter((one) => one !== holder) } });
-  }
+  await letGo(world.stage, ledger);
   await world.run();
 }
 
 const minute = 60_000;
-/** An upgrade that has failed again and again is tried once a day. */
-const patienceMs = 25 * 60 * minute;
+const hour = 60 * minute;
+/** How long is waited at last: an upgrade that has failed again and again is tried once a day, a removal goes on every 5 seconds. */
+const patienceMs = { ready: 25 * hour, removed: hour };
 
 async function checkEnd(world: World, ledger: Ledger): Promise<void> {
   const instance = world.instance();
@@ -95,10 +101,10 @@ async function checkEnd(world: World, ledger: Ledger): Promise<void> {
 }
 
 /** Lets time pass until `problems` has none. */
-async function until(world: World, what: string, problems: () => readonly string[]): Promise<void> {
-  const untilMs = world.clock.nowMs() + patienceMs;
+async function until(world: World, what: keyof typeof patienceMs, problems: () => readonly string[]): Promise<void> {
+  const untilMs = world.clock.nowMs() + patienceMs[what];
   let toldReady = 0;
-  for (let step = minute; ; step = Math.min(step * 2, 60 * minute)) {
+  for (let step = minute; ; step = Math.min(step * 2, hour)) {
     await world.pass(step);
     const left = problems();
     if (left.length === 0) return;
@@ -146,7 +152,8 @@ function notApplied(world: World): readonly string[] {
     // The CRD of a component that is no longer wanted stays while it is used.
     if (has !== undefined && has !== `v${version}` && object.kind !== "CustomResourceDefinition")
       found.push(`${name} is of ${has}, and not of ${version}`);
-    if (JSON.stringify(object).includes("example.com/other:1")) found.push(`${name} has another image`);
+    const text = JSON.stringify(object);
+    if (text.includes(otherImage) || text.includes(brokenImage)) found.push(`${name} has another image`);
     const readiness = readinessOf(object);
     if (readiness.status !== "Current") found.push(`${name}: ${readiness.message}`);
     return found;
@@ -185,25 +192,36 @@ async function checkRemoved(world: World, ledger: Ledger): Promise<void> {
   await until(world, "removed", () => (isRemoved(world, ledger) ? [] : ["the instance is still there"]));
   const left = world.server
     .objects()
-    .filter(({ kind, metadata }) => metadata.labels?.[labels.ownerName] === "flux" && kind !== "Namespace");
+    .filter(({ kind, metadata }) => metadata.labels?.[labels.ownerName] === "flux" && kind !== "Namespace")
+    .filter((object) => !isNeeded(object, world, ledger));
   const isWhole =
     world.instance() === undefined &&
     !ledger.wasDisabled &&
     ledger.deletedWith.size === 1 &&
     ledger.deletedWith.has("Uninstall");
   const orphans =
-    isWhole && ledger.held.size === 0 ? left.map((object) => `${nameObject(object)} was left behind`) : [];
+    isWhole && ledger.held.size === 0 && ledger.kept.size === 0
+      ? left.map((object) => `${nameObject(object)} was left behind`)
+      : [];
   fail(
     [...orphans, ...lostOf(world, ledger), ...world.violations, ...world.statusProblems, ...blamedOf(world, ledger)],
     world,
   );
 }
 
-/** Without its status, an instance that is deleted tells what it would leave behind, and stays. */
-function isRemoved(world: World, ledger: Ledger): boolean {
+/** A definition stays with an object of its kind that a user has made their own. */
+function isNeeded(definition: KubeObject, world: World, { disowned }: Ledger): boolean {
+  const kind = fieldsOf(fieldsOf(definition["spec"])["names"])["kind"];
+  const isOfUser = (object: KubeObject): boolean => object.kind === kind && disowned.has(pathFor(object));
+  return definition.kind === "CustomResourceDefinition" && world.server.objects().some(isOfUser);
+}
+
+/** An instance tells what it would leave behind, and stays: what it has forgotten, or what one before it has left. */
+function isRemoved(world: World, { isRestored, deletedWith }: Ledger): boolean {
   if (world.instance() === undefined) return true;
   const told = world.status().conditions.find(({ type }) => type === "Ready");
-  return ledger.isRestored && told?.message.includes("inventory") === true;
+  const mayLeave = isRestored || deletedWith.has("KeepResources") || deletedWith.has("Orphan");
+  return mayLeave && told?.message.includes("inventory") === true;
 }
 
 /** Custom resources of users go with an uninstall; all else of others stays. */
@@ -211,6 +229,7 @@ function lostOf(world: World, ledger: Ledger): readonly string[] {
   const goesWithFlux = /^(GitRepository|Kustomization)\//;
   return world.lost
     .filter((name) => !(ledger.deletedWith.has("Uninstall") && goesWithFlux.test(name)))
+    .filter((name) => !(ledger.wasSyncDeleted && name === "ConfigMap/apps/fleet"))
     .map((name) => `${name} is lost, which is not ours`);
 }
 

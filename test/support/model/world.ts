@@ -1,6 +1,6 @@
 import { setImmediate as othersRun } from "node:timers/promises";
 import { fluxInstanceCrd } from "../../../src/api/crd.ts";
-import { labels, lastGoodName } from "../../../src/api/names.ts";
+import { labels, lastGoodName, objectAnnotations } from "../../../src/api/names.ts";
 import { createApiClient } from "../../../src/client/create-client.ts";
 import { readStatus, type FluxInstanceStatus } from "../../../src/controllers/flux-instance/status.ts";
 import { loadRelease } from "../../../src/distribution/load.ts";
@@ -8,8 +8,10 @@ import type { Release } from "../../../src/distribution/release.ts";
 import { Certificates } from "../../../src/oci/certificates.ts";
 import type { Condition } from "../../../src/kube/conditions.ts";
 import { fieldsOf, listOf, textOf } from "../../../src/kube/fields.ts";
+import { matchesSelector, parseSelector, type Labels, type Selector } from "../../../src/kube/selector.ts";
 import { formatObjectId, nameObject, objectIdOf } from "../../../src/kube/object-id.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../../../src/kube/object.ts";
+import { readinessOf } from "../../../src/kube/readiness.ts";
 import { readConfig } from "../../../src/operator/config.ts";
 import { wire as wireOperator } from "../../../src/operator/wire.ts";
 import { runManager } from "../../../src/runtime/manager.ts";
@@ -43,6 +45,17 @@ function randomOf(seed: number): () => number {
 /** Who makes the request that is being carried out. */
 type Actor = "operator" | "cluster" | "user";
 
+/** What the sync object has applied: it goes only with a sync object that a user deletes. */
+const fleet: KubeObject = {
+  apiVersion: "v1",
+  kind: "ConfigMap",
+  metadata: {
+    name: "fleet",
+    namespace: "apps",
+    labels: { "kustomize.toolkit.fluxcd.io/name": namespace, "kustomize.toolkit.fluxcd.io/namespace": namespace },
+  },
+};
+
 /** What is not ours: it stays as it is, whatever we do. */
 const others: readonly KubeObject[] = [
   { apiVersion: "v1", kind: "Namespace", metadata: { name: "apps" } },
@@ -57,6 +70,7 @@ const others: readonly KubeObject[] = [
       labels: { "kustomize.toolkit.fluxcd.io/name": "app", "kustomize.toolkit.fluxcd.io/namespace": "apps" },
     },
   },
+  fleet,
   { apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRole", metadata: { name: "flux-view" }, rules: [] },
 ];
 
@@ -137,6 +151,9 @@ export class World {
   readonly #foreign = new Map<string, string>();
   /** What users have just added: nobody can keep what is added between the last look and the deletion of its CRD. */
   #new: KubeObject[] = [];
+  /** Ids of what another client has written last. */
+  readonly #touched = new Set<string>();
+  #wasSick = false;
   /** Whether the instance has lost its status, and so may not list what was being made. */
   #isRestored = false;
   readonly #statuses: KubeObject[] = [];
@@ -270,6 +287,7 @@ export class World {
 
   /** The pods of a minor crash from now on; those of all others run. */
   sicken(minor: string | undefined): void {
+    this.#wasSick ||= minor !== undefined;
     const images = new Set(minor === undefined ? [] : imagesOf(minor));
     this.cluster.isSick = (image) => images.has(image.split("/").at(-1)?.split("@")[0] ?? "");
     this.cluster.lookAtPods();
@@ -328,15 +346,10 @@ export class World {
   async run(steps: number = Number.POSITIVE_INFINITY): Promise<void> {
     for (let done = 0; done < steps; done += 1) {
       await othersRun();
-      if (!this.#step()) return this.#rest();
+      if (!this.#step()) return;
       if (done > mostSteps) throw new Violation("there is no end of requests, although no time passes");
       if (this.violations.length > 0) throw new Violation(this.violations.join("\n"));
     }
-  }
-
-  #rest(): void {
-    for (const object of this.#new) this.#protect(object);
-    this.#new = [];
   }
 
   /** Lets time pass, and all that happens in it. */
@@ -345,6 +358,12 @@ export class World {
     do await this.run();
     while (this.clock.wakeNext(untilMs));
     await this.run();
+    this.#rest();
+  }
+
+  #rest(): void {
+    for (const object of this.#new) this.#protect(object);
+    this.#new = [];
   }
 
   // What holds at all times.
@@ -355,9 +374,11 @@ export class World {
     const uid = object.metadata.uid ?? "";
     if (this.#actor === "operator") {
       this.writes += 1;
-      if (before === undefined && isInstalled(object)) this.#made.set(uid, formatObjectId(objectIdOf(object)));
+      if (before === undefined && isInstalled(object)) this.#made.set(uid, idOf(object));
       this.#checkOthers(before, after);
     }
+    if (this.#actor === "user") this.#touched.add(idOf(object));
+    if (this.#actor === "operator") this.#touched.delete(idOf(object));
     if (after === undefined) this.#made.delete(uid);
     // What an instance leaves behind is nobody's any more.
     const isInstance = object.kind === "FluxInstance";
@@ -365,17 +386,35 @@ export class World {
     if (isInstance && after !== undefined) this.#statuses.push(after);
     if (isInstance || (this.#actor === "operator" && before === undefined)) this.#checkInventory();
     this.#checkOverlap(object);
+    if (isInstance && after !== undefined && this.#actor === "operator") this.#checkReady(before, after);
   }
 
-  /** Who takes our labels off an object keeps it from being deleted, at whatever moment. */
+  /** Ready is never told of what is not applied, however others write meanwhile. */
+  #checkReady(before: KubeObject | undefined, after: KubeObject): void {
+    const [was, is] = [readyRevision(before), readyRevision(after)];
+    if (is === undefined || is === was) return;
+    const { inventory, lastAppliedVersion = "", observedGeneration } = readStatus(after["status"]);
+    if (observedGeneration !== after.metadata.generation) return;
+    const isWaited = !this.#wasSick && fieldsOf(after["spec"])["wait"] !== false;
+    const existing = new Map(this.server.objects().map((object) => [idOf(object), object]));
+    for (const { id } of inventory?.entries ?? []) {
+      if (this.#touched.has(id)) continue;
+      const object = existing.get(id);
+      const problems = object === undefined ? [`${id} is not there`] : unlike(object, lastAppliedVersion, isWaited);
+      this.violations.push(...problems.map((problem) => `Ready is True, and ${problem}`));
+    }
+  }
+
+  /** Who takes our labels off an object, or says that it is to be kept, keeps it from being deleted, at whatever moment. */
   #checkOthers(before: KubeObject | undefined, after: KubeObject | undefined): void {
     const isDeletion = before !== undefined && !isGoing(before) && (after === undefined || isGoing(after));
-    if (
-      isDeletion &&
-      this.#made.has(before.metadata.uid ?? "") &&
-      before.metadata.labels?.[labels.ownerName] === undefined
-    )
-      this.violations.push(`the operator has deleted ${nameObject(before)}, which has none of its labels any more`);
+    if (isDeletion && this.#made.has(before.metadata.uid ?? "")) {
+      const name = nameObject(before);
+      if (before.metadata.labels?.[labels.ownerName] === undefined)
+        this.violations.push(`the operator has deleted ${name}, which has none of its labels any more`);
+      if (before.metadata.annotations?.[objectAnnotations.prune] === "disabled")
+        this.violations.push(`the operator has deleted ${name}, which a user keeps`);
+    }
     const name = this.#foreign.get(before?.metadata.uid ?? "");
     if (name === undefined || before === undefined) return;
     if (after === undefined || isGoing(after))
@@ -385,7 +424,7 @@ export class World {
   /** What the operator has made is in the inventory, from the moment on at which it is there. */
   #checkInventory(): void {
     if (this.#isRestored || this.instance() === undefined) return;
-    const listed = new Set(this.status().inventory?.entries.map(({ id }) => id) ?? []);
+    const listed = this.#listed();
     for (const object of this.server.objects()) {
       const id = this.#made.get(object.metadata.uid ?? "");
       // What has lost our labels is somebody else's by now, and what is being deleted goes by itself.
@@ -394,28 +433,42 @@ export class World {
     }
   }
 
-  /** Pods of two Deployments never reconcile the same objects. */
+  /** Pods of two Deployments never reconcile the same objects, but where another client has written one of them last. */
   #checkOverlap({ kind }: KubeObject): void {
     if (kind !== "Pod") return;
     const pods = this.server
       .objects()
       .filter((object) => object.kind === "Pod" && object.metadata.namespace === namespace && isPodReady(object));
-    const selectors = pods.flatMap((pod) => selectorOf(pod) ?? []);
-    for (const [index, one] of selectors.entries()) {
-      const other = selectors
+    const running = pods.flatMap((pod) => this.#runningOf(pod) ?? []);
+    for (const [index, one] of running.entries()) {
+      const other = running
         .slice(index + 1)
-        .find(
-          (two) =>
-            two.component === one.component && two.deployment !== one.deployment && two.selector === one.selector,
-        );
+        .find((two) => two.component === one.component && two.deployment !== one.deployment && isShared(one, two));
       if (other !== undefined)
-        this.violations.push(
-          `${one.deployment} and ${other.deployment} both reconcile ${one.selector || "everything"}`,
-        );
+        this.violations.push(`${one.deployment} and ${other.deployment} reconcile the same objects`);
     }
   }
 
+  /** Undefined for the pod of a Deployment that is not ours alone. */
+  #runningOf(pod: KubeObject): Running | undefined {
+    const deployment = (ownersOf(pod)[0]?.name ?? "").replace(/-[0-9a-f]+$/, "");
+    const component = /(source|kustomize|helm|notification)-controller/.exec(deployment)?.[0];
+    const live = this.server.find("Deployment", namespace, deployment);
+    const isOthers = live !== undefined && live.metadata.labels?.[labels.ownerName] === undefined;
+    const id = `${namespace}_${deployment}_apps_Deployment`;
+    // An instance that has lost its status warns of what it has forgotten, and lets it run.
+    const isForgotten = this.#isRestored && !this.#listed().has(id);
+    if (component === undefined || isOthers || isForgotten || this.#touched.has(id)) return undefined;
+    const args = listOf(fieldsOf(listOf(fieldsOf(pod["spec"])["containers"])[0])["args"]).map(textOf);
+    const flag = args.findLast((arg) => arg.startsWith("--watch-label-selector="));
+    return { component, deployment, selector: parseSelector(flag?.slice(flag.indexOf("=") + 1) ?? "") };
+  }
+
   // What is seen.
+
+  #listed(): ReadonlySet<string> {
+    return new Set(this.status().inventory?.entries.map(({ id }) => id));
+  }
 
   instance(): KubeObject | undefined {
     return this.server.find("FluxInstance", namespace, "flux");
@@ -459,12 +512,35 @@ function isInstalled({ kind, metadata }: KubeObject): boolean {
   return kind !== "Event" && metadata.name !== lastGoodName && metadata.labels?.[labels.ownerName] !== undefined;
 }
 
-function selectorOf(pod: KubeObject): { component: string; deployment: string; selector: string } | undefined {
-  const set = ownersOf(pod)[0]?.name ?? "";
-  const deployment = set.replace(/-[0-9a-f]+$/, "");
-  const args = listOf(fieldsOf(listOf(fieldsOf(pod["spec"])["containers"])[0])["args"]).map(textOf);
-  const flag = args.find((arg) => arg.startsWith("--watch-label-selector="));
-  const component = /(source|kustomize|helm|notification)-controller/.exec(deployment)?.[0];
-  if (component === undefined) return undefined;
-  return { component, deployment, selector: flag?.split("=").slice(1).join("=") ?? "" };
+/** A pod that runs: of which controller, of which Deployment, and what it reconciles. */
+type Running = { readonly component: string; readonly deployment: string; readonly selector: Selector };
+
+/** Labels that objects may have. */
+const shardings: readonly Labels[] = [{}, { "sharding.fluxcd.io/key": "a" }, { "sharding.fluxcd.io/key": "b" }];
+
+function isShared(one: Running, two: Running): boolean {
+  return shardings.some((found) => matchesSelector(one.selector, found) && matchesSelector(two.selector, found));
+}
+
+/** What is wrong with an object although all of `version` is said to be applied, and to be ready where that is waited for. */
+function unlike(object: KubeObject, version: string, isWaited: boolean): readonly string[] {
+  const has = object.metadata.labels?.["app.kubernetes.io/version"];
+  const isOther = has !== undefined && has !== `v${version}` && object.kind !== "CustomResourceDefinition";
+  const { status, message } = readinessOf(object);
+  const isIll = isWaited && object.kind === "Deployment" && status !== "Current";
+  return [
+    ...(isOther ? [`${nameObject(object)} is of ${has}, and not of ${version}`] : []),
+    ...(isIll ? [`${nameObject(object)}: ${message}`] : []),
+  ];
+}
+
+function idOf(object: KubeObject): string {
+  return formatObjectId(objectIdOf(object));
+}
+
+/** What an instance says to be applied and healthy; undefined for one that is not Ready. */
+function readyRevision(instance: KubeObject | undefined): string | undefined {
+  const { conditions, lastAppliedRevision } = readStatus(instance?.["status"]);
+  const ready = conditions.find(({ type }) => type === "Ready");
+  return ready?.status === "True" ? `${ready.observedGeneration} ${lastAppliedRevision}` : undefined;
 }
