@@ -168,7 +168,7 @@ test("find() never asks for the digest of what is pinned by digest and held", as
 
 for (const { name, failure, want } of [
   { name: "soon", failure: unreachable, want: "try again after 0 ms" },
-  { name: "when the registry wants it", failure: limited, want: "try again after 90000 ms" },
+  { name: "when the registry wants it", failure: limited, want: "try again after 120000 ms" },
 ]) {
   test(`find() has no releases while the registry is away, and tries again ${name}`, async () => {
     const { source, registry, heard } = sourceOf({ digest: "sha256:1", tarball: one });
@@ -227,7 +227,7 @@ test("poll() keeps what it holds while the registry is away, and tells once that
   await source.find(worldWith(), never);
   heard();
   registry.failure = limited;
-  const failed = { kind: "failed", retry: { kind: "backoff", atLeastMs: 90_000, atMostMs: 600_000 } } as const;
+  const failed = { kind: "failed", retry: { kind: "backoff", atLeastMs: 120_000, atMostMs: 600_000 } } as const;
   assert.deepEqual([await source.poll(key, log, never), await source.poll(key, log, never)], [failed, failed]);
   assert.deepEqual(heard(), ["resolve", "changed", "resolve"]);
   const held = { versions: ["2.10.0"], from: "sha256:1" };
@@ -515,7 +515,7 @@ test("poll() keeps the digests while the registry is away, and tells once that i
   const world = worldWith({ distribution: fromRegistry });
   await source.find(world, never);
   registry.answer = limited;
-  const failed = { kind: "failed", retry: { kind: "backoff", atLeastMs: 90_000, atMostMs: 600_000 } } as const;
+  const failed = { kind: "failed", retry: { kind: "backoff", atLeastMs: 120_000, atMostMs: 600_000 } } as const;
   heard();
   assert.deepEqual([await source.poll(key, log, never), await source.poll(key, log, never)], [failed, failed]);
   assert.deepEqual(

@@ -83,7 +83,7 @@ export class ReleaseSource {
     if (problems.length === 0) {
       polls.forget(key);
       if (everyMs !== undefined) polls.addAfter(key, withSpread(everyMs, jitter, random));
-    } else if (problems.some(({ retry }) => retry === "backoff")) polls.retry(key, retryAfterMs(problems));
+    } else if (problems.some(({ retry }) => retry === "backoff")) polls.retry(key, retryAfterMs(problems, random));
   }
 
   /** Records that a reconcile with `target` was successful. */
@@ -130,18 +130,18 @@ export class ReleaseSource {
     const news = newsOf(before.look, look);
     if (news.artifact || news.images) this.#deps.onChange(key, news.moved);
     logLook(look, request, news, log);
-    return outcomeOf(look, request.everyMs);
+    return outcomeOf(look, request.everyMs, this.#deps.random);
   }
 }
 
-function outcomeOf(look: Look, everyMs: number | undefined): Outcome {
+function outcomeOf(look: Look, everyMs: number | undefined, random: Random): Outcome {
   const problems = problemsOf(look);
   if (problems.length === 0) return { kind: "settled", ...(everyMs === undefined ? {} : { recheckMs: everyMs }) };
   if (problems.every(({ retry }) => retry === "on-change")) {
     return { kind: "failed", retry: everyMs === undefined ? { kind: "on-change" } : { kind: "after", ms: everyMs } };
   }
   const atMost = everyMs === undefined ? {} : { atMostMs: everyMs };
-  return { kind: "failed", retry: { kind: "backoff", atLeastMs: retryAfterMs(problems), ...atMost } };
+  return { kind: "failed", retry: { kind: "backoff", atLeastMs: retryAfterMs(problems, random), ...atMost } };
 }
 
 /** The newest first. */
@@ -197,8 +197,16 @@ function textOf({ distribution, components, everyMs = 0, requestedAt = "" }: Loo
   return canonicalJson({ distribution: JSON.stringify(distribution), images: [...images], everyMs, requestedAt });
 }
 
-function retryAfterMs(problems: readonly ReasonedError[]): number {
-  return Math.max(...problems.map((problem) => (problem instanceof RegistryError ? (problem.retryAfterMs ?? 0) : 0)));
+/** The longest time by which a registry's Retry-After is lengthened. */
+const spreadMs = 60_000;
+
+/**
+ * How long a registry that limits us is left alone; 0 where none does. It names the same moment to a whole fleet, which comes back over the minute that
+ * follows it.
+ */
+function retryAfterMs(problems: readonly ReasonedError[], random: Random): number {
+  const named = problems.flatMap((problem) => (problem instanceof RegistryError ? (problem.retryAfterMs ?? []) : []));
+  return named.length === 0 ? 0 : Math.max(...named) + spreadMs * random();
 }
 
 function idOf({ namespace, name }: ObjectKey): string {
