@@ -337,6 +337,25 @@ describe("preflight", { concurrency: 1 }, () => {
     await cluster.gone(`FluxInstance/${namespace}/flux`);
   });
 
+  test("refuses an instance that has no room for its status beside its spec, and touches nothing", async () => {
+    const patch = (bytes: number): JsonObject => ({
+      patch: `# ${"x".repeat(bytes)}\n[]`,
+      target: { kind: "Deployment", name: "nothing" },
+    });
+    const before = { world: await world(), writes: await writesElsewhere() };
+    await create(instance({ kustomize: { patches: [patch(520_000), patch(520_000), patch(490_000)] } }));
+    const refused = await cluster.instanceWhen("refused", isRefused);
+    assert.match(
+      condition(refused, "Ready") ?? "",
+      /^False\/PreflightFailed: Cannot apply Flux 2\.9\.4: the FluxInstance would take 15\d\d KiB with its status, and the API server stores at most 1536 KiB of an object; shorten spec\.kustomize\.patches, or have fewer shards; nothing was changed$/,
+    );
+    await retried();
+    assert.deepEqual(await world(), before.world);
+    assert.equal(await writesElsewhere(), before.writes);
+    await remove(instance());
+    await cluster.gone(`FluxInstance/${namespace}/flux`);
+  });
+
   test("warns of all the rest, and takes it back when it is gone", async () => {
     await remove(login);
     for (const one of warned.objects) await create(one);

@@ -64,7 +64,7 @@ export class LastGoodError extends ReasonedError {}
 const keys = { good: "lastGood.json", failed: "failedAttempt.json", release: "release.json.gz" } as const;
 
 /** The API server takes 1 MiB with all metadata; a release is about 12 KiB. */
-const longestBytes = 900 * 1024;
+export const longestBytes = 900 * 1024;
 /** No release is larger. Content that unpacks to more is damaged. */
 const longestReleaseBytes = 64 * 1024 * 1024;
 
@@ -72,15 +72,10 @@ const longestReleaseBytes = 64 * 1024 * 1024;
  * The ConfigMap that keeps `record`. Its owner is `instance`, so Kubernetes deletes both together. Throws LastGoodError when it would be larger
  * than 900 KiB.
  */
-export function encodeLastGood(instance: KubeObject, { good, failed }: LastGoodRecord): KubeObject {
+export function encodeLastGood(instance: KubeObject, record: LastGoodRecord): KubeObject {
   const { namespace = "", name, uid = "" } = instance.metadata;
-  const { release, ...facts } = good;
-  const packed = packRelease(release);
-  const data = {
-    [keys.good]: canonicalJson({ ...facts, releaseDigest: packed.digest }),
-    ...(failed === undefined ? {} : { [keys.failed]: canonicalJson({ ...failed }) }),
-  };
-  const sizeBytes = Object.values(data).reduce((sum, text) => sum + Buffer.byteLength(text), packed.base64.length);
+  const { data, packed } = contentOf(record);
+  const sizeBytes = lastGoodBytes(record);
   if (sizeBytes > longestBytes) throw tooLarge(namespace, sizeBytes);
   return {
     apiVersion: "v1",
@@ -98,6 +93,25 @@ export function encodeLastGood(instance: KubeObject, { good, failed }: LastGoodR
     data,
     binaryData: { [keys.release]: packed.base64 },
   };
+}
+
+/** How large the record is in its ConfigMap, which takes at most `longestBytes`. */
+export function lastGoodBytes(record: LastGoodRecord): number {
+  const { data, packed } = contentOf(record);
+  return Object.values(data).reduce((sum, text) => sum + Buffer.byteLength(text), packed.base64.length);
+}
+
+function contentOf({ good, failed }: LastGoodRecord): {
+  readonly data: { readonly [key: string]: string };
+  readonly packed: Packed;
+} {
+  const { release, ...facts } = good;
+  const packed = packRelease(release);
+  const data = {
+    [keys.good]: canonicalJson({ ...facts, releaseDigest: packed.digest }),
+    ...(failed === undefined ? {} : { [keys.failed]: canonicalJson({ ...failed }) }),
+  };
+  return { data, packed };
 }
 
 /** What `configMap` records about `instance`; `absent` when it belongs to another instance of the same name. */

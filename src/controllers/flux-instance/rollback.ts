@@ -1,7 +1,6 @@
 import { ApplyError } from "../../apply/apply-error.ts";
 import { LatePlanError } from "../../apply/plan/plan-apply.ts";
 import { ApiError } from "../../client/api-error.ts";
-import { fieldsOf } from "../../kube/fields.ts";
 import type { Target } from "../../render/target.ts";
 import { attemptAsync } from "../../std/attempt.ts";
 import { backoffMs, type BackoffLimits } from "../../std/backoff.ts";
@@ -13,7 +12,8 @@ import { rebuiltImages } from "./applied-digests.ts";
 import { goodTarget, isSame } from "./decide/failed-before.ts";
 import type { Rollback } from "./decision.ts";
 import type { LastGoodStore } from "./last-good-store.ts";
-import type { FailedAttempt, LastGood, LastGoodState } from "./last-good.ts";
+import { lastGoodOf } from "./last-good-of.ts";
+import type { FailedAttempt, LastGoodState } from "./last-good.ts";
 import type { World } from "./world.ts";
 
 /** What follows from the failure of an upgrade: what was applied stays, and `because` says why there is no rollback; or a rollback. */
@@ -100,13 +100,4 @@ export async function keepGood(
   const good = lastGoodOf(world, target);
   const error = await attemptAsync(() => store.write(world.instance, { good }, world.lastGood, signal), signal);
   return error === undefined ? { kind: "known", good } : { kind: "damaged", message: error.message };
-}
-
-function lastGoodOf({ instance, generation }: World, { release, rendering, artifactRevision }: Target): LastGood {
-  const { version, revision, digests } = rendering;
-  const origin = {
-    ...(artifactRevision === undefined ? {} : { artifactRevision }),
-    ...(digests === undefined ? {} : { digests }),
-  };
-  return { spec: fieldsOf(instance["spec"]), release, version, revision, generation, ...origin };
 }

@@ -22,6 +22,7 @@ import { judgeDeletions, judgeWaitingDeletions, kindsWaitingForController } from
 import { judgeInstallations, judgeKustomizations, judgeOperatorKinds, kustomizationsOf } from "./installations.ts";
 import { judgeQuotas } from "./quota.ts";
 import { findMissing, judgeRights } from "./rights.ts";
+import { judgeSizes } from "./sizes.ts";
 import { isBeingDeleted, type Finding, type Subject } from "./subject.ts";
 
 /** The requests that the checks make. */
@@ -67,6 +68,12 @@ export const checks: readonly Row[] = [
     look: ({ world }, client, signal) =>
       client.getOrUndefined(namespaceKind, { namespace: "", name: world.key.namespace }, signal),
     judge: judgeNamespace,
+  }),
+  row({
+    name: "the size of what is recorded",
+    when: always,
+    look: async () => undefined,
+    judge: (_fact, subject) => judgeSizes(subject),
   }),
   row({
     name: "objects under deletion",

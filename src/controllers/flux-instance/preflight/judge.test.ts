@@ -10,6 +10,7 @@ import { judgeClaims, judgeKubernetes, judgeNamespace, judgePullSecret, judgeSto
 import { judgeDeletions, judgeWaitingDeletions, kindsWaitingForController } from "./deletions.ts";
 import { judgeInstallations, judgeKustomizations, judgeOperatorKinds, kustomizationsOf } from "./installations.ts";
 import { judgeQuotas } from "./quota.ts";
+import { judgeSizes } from "./sizes.ts";
 import type { Finding, Subject } from "./subject.ts";
 
 const own = "flux-system";
@@ -405,3 +406,43 @@ test("judgeOperatorKinds() names kinds that nobody reconciles", () => {
     "warn: there are objects that this operator leaves alone and does not reconcile: FluxReport, ResourceSet",
   ]);
 });
+
+const shards = (count: number): readonly KubeObject[] =>
+  Array.from({ length: count }, (_, index) => controller(`source-controller-${index}`));
+for (const { name, patchKib, objects = [], rollback = true, want } of [
+  { name: "takes what has room for itself and its record", patchKib: 800, want: [] },
+  {
+    name: "warns of a spec that the record has no room for",
+    patchKib: 900,
+    want: [
+      "warn: a failed upgrade will not be rolled back: the record of what was healthy takes 901 of at most 900 KiB; shorten spec.kustomize.patches",
+    ],
+  },
+  { name: "is silent about the record where there is no rollback", patchKib: 900, rollback: false, want: [] },
+  {
+    name: "refuses a spec that leaves no room for the status",
+    patchKib: 1_480,
+    want: [
+      "refuse: the FluxInstance would take 1546 KiB with its status, and the API server stores at most 1536 KiB of an object; shorten spec.kustomize.patches, or have fewer shards",
+    ],
+  },
+  {
+    name: "counts the inventory",
+    patchKib: 1_440,
+    objects: shards(500),
+    want: [
+      "refuse: the FluxInstance would take 1539 KiB with its status, and the API server stores at most 1536 KiB of an object; shorten spec.kustomize.patches, or have fewer shards",
+    ],
+  },
+])
+  test(`judgeSizes() ${name}`, () => {
+    const { target, world, ...others } = subjectOf(create(...objects));
+    const spec = { kustomize: { patches: [{ patch: "x".repeat(patchKib * 1024) }] } };
+    const instance = object("fluxcd.controlplane.io/v1", `FluxInstance/${own}/flux`, { spec });
+    const subject = {
+      ...others,
+      world: { ...world, instance },
+      target: { ...target, spec: { ...target.spec, upgrade: { ...target.spec.upgrade, rollback } } },
+    };
+    assert.deepEqual(said(judgeSizes(subject)), want);
+  });
