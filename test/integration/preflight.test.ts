@@ -285,6 +285,10 @@ const warned = {
   ],
 };
 
+function longPatch(bytes: number): JsonObject {
+  return { patch: `# ${"x".repeat(bytes)}\n[]`, target: { kind: "Deployment", name: "nothing" } };
+}
+
 describe("preflight", { concurrency: 1 }, () => {
   before(async () => {
     await create(login);
@@ -338,12 +342,8 @@ describe("preflight", { concurrency: 1 }, () => {
   });
 
   test("refuses an instance that has no room for its status beside its spec, and touches nothing", async () => {
-    const patch = (bytes: number): JsonObject => ({
-      patch: `# ${"x".repeat(bytes)}\n[]`,
-      target: { kind: "Deployment", name: "nothing" },
-    });
     const before = { world: await world(), writes: await writesElsewhere() };
-    await create(instance({ kustomize: { patches: [patch(520_000), patch(520_000), patch(490_000)] } }));
+    await create(instance({ kustomize: { patches: [520_000, 520_000, 490_000].map(longPatch) } }));
     const refused = await cluster.instanceWhen("refused", isRefused);
     assert.match(
       condition(refused, "Ready") ?? "",
