@@ -21,10 +21,30 @@ export async function cpuMs(pid: number): Promise<number> {
 
 /** Resident memory in bytes: VmRSS of proc_pid_status(5). */
 export async function residentBytes(pid: number): Promise<number> {
+  return (await memoryOf(pid)).residentBytes;
+}
+
+/** VmRSS, and RssAnon, the part of it that is not mapped from a file. */
+export type Memory = { readonly residentBytes: number; readonly anonymousBytes: number };
+
+/** Throws for a process that has ended. */
+export async function memoryOf(pid: number): Promise<Memory> {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
-  const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
-  if (kibibytes === undefined) throw new Error(`Cannot read the memory of process ${pid}: it has ended`);
-  return Number(kibibytes) * 1024;
+  const [resident, anonymous] = ["VmRSS", "RssAnon"].map((name) =>
+    Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1]),
+  );
+  if (resident === undefined || anonymous === undefined || Number.isNaN(resident + anonymous))
+    throw new Error(`Cannot read the memory of process ${pid}: it has ended`);
+  return { residentBytes: resident * 1024, anonymousBytes: anonymous * 1024 };
+}
+
+/** Bytes that a process has read and written, from and to sockets and files: rchar and wchar of proc_pid_io(5). */
+export async function transferredBytes(pid: number): Promise<{ readonly read: number; readonly written: number }> {
+  const text = await readFile(`/proc/${pid}/io`, "utf8");
+  const [read, written] = ["rchar", "wchar"].map((name) =>
+    Number(new RegExp(`^${name}: (\\d+)$`, "m").exec(text)?.[1]),
+  );
+  return { read: read ?? Number.NaN, written: written ?? Number.NaN };
 }
 
 export type Ended = {
