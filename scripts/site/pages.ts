@@ -32,6 +32,7 @@ export const sections: readonly Section[] = [
       "docs/preflight.md",
       "docs/multi-tenancy.md",
       "docs/scaling.md",
+      "docs/scale.md",
       "docs/monitoring.md",
       "docs/notifications.md",
       "docs/uninstall.md",

@@ -59,17 +59,20 @@ export type Awaited = {
   readonly gvk: GroupVersionKind;
   readonly act: () => Promise<unknown>;
   readonly until: (event: Exclude<WatchEvent, { kind: "bookmark" }>) => boolean;
+  /** 2 minutes by default. */
+  readonly patienceMs?: number;
 };
 
 /** Milliseconds from the moment `act` is called to the arrival of the first event for which `until` holds. */
-export async function timeUntil(client: ApiClient, { gvk, act, until }: Awaited, signal: AbortSignal): Promise<number> {
+export async function timeUntil(client: ApiClient, awaited: Awaited, signal: AbortSignal): Promise<number> {
+  const { gvk, act, until, patienceMs = timeoutMs } = awaited;
   const { resourceVersion } = await client.list(gvk, {}, signal);
   const done = new AbortController();
   const stop = AbortSignal.any([signal, done.signal]);
-  const events = client.watch(gvk, { resourceVersion, timeoutMs, idleMs: timeoutMs }, stop);
+  const events = client.watch(gvk, { resourceVersion, timeoutMs: patienceMs, idleMs: patienceMs }, stop);
   const seen = (async (): Promise<number> => {
     for await (const event of events) if (event.kind !== "bookmark" && until(event)) return performance.now();
-    throw new Error(`Cannot measure: nothing happened to ${gvk.kind} within ${timeoutMs / 1000} s`);
+    throw new Error(`Cannot measure: nothing happened to ${gvk.kind} within ${patienceMs / 1000} s`);
   })();
   const startMs = performance.now();
   try {

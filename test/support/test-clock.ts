@@ -65,10 +65,11 @@ export class TestClock implements Clock {
   }
 
   #next(untilMs: number): Sleeper | undefined {
-    return [...this.#sleepers]
-      .filter((sleeper) => sleeper.atMs <= untilMs)
-      .toSorted((left, right) => left.atMs - right.atMs)
-      .at(0);
+    let next: Sleeper | undefined;
+    for (const sleeper of this.#sleepers) {
+      if (sleeper.atMs <= untilMs && sleeper.atMs < (next?.atMs ?? Number.POSITIVE_INFINITY)) next = sleeper;
+    }
+    return next;
   }
 }
 

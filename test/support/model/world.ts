@@ -16,6 +16,7 @@ import { readConfig } from "../../../src/operator/config.ts";
 import { wire as wireOperator } from "../../../src/operator/wire.ts";
 import { runManager } from "../../../src/runtime/manager.ts";
 import type { Metrics } from "../../../src/runtime/metrics.ts";
+import { randomOf } from "../random.ts";
 import { TestClock } from "../test-clock.ts";
 import { statusFaults } from "../status-faults.ts";
 import { createTestLog, type LogLine } from "../test-log.ts";
@@ -30,17 +31,6 @@ const startMs = Date.parse("2026-01-05T08:00:00Z");
 
 /** What the invariants forbid has happened. */
 export class Violation extends Error {}
-
-/** Numbers in [0, 1), the same for the same seed. Source: mulberry32. */
-function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 /** Who makes the request that is being carried out. */
 type Actor = "operator" | "cluster" | "user";
