@@ -4,11 +4,14 @@ import { ApiError, isConflict, isNotFound, isRefusal } from "../../client/api-er
 import { gvkOf } from "../../kube/gvk.ts";
 import { nameObject, keyOf } from "../../kube/object-id.ts";
 import type { KubeObject } from "../../kube/object.ts";
+import { backoffMs } from "../../std/backoff.ts";
+import type { Clock } from "../../std/clock.ts";
 import { mergePatchOf } from "../../std/merge-patch.ts";
 import { ApplyError } from "../apply-error.ts";
 import { comparable } from "../compare.ts";
 import type { Installer } from "../installer.ts";
 import type { PlannedAdoption, Adoption } from "../planned-object.ts";
+import { conflictPause, maxConflicts } from "../request.ts";
 import { adopt, type AdoptOptions } from "./adopt.ts";
 
 /** A client that patches managedFields, and the names of the field managers whose fields are taken over. */
@@ -53,8 +56,6 @@ export async function planAdoption(seen: Seen, deps: TakeOverDeps, signal: Abort
   }
 }
 
-const maxConflicts = 10;
-
 /**
  * Makes the fields of previous owners ours. The apply that follows removes those that are not desired. Throws ApplyError when the API server
  * refuses, or after 10 conflicts.
@@ -62,7 +63,7 @@ const maxConflicts = 10;
 export async function takeOver(
   { live, adoption }: { readonly live: KubeObject; readonly adoption: PlannedAdoption },
   desired: KubeObject,
-  deps: TakeOverDeps,
+  deps: TakeOverDeps & { readonly clock: Pick<Clock, "sleep"> },
   signal: AbortSignal,
 ): Promise<void> {
   const ref = { gvk: gvkOf(desired), key: keyOf(desired) };
@@ -78,6 +79,7 @@ export async function takeOver(
         throw error instanceof ApiError ? notTaken(desired, error) : error;
       }
     }
+    await deps.clock.sleep(backoffMs(attempt, conflictPause), signal);
     const fresh = await deps.client.getOrUndefined(ref.gvk, ref.key, signal);
     if (fresh === undefined) return;
     const answer = await deps.client.apply(desired, { fieldManager, dryRun: true }, signal);

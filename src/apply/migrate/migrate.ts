@@ -7,12 +7,13 @@ import { definedKind, storedAs, storedKind, type DefinedKind } from "../../kube/
 import { gvkOf } from "../../kube/gvk.ts";
 import { nameObject, keyOf } from "../../kube/object-id.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
+import { backoffMs } from "../../std/backoff.ts";
 import type { Clock } from "../../std/clock.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";
 import { errorMessage, ReasonedError } from "../../std/errors.ts";
 import type { Installer } from "../installer.ts";
 import type { Ledger } from "../ledger.ts";
-import { requestLimit } from "../request.ts";
+import { conflictPause, maxConflicts, requestLimit } from "../request.ts";
 import { rewriteManagedFields, type Migration } from "./bridge.ts";
 
 /** A client that lists and patches all objects of a kind; the ledger records the bridges. */
@@ -43,7 +44,6 @@ export class MigrationError extends ReasonedError {}
 const spreadMs = 5_000;
 const effectiveWithinMs = 30_000;
 const pollMs = 100;
-const maxConflicts = 10;
 
 /**
  * Brings every CRD of `migrations` to where the desired one can be applied: bridge, objects and managedFields at the new storage version,
@@ -133,6 +133,8 @@ async function untilStoredIn(kind: DefinedKind, { client, clock }: MigrateDeps, 
   }
 }
 
+type MoveDeps = Pick<MigrateDeps, "client" | "clock" | "installer">;
+
 type Rewrite = {
   /** Write each object, so that it is stored in the storage version; else only those whose managedFields name other versions. */
   readonly all: boolean;
@@ -143,15 +145,15 @@ type Rewrite = {
 async function rewriteObjects(
   kind: DefinedKind,
   { all, interrupt }: Rewrite,
-  { client, installer }: Pick<MigrateDeps, "client" | "installer">,
+  deps: MoveDeps,
   signal: AbortSignal,
 ): Promise<number> {
   let count = 0;
   const gvk = storedKind(kind);
-  for await (const page of pages(gvk, { metadataOnly: true }, client, signal)) {
+  for await (const page of pages(gvk, { metadataOnly: true }, deps.client, signal)) {
     if (interrupt.aborted) return count;
-    const due = page.items.filter((item) => all || strays(item, kind, installer) !== undefined);
-    await mapConcurrent(due, requestLimit, (item) => rewrite(item, kind, { client, installer }, signal));
+    const due = page.items.filter((item) => all || strays(item, kind, deps.installer) !== undefined);
+    await mapConcurrent(due, requestLimit, (item) => rewrite(item, kind, deps, signal));
     count += due.length;
   }
   return count;
@@ -164,7 +166,7 @@ async function rewriteObjects(
 async function rewrite(
   item: KubeObject,
   kind: DefinedKind,
-  { client, installer }: Pick<MigrateDeps, "client" | "installer">,
+  { client, clock, installer }: MoveDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const { migrationManager } = installer;
@@ -177,6 +179,7 @@ async function rewrite(
     } catch (error) {
       if (isNotFound(error)) return;
       if (!isConflict(error)) throw error instanceof ApiError ? notStored(item, kind, error) : error;
+      await clock.sleep(backoffMs(attempt, conflictPause), signal);
       const fresh = await client.getOrUndefined(ref.gvk, ref.key, signal);
       if (fresh === undefined) return;
       live = fresh;
@@ -211,7 +214,7 @@ function strays(
 async function trimStoredVersions(
   definition: KubeObject,
   kind: DefinedKind,
-  { client, installer: { fieldManager } }: Pick<MigrateDeps, "client" | "installer">,
+  { client, clock, installer: { fieldManager } }: MoveDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const ref = { gvk: gvkOf(definition), key: keyOf(definition) };
@@ -228,6 +231,7 @@ async function trimStoredVersions(
       return;
     } catch (error) {
       if (!isConflict(error) || attempt === maxConflicts) throw error;
+      await clock.sleep(backoffMs(attempt, conflictPause), signal);
     }
   }
 }

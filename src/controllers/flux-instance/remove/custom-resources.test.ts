@@ -13,6 +13,7 @@ import type { KubeObject } from "../../../kube/object.ts";
 import { removeFluxFinalizers } from "./custom-resources.ts";
 
 const signal = new AbortController().signal;
+const clock = { sleep: async () => undefined };
 const all = { definition: managed(definition()), isReleased: () => true };
 
 for (const { name, crd, items, want } of [
@@ -41,7 +42,7 @@ for (const { name, crd, items, want } of [
 ]) {
   test(`removeFluxFinalizers() ${name}`, async () => {
     const client = tableClient([...(crd === undefined ? [] : [crd]), ...items]);
-    await removeFluxFinalizers(all, world, { client }, signal);
+    await removeFluxFinalizers(all, world, { client, clock }, signal);
     assert.deepEqual(finalizersOf(client), want);
   });
 }
@@ -79,7 +80,7 @@ for (const { name, versions, want } of [
     await removeFluxFinalizers(
       { ...all, definition: managed(crd) },
       world,
-      { client: { ...client, listPage } },
+      { client: { ...client, listPage }, clock },
       signal,
     );
     assert.deepEqual(asked, want);
@@ -94,17 +95,28 @@ test("removeFluxFinalizers() reads a resource anew that somebody else wrote at t
     refuse: (verb) => (verb === "patch" ? answers.shift() : undefined),
   });
   const listPage: TableClient["listPage"] = async () => ({ items: [seen], resourceVersion: "1", next: undefined });
-  await removeFluxFinalizers(all, world, { client: { ...client, listPage } }, signal);
+  await removeFluxFinalizers(all, world, { client: { ...client, listPage }, clock }, signal);
   assert.deepEqual(client.writes, [
     'patch GitRepository/apps/a {"metadata":{"resourceVersion":"2","finalizers":["example.com/new"]}}',
   ]);
+});
+
+test("removeFluxFinalizers() gives up, after ever longer pauses, on a resource that somebody else writes all the time", async () => {
+  const conflict = apiError(409, "Conflict");
+  const client = tableClient([definition(), repository("a", [fluxFinalizer])], {
+    refuse: (verb) => (verb === "patch" ? conflict : undefined),
+  });
+  const pausesMs: number[] = [];
+  const deps = { client, clock: { sleep: async (ms: number) => void pausesMs.push(ms) } };
+  await assert.rejects(removeFluxFinalizers(all, world, deps, signal), conflict);
+  assert.deepEqual(pausesMs, [10, 20, 40, 80, 160, 320, 640, 1_000, 1_000]);
 });
 
 test("removeFluxFinalizers() takes a resource that goes meanwhile for released", async () => {
   const client = tableClient([definition(), repository("a", [fluxFinalizer])], {
     refuse: (verb) => (verb === "patch" ? apiError(404, "NotFound") : undefined),
   });
-  await removeFluxFinalizers(all, world, { client }, signal);
+  await removeFluxFinalizers(all, world, { client, clock }, signal);
   assert.deepEqual(client.writes, []);
 });
 
@@ -113,5 +125,5 @@ test("removeFluxFinalizers() throws when it may not take off a finalizer", async
   const client = tableClient([definition(), repository("a", [fluxFinalizer])], {
     refuse: (verb) => (verb === "patch" ? forbidden : undefined),
   });
-  await assert.rejects(removeFluxFinalizers(all, world, { client }, signal), forbidden);
+  await assert.rejects(removeFluxFinalizers(all, world, { client, clock }, signal), forbidden);
 });

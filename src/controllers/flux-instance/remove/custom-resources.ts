@@ -1,7 +1,7 @@
 import { ownerOf } from "../../../api/names.ts";
 import type { ManagedObject } from "../../../apply/inventory.ts";
 import { isOwned } from "../../../apply/ownership.ts";
-import { requestLimit } from "../../../apply/request.ts";
+import { conflictPause, maxConflicts, requestLimit } from "../../../apply/request.ts";
 import type { ApiClient } from "../../../client/api-client.ts";
 import { isConflict, isNotFound } from "../../../client/api-error.ts";
 import { listAll, pages } from "../../../client/pages.ts";
@@ -9,6 +9,8 @@ import { type ServedKind, servedKind } from "../../../kube/definition.ts";
 import type { GroupKind, GroupVersionKind } from "../../../kube/gvk.ts";
 import { keyOf, nameObject } from "../../../kube/object-id.ts";
 import type { KubeObject } from "../../../kube/object.ts";
+import { backoffMs } from "../../../std/backoff.ts";
+import type { Clock } from "../../../std/clock.ts";
 import { mapConcurrent } from "../../../std/concurrent.ts";
 import { reconciles } from "../flux-controllers.ts";
 import type { World } from "../world.ts";
@@ -17,6 +19,8 @@ import { findRunningControllers, type RunningDeps } from "./running-controllers.
 
 /** The requests that custom resources are read and written with. */
 export type CustomResourceDeps = { readonly client: Pick<ApiClient, "getOrUndefined" | "listPage" | "patch"> };
+
+type FinalizerDeps = CustomResourceDeps & { readonly clock: Pick<Clock, "sleep"> };
 
 /** The finalizer of all Flux controllers, the only one that is ever removed from a custom resource. */
 const fluxFinalizer = "finalizers.fluxcd.io";
@@ -53,7 +57,7 @@ export async function resourcesOf(
 export async function releaseResources(
   definitions: readonly ManagedObject[],
   world: World,
-  deps: CustomResourceDeps & RunningDeps,
+  deps: FinalizerDeps & RunningDeps,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   if (definitions.length === 0) return [];
@@ -77,11 +81,11 @@ export type Release = {
   readonly isReleased: (kind: GroupKind, item: KubeObject) => boolean;
 };
 
-/** Removes Flux's finalizer from resources of a CRD of ours; other finalizers stay. Throws as ApiClient. */
+/** Removes Flux's finalizer from resources of a CRD of ours; other finalizers stay. Throws as ApiClient, also after 10 conflicts. */
 export async function removeFluxFinalizers(
   { definition, isReleased }: Release,
   world: World,
-  deps: CustomResourceDeps,
+  deps: FinalizerDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const kind = await kindOfDefinition(definition, world, deps, signal);
@@ -96,12 +100,12 @@ export async function removeFluxFinalizers(
 export async function releaseOwn(
   resource: ManagedObject,
   world: World,
-  { client }: CustomResourceDeps,
+  deps: FinalizerDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  const live = await client.getOrUndefined(resource, resource, signal);
+  const live = await deps.client.getOrUndefined(resource, resource, signal);
   if (live === undefined || !isOwned(live, ownerOf(world.key)) || !hasFluxFinalizer(live)) return;
-  await removeFluxFinalizer(resource, live, { client }, signal);
+  await removeFluxFinalizer(resource, live, deps, signal);
 }
 
 function hasFluxFinalizer({ metadata }: KubeObject): boolean {
@@ -111,19 +115,20 @@ function hasFluxFinalizer({ metadata }: KubeObject): boolean {
 async function removeFluxFinalizer(
   gvk: GroupVersionKind,
   seen: KubeObject,
-  { client }: CustomResourceDeps,
+  { client, clock }: FinalizerDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const key = keyOf(seen);
   let item: KubeObject | undefined = seen;
-  while (item !== undefined && hasFluxFinalizer(item)) {
+  for (let attempt = 1; item !== undefined && hasFluxFinalizer(item); attempt += 1) {
     const finalizers = (item.metadata.finalizers ?? []).filter((name) => name !== fluxFinalizer);
     try {
       await patchFinalizers({ gvk, object: item }, finalizers, client, signal);
       return;
     } catch (error) {
       if (isNotFound(error)) return;
-      if (!isConflict(error)) throw error;
+      if (!isConflict(error) || attempt === maxConflicts) throw error;
+      await clock.sleep(backoffMs(attempt, conflictPause), signal);
       item = await client.getOrUndefined(gvk, key, signal);
     }
   }
