@@ -33,6 +33,7 @@ import { removeInstance } from "./remove-instance.ts";
 import { ensureFinalizer } from "./remove/finalizer.ts";
 import type { UninstallDeps } from "./remove/uninstall.ts";
 import { keepGood, recordFailure, rollbackAfter, type AfterFailure } from "./rollback.ts";
+import { definitionDue, earlier, settled } from "./wake/due.ts";
 import type { FollowedKinds } from "./wake/followed-kinds.ts";
 import type { Interrupt, Interrupts } from "./wake/interrupts.ts";
 import type { LiveIndex } from "./wake/live-index.ts";
@@ -203,7 +204,8 @@ async function converge(decision: Converging, step: Step, deps: Deps, signal: Ab
     await deps.followed.follow(decision.rendering.objects);
     const isWatched = deps.followed.isTrusted;
     const told = await withImageProblem(decision, world, deps, signal);
-    const sync = await concludeSuccess(result, { ...step, decision: told }, deps, signal);
+    const { sync, isOnRecord } = await concludeSuccess(result, { ...step, decision: told }, deps, signal);
+    if (!isOnRecord) return backoff;
     if (told !== decision) return { kind: "waiting", retryMs: imageRecheckMs };
     const due = earlier(dueIn(decision, deps.clock.nowMs()), deps.ledger.contested(), definitionDue(world));
     if (sync === undefined || sync.status === "True" || isWatched) return settled(world, due);
@@ -228,12 +230,18 @@ function keptDespite(decision: Converging, thrown: unknown, { world, releases }:
   return kept === undefined ? undefined : { kind: "settle", ...kept, isChecked: true };
 }
 
+type Success = {
+  readonly sync: SyncHealth | undefined;
+  /** False where a retry may write what is healthy now to the record, and this one could not. */
+  readonly isOnRecord: boolean;
+};
+
 async function concludeSuccess(
   result: ActResult,
   { world, conclusion, decision }: ConvergeStep,
   deps: Deps,
   signal: AbortSignal,
-): Promise<SyncHealth | undefined> {
+): Promise<Success> {
   const { version, revision } = decision.rendering;
   conclusion.contested(deps.ledger.contested().texts);
   conclusion.otherImages(await readOtherImages(decision, world.key.namespace, deps, signal));
@@ -242,9 +250,10 @@ async function concludeSuccess(
     const sync = await readSyncHealth(decision.rendering.objects, deps, signal);
     await conclusion.rolledBack(decision, result, sync, signal);
     conclusion.log.ended(ending);
-    return sync;
+    return { sync, isOnRecord: true };
   }
-  conclusion.kept(await keepGood(world, decision, deps.lastGood, signal));
+  const kept = await keepGood(world, decision, deps.lastGood, signal);
+  conclusion.kept(kept.state);
   const { hold } = decision;
   const { inventory } = result;
   const waiting = hold === undefined ? {} : { waiting: await planWaiting(hold, { world, inventory }, deps, signal) };
@@ -252,7 +261,7 @@ async function concludeSuccess(
   await conclusion.applied(decision, result, { sync, ...waiting }, signal);
   if (hold === undefined) deps.releases.applied(world.key, decision);
   conclusion.log.ended(ending);
-  return sync;
+  return { sync, isOnRecord: kept.isFinal };
 }
 
 /** The upgrade policy keeps an upgrade waiting, and what runs cannot be verified meanwhile. */
@@ -269,23 +278,6 @@ async function wait(
   return settled(world, dueIn(decision, deps.clock.nowMs()));
 }
 
-type Due = { readonly dueMs?: number };
-
-function earlier(...all: readonly Due[]): Due {
-  const dueMs = Math.min(...all.map((due) => due.dueMs ?? Infinity));
-  return dueMs === Infinity ? {} : { dueMs };
-}
-
-/** Nothing tells of a definition that was replaced, or that is published a moment after it was. */
-function definitionDue({ olderDefinition }: World): Due {
-  return olderDefinition === undefined ? {} : { dueMs: definitionRecheckMs };
-}
-
-function settled({ settings: { reconcileEveryMs } }: World, due: Due): Outcome {
-  return { kind: "settled", ...due, ...(reconcileEveryMs === undefined ? {} : { recheckMs: reconcileEveryMs }) };
-}
-
-const definitionRecheckMs = 60_000;
 /** After which time images that run and cannot be trusted are looked at again: registries count who asks for so many of them. */
 const imageRecheckMs = 600_000;
 const backoff: Outcome = { kind: "failed", retry: { kind: "backoff" } };

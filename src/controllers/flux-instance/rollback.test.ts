@@ -14,7 +14,7 @@ import { operatorVersion } from "../../std/version.ts";
 import { HealthError, InterruptedError } from "./act/act-error.ts";
 import { decide } from "./decide/decide.ts";
 import { retryMs, whyNotRetry, rollbackOf } from "./decide/failed-before.ts";
-import { goodDigest, type FailedAttempt, type LastGood, type LastGoodState } from "./last-good.ts";
+import { goodDigest, LastGoodError, type FailedAttempt, type LastGood, type LastGoodState } from "./last-good.ts";
 import { keepGood, recordFailure, rollbackAfter } from "./rollback.ts";
 import { worldOf, type World } from "./world.ts";
 
@@ -455,11 +455,20 @@ test("keepGood() records what was applied, as it was written, and says so when i
   const store = storeOf();
   const world = worldWith({ generation: 7, spec: oldSpec });
   const state = { kind: "known", good: { ...good, generation: 7, artifactRevision: "sha256:a" } };
-  assert.deepEqual(await keepGood(world, { ...old, artifactRevision: "sha256:a" }, store, signal), state);
+  const kept = await keepGood(world, { ...old, artifactRevision: "sha256:a" }, store, signal);
+  assert.deepEqual(kept, { state, isFinal: true });
   assert.deepEqual(store.records, [{ good: state.good }]);
-  const refusal = apiError(500, "InternalError");
-  assert.deepEqual(await keepGood(world, old, storeOf(refusal), signal), {
-    kind: "damaged",
-    message: refusal.message,
-  });
 });
+
+for (const { name, error, isFinal } of [
+  { name: "is tried again where it was refused", error: apiError(500, "InternalError"), isFinal: false },
+  {
+    name: "is not tried again where it would be too large again",
+    error: new LastGoodError({ reason: "ReconciliationFailed", retry: "backoff", message: "too large" }),
+    isFinal: true,
+  },
+])
+  test(`keepGood() says what is wrong with the record, which ${name}`, async () => {
+    const kept = await keepGood(worldWith({ spec: oldSpec }), old, storeOf(error), signal);
+    assert.deepEqual(kept, { state: { kind: "damaged", message: error.message }, isFinal });
+  });

@@ -13,7 +13,7 @@ import { goodTarget, isSame } from "./decide/failed-before.ts";
 import type { Rollback } from "./decision.ts";
 import type { LastGoodStore } from "./last-good-store.ts";
 import { lastGoodOf } from "./last-good-of.ts";
-import type { FailedAttempt, LastGoodState } from "./last-good.ts";
+import { LastGoodError, type FailedAttempt, type LastGoodState } from "./last-good.ts";
 import type { World } from "./world.ts";
 
 /** What follows from the failure of an upgrade: what was applied stays, and `because` says why there is no rollback; or a rollback. */
@@ -90,14 +90,18 @@ export async function recordFailure(
   return error === undefined ? way : stay(error.message);
 }
 
+/** What is on record now. `isFinal`: a retry would not change that. */
+export type KeptGood = { readonly state: LastGoodState; readonly isFinal: boolean };
+
 /** Records `target` as the last good revision. A failed write does not fail the reconcile: it resolves to the `damaged` state that says why. */
 export async function keepGood(
   world: World,
   target: Target,
   store: Pick<LastGoodStore, "write">,
   signal: AbortSignal,
-): Promise<LastGoodState> {
+): Promise<KeptGood> {
   const good = lastGoodOf(world, target);
   const error = await attemptAsync(() => store.write(world.instance, { good }, world.lastGood, signal), signal);
-  return error === undefined ? { kind: "known", good } : { kind: "damaged", message: error.message };
+  if (error === undefined) return { state: { kind: "known", good }, isFinal: true };
+  return { state: { kind: "damaged", message: error.message }, isFinal: error instanceof LastGoodError };
 }
