@@ -2,6 +2,7 @@
 import { fluxInstance } from "../../api/names.ts";
 import { isReason, reasons, type Reason } from "../../api/reasons.ts";
 import type { ApiClient } from "../../client/api-client.ts";
+import { isConflict, isNotFound } from "../../client/api-error.ts";
 import { parseApiVersion, type GroupVersionKind } from "../../kube/gvk.ts";
 import type { ObjectKey } from "../../kube/object.ts";
 import { SignatureError } from "../../oci/signatures/signature-error.ts";
@@ -186,7 +187,6 @@ function isRunning(world: World): boolean {
 
 async function converge(decision: Converging, step: Step, deps: Deps, signal: AbortSignal): Promise<End> {
   const { world, conclusion, interrupt } = step;
-  await ensureFinalizer(world.instance, deps.client, signal);
   const report = conclusion.reporter(decision, signal);
   if (isRequested(world)) deps.ledger.resume();
   let begun = false;
@@ -199,6 +199,7 @@ async function converge(decision: Converging, step: Step, deps: Deps, signal: Ab
   };
   const isChecked = decision.kind === "settle" && decision.isChecked === true;
   try {
+    await ensureFinalizer(world.instance, deps.client, signal);
     await verifyBeforeApply(decision, world, deps, signal);
     const result = await act({ target: decision, world, isChecked, reporter, interrupt }, deps, signal);
     await deps.followed.follow(decision.rendering.objects);
@@ -212,6 +213,8 @@ async function converge(decision: Converging, step: Step, deps: Deps, signal: Ab
     return { kind: "waiting", retryMs: Math.min(syncRecheckMs, due.dueMs ?? syncRecheckMs) };
   } catch (error) {
     signal.throwIfAborted();
+    // The instance has changed, or is gone, before it had our finalizer: the next reconcile reads it anew.
+    if (!begun && (isConflict(error) || isNotFound(error))) throw error;
     const kept = begun ? undefined : keptDespite(decision, error, step);
     if (kept === undefined) return await concludeFailure(error, { ...step, decision }, deps, signal);
     conclusion.log.ended({ kind: "failed", error: firstReasonOf(error), next: "keep" });
