@@ -17,10 +17,12 @@ export type Fault =
   | { readonly kind: "reset" }
   /** Accepted and never answered. */
   | { readonly kind: "blackhole" }
-  /** Passed on when the promise resolves. */
-  | { readonly kind: "hold"; readonly until: Promise<void> }
+  /** Passed on when the promise resolves, or that of the function, which is called with each request that is held. */
+  | { readonly kind: "hold"; readonly until: Promise<void> | (() => Promise<void>) }
   /** Passed on at once; its answer when the promise resolves. */
   | { readonly kind: "late"; readonly until: Promise<void> }
+  /** Passed on; once the API server has answered, the connection is reset, and nothing of the answer is passed on. */
+  | { readonly kind: "lose" }
   /** The connection is reset after so many bytes of the answer's body. */
   | { readonly kind: "cut"; readonly afterBytes: number }
   /** The answer's body is passed on up to so many bytes, then nothing comes, and the connection stays. */
@@ -30,6 +32,7 @@ export type FaultRule = {
   /** All that are given must match; `path` is a part of the path with its query. */
   readonly method?: string;
   readonly path?: string | RegExp;
+  readonly when?: (request: SeenRequest) => boolean;
   readonly fault: Fault;
   /** How many requests it hits; 1 by default. */
   readonly times?: number;
@@ -128,8 +131,9 @@ export async function startWireProxy(upstream: {
   };
 }
 
-function matches({ method, path }: FaultRule, seen: SeenRequest): boolean {
+function matches({ method, path, when }: FaultRule, seen: SeenRequest): boolean {
   if (method !== undefined && method !== seen.method) return false;
+  if (when?.(seen) === false) return false;
   if (path === undefined) return true;
   return typeof path === "string" ? seen.path.includes(path) : path.test(seen.path);
 }
@@ -148,7 +152,8 @@ function forward({ request, response, agent, server, fault, onAnswer, onHit }: F
   if (fault?.kind === "reset") return void request.socket.resetAndDestroy();
   if (fault?.kind === "blackhole") return;
   if (fault?.kind === "hold") {
-    void fault.until.then(() => forward({ request, response, agent, server, fault: undefined, onAnswer, onHit }));
+    const until = typeof fault.until === "function" ? fault.until() : fault.until;
+    void until.then(() => forward({ request, response, agent, server, fault: undefined, onAnswer, onHit }));
     return;
   }
   if (fault?.kind === "answer") {
@@ -163,6 +168,10 @@ function forward({ request, response, agent, server, fault, onAnswer, onHit }: F
     { method: request.method ?? "GET", headers, agent },
     (answer) => {
       onAnswer(answer.statusCode ?? 502);
+      if (fault?.kind === "lose") {
+        answer.resume().on("end", () => request.socket.resetAndDestroy());
+        return;
+      }
       const { connection: _connection, "transfer-encoding": _encoding, ...answerHeaders } = answer.headers;
       const begin = (): void => {
         response.writeHead(answer.statusCode ?? 502, answerHeaders);
@@ -182,7 +191,7 @@ function forward({ request, response, agent, server, fault, onAnswer, onHit }: F
 function passOn(
   answer: IncomingMessage,
   response: ServerResponse,
-  fault: Exclude<Fault, { kind: "answer" | "reset" | "blackhole" | "hold" | "late" }> | undefined,
+  fault: Extract<Fault, { kind: "cut" | "stall" }> | undefined,
 ): void {
   let left = fault?.afterBytes ?? Number.POSITIVE_INFINITY;
   answer.on("data", (chunk: Buffer) => {

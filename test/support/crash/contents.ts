@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { fieldsOf, listOf, textOf } from "../../../src/kube/fields.ts";
 import { nameObject } from "../../../src/kube/object-id.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../../../src/kube/object.ts";
@@ -90,4 +91,31 @@ function withoutChance(value: JsonValue): JsonValue {
       .filter(([key]) => !drawn.has(key))
       .map(([key, inner]) => [key, withoutChance(inner ?? null)]),
   );
+}
+
+/** "<path> is <value>, not <value>" for each place in which what `contentOf` gave differs. */
+export function differencesOf(
+  found: ReadonlyMap<string, string>,
+  wanted: ReadonlyMap<string, string>,
+): readonly string[] {
+  const names = [...new Set([...found.keys(), ...wanted.keys()])];
+  return names.flatMap((name) => differences(parsed(found.get(name)), parsed(wanted.get(name)), name));
+}
+
+function parsed(text: string | undefined): JsonValue | undefined {
+  return text === undefined ? undefined : (JSON.parse(text) as JsonValue);
+}
+
+function at(value: object, key: string): JsonValue | undefined {
+  return Object.entries(value).find(([name]) => name === key)?.[1] as JsonValue | undefined;
+}
+
+/** "<path> is <value>, not <value>" for each place in which two values differ. */
+function differences(is: JsonValue | undefined, wanted: JsonValue | undefined, path: string): readonly string[] {
+  if (isDeepStrictEqual(is, wanted)) return [];
+  const [left, right] = [is, wanted].map((value) => (typeof value === "object" && value !== null ? value : undefined));
+  if (left === undefined || right === undefined)
+    return [`${path} is ${JSON.stringify(is)}, not ${JSON.stringify(wanted)}`];
+  const keys = new Set([...Object.keys(left), ...Object.keys(right)]);
+  return [...keys].flatMap((key) => differences(at(left, key), at(right, key), `${path}.${key}`));
 }

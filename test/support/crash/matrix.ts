@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { isDeepStrictEqual } from "node:util";
-import type { JsonValue } from "../../../src/kube/object.ts";
+import { differencesOf } from "./contents.ts";
 import { scenarios, type Scenario } from "./scenarios.ts";
 import { startCrashWorld, type CrashWorld } from "./world.ts";
 
@@ -102,25 +101,5 @@ async function changeMind(world: CrashWorld, { instead }: Scenario): Promise<voi
 }
 
 function assertSame(found: ReadonlyMap<string, string>, wanted: ReadonlyMap<string, string>, when: string): void {
-  const names = [...new Set([...found.keys(), ...wanted.keys()])];
-  const differ = names.flatMap((name) => differences(parsed(found.get(name)), parsed(wanted.get(name)), name));
-  assert.deepEqual(differ, [], when);
-}
-
-function parsed(text: string | undefined): JsonValue | undefined {
-  return text === undefined ? undefined : (JSON.parse(text) as JsonValue);
-}
-
-function at(value: object, key: string): JsonValue | undefined {
-  return Object.entries(value).find(([name]) => name === key)?.[1] as JsonValue | undefined;
-}
-
-/** "<path> is <value>, not <value>" for each place in which two values differ. */
-function differences(is: JsonValue | undefined, wanted: JsonValue | undefined, path: string): readonly string[] {
-  if (isDeepStrictEqual(is, wanted)) return [];
-  const [left, right] = [is, wanted].map((value) => (typeof value === "object" && value !== null ? value : undefined));
-  if (left === undefined || right === undefined)
-    return [`${path} is ${JSON.stringify(is)}, not ${JSON.stringify(wanted)}`];
-  const keys = new Set([...Object.keys(left), ...Object.keys(right)]);
-  return [...keys].flatMap((key) => differences(at(left, key), at(right, key), `${path}.${key}`));
+  assert.deepEqual(differencesOf(found, wanted), [], when);
 }

@@ -25,16 +25,16 @@ export type Scenario = {
   readonly holds?: (contents: ReadonlyMap<string, string>) => void;
 };
 
-const newest = "2.9.4";
+export const newest = "2.9.4";
 const older = "2.8.5";
 /** The API versions that users' objects are stored in are dropped between these. */
-const oldest = "2.2.3";
+export const oldest = "2.2.3";
 const thirdParty = "example.com/audit";
 
 const components = ["source-controller", "kustomize-controller"];
-const sync = { kind: "GitRepository", url: "https://git.example.com/fleet", ref: "refs/heads/main", path: "./" };
+export const sync = { kind: "GitRepository", url: "https://git.example.com/fleet", ref: "refs/heads/main", path: "./" };
 
-function instance(
+export function instance(
   version: string,
   spec: JsonObject = {},
   annotations: { readonly [name: string]: string } = {},
@@ -51,9 +51,9 @@ function instance(
   };
 }
 
-const runs = (version: string) => (now: Instance) =>
+export const runs = (version: string) => (now: Instance) =>
   now !== undefined && isReady(now) && statusOf(now)["lastAppliedVersion"] === version;
-const isGone = (now: Instance): boolean => now === undefined;
+export const isGone = (now: Instance): boolean => now === undefined;
 
 /** As `installed` with what users have of Flux's kinds, held by its finalizer and by one of somebody else's. */
 async function used(world: CrashWorld): Promise<void> {
@@ -82,7 +82,7 @@ const inUse: readonly KubeObject[] = [
 ];
 
 /** Stored in versions that 2.9 does not serve. */
-const stored: readonly KubeObject[] = [
+export const stored: readonly KubeObject[] = [
   {
     apiVersion: "source.toolkit.fluxcd.io/v1beta2",
     kind: "OCIRepository",

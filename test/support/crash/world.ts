@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { AuditEvent } from "../../../scripts/control-plane/audit.ts";
 import { startOperator, type OperatorProcess } from "../../../scripts/quickstart/operator-process.ts";
 import { fluxInstanceCrd } from "../../../src/api/crd.ts";
 import { createApiClient } from "../../../src/client/create-client.ts";
@@ -20,7 +21,7 @@ import { copyImage, pushImage, startRegistry, type RegistryProcess } from "../re
 import { fluxFinalizer } from "../removable.ts";
 import { statusFaults } from "../status-faults.ts";
 import { tarGzOf } from "../tarball.ts";
-import { startWireProxy, type SeenRequest } from "../wire-proxy.ts";
+import { startWireProxy, type SeenRequest, type WireProxy } from "../wire-proxy.ts";
 import { contentOf, identitiesOf, listEverything, uidsOf } from "./contents.ts";
 import { neighbours } from "./neighbours.ts";
 
@@ -37,6 +38,17 @@ export type Instance = KubeObject | undefined;
 /** A cluster with things of others in it, where one operator at a time is killed on its wire. */
 export type CrashWorld = AsyncDisposable & {
   readonly plane: ControlPlane;
+  /** What the operator's requests come through. */
+  readonly wire: WireProxy;
+  /** The operator's log so far, one line an entry. */
+  log(): readonly string[];
+  /** Whether the operator has ended. */
+  isDead(): boolean;
+  instance(): Promise<Instance>;
+  /** Asks for a reconcile; resolves to what `status.lastHandledReconcileAt` says when that has ended. */
+  request(): Promise<string>;
+  /** From now on "Kind/namespace/name" does not count as of others: the test itself changes it. */
+  disown(name: string): void;
   /** What was written since `arm`, in the order in which it was answered: "PATCH /apis/apps/v1/...". */
   readonly writes: readonly string[];
   /** Takes everything away, puts the things of others back, and starts an operator that is not killed. */
@@ -68,7 +80,16 @@ export type CrashWorld = AsyncDisposable & {
   contents(): Promise<ReadonlyMap<string, string>>;
 };
 
-export async function startCrashWorld(): Promise<CrashWorld> {
+export type CrashWorldOptions = {
+  /** More arguments of the operator. */
+  readonly args?: readonly string[];
+  /** Gives the kubeconfig with which the operator connects to that server. */
+  readonly connect?: (plane: ControlPlane, server: string) => Promise<string>;
+  /** Whether the test had this refused on purpose. */
+  readonly isMeantToFail?: (event: AuditEvent) => boolean;
+};
+
+export async function startCrashWorld(options: CrashWorldOptions = {}): Promise<CrashWorld> {
   const plane = await startControlPlane({ variant: "full" });
   const connection = await loadConnection({ kubeconfig: plane.kubeconfigPath, env: {}, clock: systemClock });
   const admin = createApiClient({ connection, userAgent: "test", clock: systemClock });
@@ -97,7 +118,11 @@ export async function startCrashWorld(): Promise<CrashWorld> {
 
   const start = (): void => {
     left = Number.POSITIVE_INFINITY;
-    operator = startOperator({ kubeconfigPath, folder: plane.folder, args: ["--enable-leader-election=false"] });
+    operator = startOperator({
+      kubeconfigPath,
+      folder: plane.folder,
+      args: ["--enable-leader-election=false", ...(options.args ?? [])],
+    });
   };
   const isDead = (): boolean => operator?.process.exitCode !== null || operator.process.signalCode !== null;
   const instance = async (): Promise<Instance> => {
@@ -121,6 +146,14 @@ export async function startCrashWorld(): Promise<CrashWorld> {
 
   const world: CrashWorld = {
     plane,
+    wire,
+    log: () => operator?.log() ?? [],
+    isDead,
+    instance,
+    request,
+    disown: (disowned) => {
+      theirs = new Map([...theirs].filter(([name]) => !name.endsWith(` ${disowned}`)));
+    },
     writes,
     begin: async () => {
       await operator?.stop("SIGKILL");
@@ -128,7 +161,7 @@ export async function startCrashWorld(): Promise<CrashWorld> {
       await plane.rest.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", fluxInstanceCrd());
       await apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
       await grantRights(plane);
-      kubeconfigPath = await connectAsOperator(plane, wire.server);
+      kubeconfigPath = await (options.connect ?? connectAsOperator)(plane, wire.server);
       for (const object of neighbours) await apply(object);
       theirs = await settledIdentities(plane);
       kept = new Map();
@@ -208,7 +241,8 @@ export async function startCrashWorld(): Promise<CrashWorld> {
       over.abort();
       await auditor;
       const seen = await statuses.stop();
-      const forbidden = forbiddenRequests(await plane.auditEvents());
+      const asked = (await plane.auditEvents()).filter((event) => options.isMeantToFail?.(event) !== true);
+      const forbidden = forbiddenRequests(asked);
       await admin.close();
       await wire.stop();
       await registry?.[Symbol.asyncDispose]();
