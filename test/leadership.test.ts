@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AuditEvent } from "../scripts/control-plane/audit.ts";
-import { leadershipFaults } from "./support/leadership/law.ts";
+import { leadershipFaults, takeoverFaults } from "./support/leadership/law.ts";
 
 const candidates = ["a", "b"].map((name) => ({ name, credential: `JTI=${name}`, uid: `uid-${name}` }));
 
@@ -64,5 +64,24 @@ for (const { name, events, want } of [
 ]) {
   test(`leadershipFaults() finds ${name}`, () => {
     assert.deepEqual(leadershipFaults(events, { candidates, leaseMs: 8_000 }), want);
+  });
+}
+
+for (const { name, events, want } of [
+  { name: "nothing in renewals", events: [lease("a", 0, "uid-a"), lease("a", 10, "uid-a")], want: [] },
+  { name: "nothing after a lease", events: [lease("a", 0, "uid-a"), lease("b", 8_000, "uid-b")], want: [] },
+  {
+    name: "nothing in a lease that was given back",
+    events: [lease("a", 0, "uid-a"), lease("a", 5, ""), lease("b", 10, "uid-b")],
+    want: [],
+  },
+  {
+    name: "a takeover before the lease was over",
+    events: [lease("a", 0, "uid-a"), lease("a", 5_000, "uid-a"), lease("b", 12_999, "uid-b")],
+    want: ["b got the lease of a after 7999 ms"],
+  },
+]) {
+  test(`takeoverFaults() finds ${name}`, () => {
+    assert.deepEqual(takeoverFaults(events, { candidates, leaseMs: 8_000 }), want);
   });
 }

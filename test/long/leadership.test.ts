@@ -3,7 +3,7 @@ import { after, before, describe, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { namespace } from "../support/flux-cluster.ts";
-import { leadershipFaults, writesOf } from "../support/leadership/law.ts";
+import { leadershipFaults, takeoverFaults, writesOf } from "../support/leadership/law.ts";
 import { leaseMs, startLeadershipWorld, type LeadershipWorld, type Pod } from "../support/leadership/world.ts";
 
 const versions = ["2.9.2", "2.9.4"] as const;
@@ -144,7 +144,9 @@ describe("of three operators with clocks that are an hour apart,", { concurrency
         await done();
       });
       const now = await world.settled();
-      assert.deepEqual([now.name, now.ends, grown], [old.name, ends, usual], old.story());
+      assert.deepEqual(grown, usual);
+      // Where the machine was too busy for a renewal, another one may lead: after a whole lease, as is held below.
+      if (old.ends === ends && !old.isLate()) assert.equal(now.name, old.name, old.story());
     });
   }
 
@@ -194,12 +196,13 @@ describe("of three operators with clocks that are an hour apart,", { concurrency
     delivered.push(`${old.name} wrote while ${next.name} had the lease: patch ${deployments}/source-controller`);
   });
 
-  test("no other write was made by one that did not lead", async (t) => {
+  test("no other write was made by one that did not lead, and none has led before the lease of another one was over", async (t) => {
     const events = await world.plane.auditEvents();
     const by = Map.groupBy(writesOf(events, world.pods), (write) => write.by);
     const ends = world.pods.map((pod) => `${pod.name} with ${by.get(pod.name)?.length ?? 0} writes, ${pod.ends} ends`);
     t.diagnostic(ends.join("; "));
     assert.ok(by.size > 1, "several have led");
-    assert.deepEqual(leadershipFaults(events, { candidates: world.pods, leaseMs }), delivered);
+    const law = { candidates: world.pods, leaseMs };
+    assert.deepEqual([leadershipFaults(events, law), takeoverFaults(events, law)], [delivered, []]);
   });
 });

@@ -36,6 +36,20 @@ export function leadershipFaults(
   });
 }
 
+/** Each time that an operator has got the Lease of another one that had not given it back, sooner than `leaseMs` after that one has renewed it. */
+export function takeoverFaults(
+  events: readonly AuditEvent[],
+  { candidates, leaseMs }: { readonly candidates: readonly Candidate[]; readonly leaseMs: number },
+): readonly string[] {
+  const turns = turnsOf(events, candidates);
+  return turns.flatMap((turn, index) => {
+    const before = turns[index - 1];
+    if (before === undefined || before.holder === "" || before.by === turn.by) return [];
+    const ms = turn.fromMs - before.fromMs;
+    return ms >= leaseMs ? [] : [`${turn.by} got the lease of ${before.by} after ${Math.round(ms)} ms`];
+  });
+}
+
 function faultOf(write: Write, turns: readonly Turn[], leaseMs: number): string | undefined {
   const own = turns.findLast(({ by, fromMs }) => by === write.by && fromMs <= write.fromMs);
   if (own === undefined) return "never had the lease";

@@ -29,6 +29,8 @@ export type Pod = Candidate & {
   readonly wire: Pick<WireProxy, "inject" | "heal" | "cutAll">;
   /** What its processes, one after the other, have said of the lease. */
   story(): string;
+  /** Whether the process that runs could not renew the lease in time, as on a machine that is too busy. */
+  isLate(): boolean;
   /** How many of its processes have ended. */
   readonly ends: number;
   /** As when its node has no time for it: SIGSTOP, and SIGCONT. */
@@ -164,7 +166,8 @@ async function startPod(plane: ControlPlane, name: string, clockMs: number): Pro
       return ends;
     },
     story: () =>
-      [name, ...processes.flatMap((each) => each.log()).filter((line) => /lease|Starting/.test(line))].join("\n"),
+      [name, ...processes.flatMap((each) => each.log()).filter((line) => /lease|Starting/i.test(line))].join("\n"),
+    isLate: () => operator.log().some((line) => line.includes("Cannot get or renew the lease")),
     stop: () => void operator.process.kill("SIGSTOP"),
     proceed: () => void operator.process.kill("SIGCONT"),
     stopAt: async (kind, request) => {
