@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
 import type { AuditEvent } from "../../scripts/control-plane/audit.ts";
 import { ownerLabels } from "../../src/api/names.ts";
-import { ApiError } from "../../src/client/api-error.ts";
+import { ApiError, ConnectionError } from "../../src/client/api-error.ts";
 import { inventoryOf } from "../../src/apply/inventory.ts";
 import { configMapKind, serviceKind } from "../../src/kube/kinds.ts";
 import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
@@ -59,11 +59,11 @@ function account(index: number): KubeObject {
   return { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: `copy-${index}`, namespace: tenant, labels } };
 }
 
-/** Runs `act` until the signal is aborted. What the API server refuses in passing is tried again. */
+/** Runs `act` until the signal is aborted. What the API server refuses in passing, or is too busy to answer, is tried again. */
 async function persist(act: () => Promise<unknown>, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     await act().catch((error: unknown) => {
-      if (!signal.aborted && !(error instanceof ApiError)) throw error;
+      if (!signal.aborted && !(error instanceof ApiError || error instanceof ConnectionError)) throw error;
     });
   }
 }
@@ -106,6 +106,14 @@ async function forgesState(signal: AbortSignal): Promise<void> {
   }, signal);
 }
 
+/** Without this the failures on a bad wire would be retried ever more seldom, and the operator would rest. */
+async function asksAgainAndAgain(signal: AbortSignal): Promise<void> {
+  for (let round = 0; !signal.aborted; round += 1) {
+    await cluster.patchInstance({ metadata: { annotations: { "reconcile.fluxcd.io/requestedAt": `again-${round}` } } });
+    await systemClock.sleep(10_000, signal);
+  }
+}
+
 const faults: readonly Fault[] = [
   { kind: "answer", status: 500 },
   { kind: "answer", status: 429, headers: { "retry-after": "1" } },
@@ -118,7 +126,7 @@ const faults: readonly Fault[] = [
   { kind: "answer", status: 200, body: "<html>" },
   { kind: "blackhole" },
 ];
-const faultEveryMs = 2_000;
+const faultEveryMs = 3_000;
 /** A process that loses its lease ends, and what it held with it; test/integration has that. */
 const allButLeases = /^(?!.*\/leases)/;
 
@@ -126,7 +134,7 @@ const allButLeases = /^(?!.*\/leases)/;
 async function breaksTheWire(signal: AbortSignal): Promise<void> {
   for (let round = 0; !signal.aborted; round += 1) {
     const fault = faults[round % faults.length];
-    if (fault !== undefined) wire.inject({ path: allButLeases, fault, times: 3 });
+    if (fault !== undefined) wire.inject({ path: allButLeases, fault, times: 2 });
     await systemClock.sleep(faultEveryMs, signal);
     wire.heal();
     if (round % faults.length === 0) wire.cutAll();
@@ -189,19 +197,22 @@ test(`${minutes} min of hostile neighbours and a bad wire cost a bounded number 
     procAbsent === undefined && pid !== undefined
       ? recordVitals({ pid, file: join(folder, "vitals.json"), everyMs: Math.max(1_000, minutes * 200) })
       : undefined;
-  const stop = new AbortController();
-  const neighbours = [undoesRepairs, copiesLabels, forgesState, breaksTheWire].map(async (neighbour) => {
+  const [stop, stopAsking] = [new AbortController(), new AbortController()];
+  const run = async (neighbour: (signal: AbortSignal) => Promise<void>, { signal } = stop): Promise<void> => {
     try {
-      await neighbour(stop.signal);
+      await neighbour(signal);
     } catch (error) {
-      if (!stop.signal.aborted) throw error;
+      if (!signal.aborted) throw error;
     }
-  });
+  };
+  const neighbours = [undoesRepairs, copiesLabels, forgesState].map((neighbour) => run(neighbour));
   const contested = cluster.instanceWhen("contested", (object) =>
     /Contested: .*webhook-receiver: argocd-controller changes /.test(condition(object, "Warning") ?? ""),
   );
-  await Promise.race([systemClock.sleep(minutes * 60_000, never), Promise.all(neighbours)]);
-  const told = await contested;
+  const told = await Promise.race([contested, Promise.all(neighbours).then(() => contested)]);
+  neighbours.push(run(breaksTheWire));
+  const asking = run(asksAgainAndAgain, stopAsking);
+  await Promise.race([systemClock.sleep(minutes * 60_000, never), Promise.all([...neighbours, asking])]);
   const seen = (await vitals?.stop()) ?? [];
   stop.abort();
   await Promise.all(neighbours);
@@ -214,6 +225,8 @@ test(`${minutes} min of hostile neighbours and a bad wire cost a bounded number 
   for (const line of summaryOf(seen)) context.diagnostic(line);
   context.diagnostic(`Warning: ${condition(told, "Warning")}`);
   await cluster.instanceWhen("ready again", isReady);
+  stopAsking.abort();
+  await asking;
   assert.equal(cluster.operator.process.exitCode, null, "it is the process that began");
   const grown = measures.flatMap(({ title, of, bound }) => {
     const growth = vitals === undefined ? undefined : growthOf(seen.map(of), bound);

@@ -84,12 +84,12 @@ function splitOnce(text: string, mark: string): readonly [string, string | undef
 }
 
 function partOf(name: SeriesName, figures: readonly Figure[]): string {
-  const { x, drawn } = views[name];
+  const { x, drawn, title } = views[name];
   const conditions = [...Map.groupBy(figures, (figure) => figure.conditions)].map(
     ([text, group]) => `Taken for ${group.map(({ size }) => numberOf(size)).join(", ")} on: ${text}.`,
   );
-  const parts = [tableOf(x, figures), ...(figures.length > 2 ? [fitTable(x, drawn, figures)] : []), ...conditions];
-  return parts.join("\n\n");
+  const drawing = figures.length < 3 ? [] : [`![${title}](images/scale-${name}.svg)`, fitTable(x, drawn, figures)];
+  return [tableOf(x, figures), ...drawing, ...conditions].join("\n\n");
 }
 
 function tableOf(x: string, figures: readonly Figure[]): string {
@@ -154,10 +154,10 @@ function lastStretch(points: readonly Point[]): string {
 function fleetTable(rows: readonly FleetRow[]): string {
   const head = [
     "1,000 operators, and a registry that",
-    "requests a second before, on average (worst second)",
+    "requests a second before: mean (worst second)",
     "while it is away",
-    "in the 10 minutes after (worst second)",
-    "all have looked after",
+    "in the 10 minutes after it is back",
+    "until all have looked",
   ];
   return markdownOf(
     head,
