@@ -22,6 +22,7 @@ export type Rate = { readonly mean: number; readonly worst: number };
 export type FleetRow = {
   /** "registry that ..." */
   readonly what: string;
+  readonly operators: number;
   readonly before: Rate;
   readonly away: Rate;
   readonly after: Rate;
@@ -123,6 +124,7 @@ async function simulate(scenario: Scenario, { operators, seed }: FleetOptions): 
   const last = Math.max(...answeredMs.values());
   return {
     what: scenario.what,
+    operators,
     before: rateOf(requests, awayMs - hourMs, awayMs),
     away: rateOf(requests, awayMs, backMs),
     after: rateOf(requests, backMs, backMs + everyMs),

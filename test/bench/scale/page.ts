@@ -153,7 +153,8 @@ function lastStretch(points: readonly Point[]): string {
 
 function fleetTable(rows: readonly FleetRow[]): string {
   const head = [
-    "1,000 operators, and a registry that",
+    "operators",
+    "a registry that",
     "requests a second before: mean (worst second)",
     "while it is away",
     "in the 10 minutes after it is back",
@@ -161,11 +162,12 @@ function fleetTable(rows: readonly FleetRow[]): string {
   ];
   return markdownOf(
     head,
-    rows.map(({ what, before, away, after, allAfterMs }) => [
+    rows.map(({ operators, what, before, away, after, allAfterMs }) => [
+      numberOf(operators),
       what,
-      `${before.mean.toFixed(1)} (${before.worst})`,
-      `${away.mean.toFixed(1)} (${away.worst})`,
-      `${after.mean.toFixed(1)} (${after.worst})`,
+      `${before.mean.toFixed(2)} (${before.worst})`,
+      `${away.mean.toFixed(2)} (${away.worst})`,
+      `${after.mean.toFixed(2)} (${after.worst})`,
       `${(allAfterMs / 60_000).toFixed(1)} min`,
     ]),
   );
