@@ -42,7 +42,7 @@ export const sections: readonly Section[] = [
     title: "Where it runs",
     pages: ["docs/marketplaces.md", "docs/registries.md", "docs/air-gap.md", "docs/verification.md", "docs/fips.md"],
   },
-  { title: "When something is wrong", pages: ["docs/troubleshooting.md", "docs/logs.md"] },
+  { title: "When something is wrong", pages: ["docs/troubleshooting.md", "docs/logs.md", "docs/faults.md"] },
   { title: "Reference", pages: ["docs/api.md", "docs/cli.md", "docs/metrics.md", "docs/security.md", "CHANGELOG.md"] },
   { title: "Design", pages: ["ARCHITECTURE.md", "docs/decisions/*"] },
   { title: "Change it", pages: ["CONTRIBUTING.md", "AGENTS.md", "docs/importing-a-release.md", "docs/releasing.md"] },

@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { differencesOf } from "./contents.ts";
+import { shardOf } from "../shard.ts";
 import { scenarios, type Scenario } from "./scenarios.ts";
 import { startCrashWorld, type CrashWorld } from "./world.ts";
 
@@ -17,17 +18,10 @@ export type CrashReport = {
   readonly processes: number;
 };
 
-/** Part `index` of `of`, from CRASH_SHARD="<index>/<of>", counted from 1: every position whose number has that remainder. */
-function shardOf(text: string): { readonly index: number; readonly of: number } {
-  const [, index, of] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
-  if (index === undefined || of === undefined) throw new Error(`CRASH_SHARD is not "1/8" or the like: ${text}`);
-  return { index: Number(index), of: Number(of) };
-}
-
 /** Kills the operator after each write of a scenario in turn, each time with a cluster of the same beginning, and holds it to the same end. */
 export function describeCrashes(name: keyof typeof scenarios): void {
   const scenario: Scenario = scenarios[name];
-  const { index, of } = shardOf(process.env["CRASH_SHARD"] ?? "1/8");
+  const { index, of } = shardOf("CRASH_SHARD", "1/8");
   let world: CrashWorld;
   before(async () => {
     world = await startCrashWorld();

@@ -1,0 +1,40 @@
+/**
+ * `npm run fault-matrix`: every fault at every stage, on two planes side by side, and the table of it in docs/faults.md. FAULTS="409,503"
+ * plays some of them only, and writes no table.
+ */
+import { mkdir, writeFile } from "node:fs/promises";
+import { faults } from "./faults.ts";
+import { writePage } from "./page.ts";
+import { cellsOf, startFaultWorld, turnsOf, type Cell, type Outcome } from "./play.ts";
+
+const worlds = 2;
+const names = process.env["FAULTS"]?.split(",");
+const chosen = faults.filter(({ name }) => names?.includes(name) !== false);
+// What lasts comes first: it says most. What waits for minutes comes last.
+const rank = ({ fault, span }: Cell): number => (fault.isSlow === true ? 2 : span === "lasting" ? 0 : 1);
+const cells = cellsOf(chosen).toSorted((left, right) => rank(left) - rank(right));
+const queue = [...turnsOf(cells)];
+const all = queue.length;
+const outcomes: Outcome[] = [];
+
+async function work(): Promise<void> {
+  await using world = await startFaultWorld();
+  for (let turn = queue.shift(); turn !== undefined; turn = queue.shift()) await play(turn, world);
+}
+
+async function play(turn: readonly Cell[], world: Awaited<ReturnType<typeof startFaultWorld>>): Promise<void> {
+  const came = await world.turn(turn);
+  outcomes.push(...came);
+  const lines = came.flatMap(({ fault, span, during, problems }) =>
+    problems.map((problem) => `${fault}, ${span}, ${during}: ${problem}\n`),
+  );
+  process.stdout.write(`${all - queue.length}/${all} turns begun\n${lines.join("")}`);
+  await mkdir("dist", { recursive: true });
+  await writeFile("dist/fault-matrix.json", JSON.stringify(outcomes, undefined, 1));
+}
+
+await Promise.all(Array.from({ length: worlds }, work));
+if (names === undefined) await writePage(cellsOf(faults), outcomes);
+const wrong = outcomes.filter(({ problems }) => problems.length > 0).length;
+process.stdout.write(`${outcomes.length} of ${cells.length} cells played, ${wrong} with problems\n`);
+process.exitCode = wrong > 0 || outcomes.length < cells.length ? 1 : 0;

@@ -1,0 +1,173 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { readFile, readdir, readlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { kubeconfig } from "../../../scripts/control-plane/kubeconfig.ts";
+import { dieWithParent } from "../../../scripts/control-plane/processes.ts";
+import { operatorName } from "../../../src/api/names.ts";
+import { fieldsOf } from "../../../src/kube/fields.ts";
+import { systemClock } from "../../../src/std/clock.ts";
+import type { ControlPlane } from "../control-plane.ts";
+import type { CrashWorld } from "../crash/world.ts";
+import { operatorUser } from "../installation.ts";
+
+/** Does something to the control plane itself; resolves to what makes it good again. */
+export type PlaneFault = (world: CrashWorld) => Promise<() => Promise<void>>;
+
+/** The API server is killed, and started again with the same arguments. */
+export const restartServer: PlaneFault = async ({ plane }) => {
+  const { pid, command } = await apiServerOf(plane);
+  process.kill(pid, "SIGKILL");
+  const dead = AbortSignal.timeout(10_000);
+  while ((await commandOf(pid)).length > 0) await systemClock.sleep(10, dead);
+  const [path = "", ...args] = command;
+  const bound = dieWithParent({ path, args });
+  servers.push(spawn(bound.path, bound.args, { cwd: plane.folder, stdio: "ignore" }));
+  return async () => {
+    const deadline = AbortSignal.timeout(60_000);
+    while (!(await isReady(plane))) await systemClock.sleep(100, deadline);
+  };
+};
+
+const servers: ChildProcess[] = [];
+
+/** Ends what `restartServer` has started; the cluster ends only what it has started itself. */
+export async function stopServers(): Promise<void> {
+  for (const server of servers.splice(0)) {
+    if (server.exitCode !== null || server.signalCode !== null) continue;
+    const ended = once(server, "exit");
+    server.kill("SIGKILL");
+    await ended;
+  }
+}
+
+async function isReady({ rest }: ControlPlane): Promise<boolean> {
+  try {
+    return (await rest.request("GET", "/readyz")).status === 200;
+  } catch {
+    // It is not there yet.
+    return false;
+  }
+}
+
+/** The cluster's own, told by its folder: others may run on this machine. */
+async function apiServerOf({
+  folder,
+}: ControlPlane): Promise<{ readonly pid: number; readonly command: readonly string[] }> {
+  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number)) {
+    const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => undefined);
+    if (cwd !== folder) continue;
+    const command = await commandOf(pid);
+    if (command[0]?.endsWith("/kube-apiserver") === true) return { pid, command };
+  }
+  throw new Error(`No API server runs in ${folder}`);
+}
+
+/** Empty once the process has ended. */
+async function commandOf(pid: number): Promise<readonly string[]> {
+  const text = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+  return text === "" ? [] : text.split("\0").slice(0, -1);
+}
+
+const bindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
+const bindingName = `${operatorName}-manager`;
+
+/** The ClusterRoleBinding of the operator is deleted, and made again. */
+export const takeRights: PlaneFault = async (world) => {
+  const { plane } = world;
+  const { apiVersion, kind, metadata, ...rest } = await plane.rest.get(`${bindings}/${bindingName}`);
+  world.disown(`ClusterRoleBinding/${bindingName}`);
+  await plane.rest.delete(`${bindings}/${bindingName}`);
+  while (await mayPatchDefinitions(plane)) await systemClock.sleep(20, AbortSignal.timeout(10_000));
+  return async () => {
+    const labelled = { name: bindingName, labels: { ...metadata.labels } };
+    await plane.rest.create(bindings, { ...rest, apiVersion, kind, metadata: labelled });
+    while (!(await mayPatchDefinitions(plane))) await systemClock.sleep(20, AbortSignal.timeout(10_000));
+  };
+};
+
+/** The authorizer learns of a binding by a watch. */
+async function mayPatchDefinitions({ rest }: ControlPlane): Promise<boolean> {
+  const resourceAttributes = { verb: "patch", group: "apiextensions.k8s.io", resource: "customresourcedefinitions" };
+  const review = await rest.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", {
+    apiVersion: "authorization.k8s.io/v1",
+    kind: "SubjectAccessReview",
+    spec: { user: operatorUser, resourceAttributes },
+  });
+  return fieldsOf(review["status"])["allowed"] === true;
+}
+
+/** Connects as a pod does: with a token in a file, which is replaced while the operator runs. */
+export async function connectWithFile(plane: ControlPlane, server: string): Promise<string> {
+  await writeFile(tokenFile(plane), await newToken(plane), { mode: 0o600 });
+  const path = join(plane.folder, "operator.kubeconfig");
+  const credential = { kind: "token", token: "replaced" } as const;
+  const text = kubeconfig(server, plane.caPem, credential).replace(
+    '"token": "replaced"',
+    '"tokenFile": "operator.token"',
+  );
+  await writeFile(path, text, { mode: 0o600 });
+  return path;
+}
+
+function tokenFile({ folder }: ControlPlane): string {
+  return join(folder, "operator.token");
+}
+
+async function newToken(plane: ControlPlane): Promise<string> {
+  return await plane.serviceAccountToken({ namespace: "flux-system", name: operatorName });
+}
+
+/** The token that the operator has is refused, until there is another one in its file. */
+export const rotateToken: PlaneFault = async ({ plane, wire }) => {
+  const old = `Bearer ${await readFile(tokenFile(plane), "utf8")}`;
+  const body = JSON.stringify({ kind: "Status", code: 401, reason: "Unauthorized", message: "Unauthorized" });
+  wire.inject({
+    when: ({ authorization }) => authorization === old,
+    fault: { kind: "answer", status: 401, body },
+    times: Number.POSITIVE_INFINITY,
+  });
+  return async () => await writeFile(tokenFile(plane), await newToken(plane), { mode: 0o600 });
+};
+
+/** The quota of the namespace allows no Service more than there is. */
+export const useUpQuota: PlaneFault = async ({ plane }) => {
+  const quotas = "/api/v1/namespaces/flux-system/resourcequotas";
+  const metadata = { name: "nothing-more", namespace: "flux-system" };
+  await plane.rest.create(quotas, {
+    apiVersion: "v1",
+    kind: "ResourceQuota",
+    metadata,
+    spec: { hard: { "count/services": "0" } },
+  });
+  const counted = async (): Promise<boolean> =>
+    fieldsOf((await plane.rest.get(`${quotas}/${metadata.name}`))["status"])["hard"] !== undefined;
+  while (!(await counted())) await systemClock.sleep(20, AbortSignal.timeout(10_000));
+  return async () => await plane.rest.delete(`${quotas}/${metadata.name}`);
+};
+
+/** A webhook that has to be asked about each of the operator's writes does not answer. */
+export const breakWebhook: PlaneFault = async ({ plane }) => {
+  const hooks = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
+  const rule = { apiGroups: ["*"], apiVersions: ["*"], resources: ["*"], operations: ["*"], scope: "*" };
+  await plane.rest.create(hooks, {
+    apiVersion: "admissionregistration.k8s.io/v1",
+    kind: "ValidatingWebhookConfiguration",
+    metadata: { name: "nobody-answers" },
+    webhooks: [
+      {
+        name: "policy.example.com",
+        admissionReviewVersions: ["v1"],
+        sideEffects: "None",
+        failurePolicy: "Fail",
+        timeoutSeconds: 1,
+        clientConfig: { url: "https://127.0.0.1:1/" },
+        matchConditions: [{ name: "operator", expression: `request.userInfo.username == "${operatorUser}"` }],
+        rules: [rule],
+      },
+    ],
+  });
+  // The API server learns of it by a watch.
+  await systemClock.sleep(500, AbortSignal.timeout(10_000));
+  return async () => await plane.rest.delete(`${hooks}/nobody-answers`);
+};
