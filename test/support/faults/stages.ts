@@ -9,7 +9,7 @@ export type Stage = {
   readonly during: Change;
   /** Whether it reads only. */
   readonly reads?: boolean;
-  /** Whether what fails in it keeps the instance from telling of it. */
+  /** Whether what fails in it keeps the instance from telling of it, or is tried again without an end of the reconcile. */
   readonly isSilent?: boolean;
   /** `before` is what the operator has asked for since the change began, this request last. */
   readonly is: (request: SeenRequest, before: readonly SeenRequest[]) => boolean;
@@ -28,6 +28,7 @@ export const stages: readonly Stage[] = [
   {
     name: "wait for CRDs",
     during: "install",
+    isSilent: true,
     reads: true,
     is: reads(/\/customresourcedefinitions\?labelSelector=.*name%3D/),
   },
@@ -62,12 +63,14 @@ export const stages: readonly Stage[] = [
   {
     name: "wait for health",
     during: "upgrade",
+    isSilent: true,
     reads: true,
     is: reads(/\/(deployments|replicasets|pods)\?labelSelector=.*%3D/),
   },
   {
     name: "watch for health",
     during: "upgrade",
+    isSilent: true,
     reads: true,
     is: reads(/\/deployments\?watch=true.*timeoutSeconds=300&/),
   },
