@@ -167,15 +167,15 @@ async function play(cell: Omit<Cell, "fault"> & { readonly fault?: Fault }, cont
   let rollbacks = 0;
   const over = new AbortController();
   try {
-    const troubling =
-      fault === undefined ? undefined : trouble({ cell: { ...cell, fault }, from, befallen }, context, over.signal);
+    const troubled = fault === undefined ? undefined : { cell: { ...cell, fault }, from, befallen };
+    const troubling = troubled === undefined ? [] : trouble(troubled, context, over.signal).catch(messagesOf);
     await changes[during].begin(world);
     rollbacks = await untilDone(world, during, () => befallen.length === cell.stages.length || over.signal.aborted);
     over.abort(new Error("the change has ended"));
-    problems.push(...((await troubling) ?? []), ...(await faultsOf(context, { during, rollbacks, from })));
+    problems.push(...(await troubling), ...(await faultsOf(context, { during, rollbacks, from })));
   } catch (error) {
     over.abort(error);
-    problems.push(error instanceof Error ? error.message : String(error));
+    problems.push(...messagesOf(error));
   }
   world.wire.heal();
   const missed = cell.stages.filter(({ name }) => !befallen.some(({ stage, hits }) => stage === name && hits > 0));
@@ -187,21 +187,76 @@ async function play(cell: Omit<Cell, "fault"> & { readonly fault?: Fault }, cont
   return { fault: fault?.name ?? "none", span, during, stages: befallen, rollbacks, problems };
 }
 
+function messagesOf(error: unknown): readonly string[] {
+  return [error instanceof Error ? error.message : String(error)];
+}
+
 type Troubled = { readonly cell: Cell; readonly from: From; readonly befallen: Befallen[] };
 
 /** Lets the fault befall one stage after another, and notes what came of it. Resolves to what was wrong meanwhile. */
 async function trouble(
-  { cell: { fault, span, stages: due }, from, befallen }: Troubled,
-  { world, probe }: Context,
+  { cell, from, befallen }: Troubled,
+  context: Context,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const { wire } = world;
+  const { world } = context;
   const problems: string[] = [];
-  for (const stage of due) {
-    const hits: Hit[] = [];
-    let begun: Promise<() => Promise<void>> | undefined;
-    const befall = async (): Promise<void> =>
-      void (await (begun ??= fault.kind === "plane" ? fault.begin(world) : undefined));
+  let next = ambush(cell.stages[0], { cell, from }, world);
+  for (const [at, stage] of cell.stages.entries()) {
+    const { hits, lift } = next;
+    try {
+      while (hits.length === 0) await systemClock.sleep(10, signal);
+    } catch {
+      // The change is through, and has never come to this stage.
+      return problems;
+    }
+    let told: string | undefined;
+    if (cell.span === "lasting") {
+      const lines = world.log().length;
+      problems.push(...(await outlast(stage, cell.fault, context)));
+      await lift();
+      told = toldBy(stage.isSilent === true ? undefined : await instanceOf(world), world.log().slice(lines));
+    }
+    const { length } = hits;
+    befallen.push({
+      stage: stage.name,
+      hits: length,
+      mostInOneSecond: mostInOneSecond(hits),
+      ...(told === undefined ? {} : { told }),
+    });
+    // Without a moment between the two, in which the change could come past the next stage.
+    world.wire.heal();
+    next = ambush(cell.stages[at + 1], { cell, from }, world);
+    if (cell.span === "lasting") await ask(world);
+  }
+  return problems;
+}
+
+/** Until when a fault lasts, and what is wrong meanwhile. */
+async function outlast(stage: Stage, fault: Fault, { world, probe }: Context): Promise<readonly string[]> {
+  const before = fault.isTold === true ? toldByInstance(await instanceOf(world)) : undefined;
+  await systemClock.sleep(lastingMs, never);
+  const untold = fault.isTold === true && stage.isSilent !== true ? await untilTold(world, stage, before) : [];
+  const [alive, ready] = [await probe("/healthz"), await probe("/readyz")];
+  return [
+    ...untold,
+    ...(alive === 200 ? [] : [`${stage.name}: /healthz answered ${alive}`]),
+    ...(ready === 200 || fault.kind === "plane" ? [] : [`${stage.name}: /readyz answered ${ready}`]),
+  ];
+}
+
+/** Lets the fault befall that stage from now on; `hits` grows with each request that it hits. */
+function ambush(
+  stage: Stage | undefined,
+  { cell: { fault, span }, from }: Pick<Troubled, "cell" | "from">,
+  world: CrashWorld,
+): { readonly hits: readonly Hit[]; readonly lift: () => Promise<void> } {
+  const { wire } = world;
+  const hits: Hit[] = [];
+  let begun: Promise<() => Promise<void>> | undefined;
+  const befall = async (): Promise<void> =>
+    void (await (begun ??= fault.kind === "plane" ? fault.begin(world) : undefined));
+  if (stage !== undefined)
     wire.inject({
       when: (request) => {
         if (fault.befalls?.(request) === false) return false;
@@ -212,45 +267,31 @@ async function trouble(
       fault: fault.kind === "wire" ? fault.fault : { kind: "hold", until: befall },
       times: span === "once" ? 1 : Number.POSITIVE_INFINITY,
     });
+  const lift = async (): Promise<void> => {
+    const end = await begun;
+    await end?.();
+  };
+  return { hits, lift };
+}
+
+/** The instance; asked for again while the API server is away, as it is when it is restarted. */
+async function instanceOf(world: CrashWorld): Promise<Instance> {
+  const deadline = performance.now() + 60_000;
+  for (;;) {
     try {
-      while (hits.length === 0) await systemClock.sleep(10, signal);
-    } catch {
-      // The change is through, and has never come to this stage.
-      return problems;
+      return await world.instance();
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+      await systemClock.sleep(100, never);
     }
-    let told: string | undefined;
-    const lines = world.log().length;
-    const toldBefore = span === "lasting" ? toldByInstance(await world.instance()) : undefined;
-    if (span === "lasting") {
-      await systemClock.sleep(lastingMs, never);
-      if (fault.isTold === true && stage.isSilent !== true)
-        problems.push(...(await untilTold(world, stage, toldBefore)));
-      const [alive, ready] = [await probe("/healthz"), await probe("/readyz")];
-      if (alive !== 200) problems.push(`${stage.name}: /healthz answered ${alive}`);
-      if (ready !== 200 && fault.kind === "wire") problems.push(`${stage.name}: /readyz answered ${ready}`);
-      await (
-        await begun
-      )?.();
-      told = toldBy(stage.isSilent === true ? undefined : await world.instance(), world.log().slice(lines));
-      wire.heal();
-    }
-    const { length } = hits;
-    befallen.push({
-      stage: stage.name,
-      hits: length,
-      mostInOneSecond: mostInOneSecond(hits),
-      ...(told === undefined ? {} : { told }),
-    });
-    if (span === "lasting") await ask(world);
   }
-  return problems;
 }
 
 /** Waits for the instance to tell of it, which is not what it told `before`; an empty list when it does. */
 async function untilTold(world: CrashWorld, { name }: Stage, before: string | undefined): Promise<readonly string[]> {
   const deadline = performance.now() + toldWithinMs;
   const tells = async (): Promise<boolean> => {
-    const told = toldByInstance(await world.instance());
+    const told = toldByInstance(await instanceOf(world));
     return told !== undefined && told !== before;
   };
   while (!(await tells())) {
@@ -264,7 +305,7 @@ async function untilTold(world: CrashWorld, { name }: Stage, before: string | un
 async function ask(world: CrashWorld): Promise<void> {
   const { length } = world.wire.requests;
   await systemClock.sleep(1_000, never);
-  if (world.wire.requests.length === length && (await world.instance()) !== undefined) await world.request();
+  if (world.wire.requests.length === length && (await instanceOf(world)) !== undefined) await world.request();
 }
 
 /** After so long no stage comes that has not come. */
@@ -278,7 +319,7 @@ async function untilDone(world: CrashWorld, during: Change, isCalm: () => boolea
   let doneMs: number | undefined;
   for (;;) {
     if (world.isDead()) throw new Error(`the operator has ended: ${world.log().slice(-5).join("\n")}`);
-    const now = await world.instance();
+    const now = await instanceOf(world);
     if (changes[during].isDone(now)) doneMs ??= performance.now();
     else doneMs = undefined;
     if (doneMs !== undefined && (isCalm() || performance.now() > doneMs + idleMs)) {
@@ -314,7 +355,7 @@ async function force(world: CrashWorld, at: string): Promise<void> {
 async function untilHandled(world: CrashWorld, before: KubeObject): Promise<void> {
   const deadline = AbortSignal.timeout(patienceMs);
   const last = JSON.stringify(statusOf(before));
-  while (JSON.stringify(statusOf((await world.instance()) ?? before)) === last) await systemClock.sleep(25, deadline);
+  while (JSON.stringify(statusOf((await instanceOf(world)) ?? before)) === last) await systemClock.sleep(25, deadline);
 }
 
 function complaint(now: Instance, world: CrashWorld, during: Change): string {
@@ -333,6 +374,9 @@ function complaint(now: Instance, world: CrashWorld, during: Change): string {
 
 type From = { readonly requests: number; readonly log: number; readonly audit: number };
 
+/** How often Kubernetes has rolled a Deployment out, which a rollback adds to. */
+const rolloutCount = ".annotations.deployment.kubernetes.io/revision ";
+
 /** What is not as it is where nothing goes wrong. */
 async function faultsOf(
   { world, wanted }: Context,
@@ -341,17 +385,20 @@ async function faultsOf(
   const end = wanted.get(during);
   if (end === undefined) return [];
   const { contents, rollouts } = await whatIsThere(world);
+  const differ = differencesOf(contents, end.contents).filter(
+    (text) => rollbacks === 0 || !text.includes(rolloutCount),
+  );
   const again = [...rollouts].filter(([name, generation]) => rollbacks === 0 && end.rollouts.get(name) !== generation);
   const created = (await writesSince(world, from.audit)).filter(({ responseStatus }) => responseStatus?.code === 201);
   const twice = [...Map.groupBy(created, ({ requestURI }) => requestURI.split("?")[0] ?? "")].filter(
-    ([, all]) => all.length > 1,
+    ([, all]) => rollbacks === 0 && all.length > 1,
   );
   const talk = world
     .log()
     .slice(from.log)
     .filter((line) => !isEntry(line));
   return [
-    ...differencesOf(contents, end.contents),
+    ...differ,
     ...again.map(([name, generation]) => `${name} has generation ${generation}, not ${end.rollouts.get(name)}`),
     ...twice.map(([path, all]) => `${path} was created ${all.length} times`),
     ...talk.map((line) => `the log has a line that is no entry: ${line}`),
