@@ -280,11 +280,15 @@ async function whenServed<Result>(ask: () => Promise<Result>): Promise<Result> {
 
 /** Somebody else's controller: gives its object free once Flux has let go of it. */
 async function audit({ rest }: ControlPlane, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
+  const look = async (): Promise<void> => {
     const { status, body } = await rest.request("GET", audited);
     const { metadata } = status === 200 ? (body as KubeObject) : { metadata: undefined };
     if (metadata?.deletionTimestamp !== undefined && metadata.finalizers?.includes(fluxFinalizer) !== true)
       await rest.request("PATCH", audited, { body: { metadata: { finalizers: null } } });
+  };
+  while (!signal.aborted) {
+    // The API server may be away for a moment: that is looked at elsewhere.
+    await look().catch(() => undefined);
     await systemClock.sleep(50, signal).catch(() => undefined);
   }
 }
