@@ -1,11 +1,14 @@
 import { fieldsOf, listOf, textOf } from "../../../src/kube/fields.ts";
 import { gvkOf } from "../../../src/kube/gvk.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../../../src/kube/object.ts";
+import type { Clock } from "../../../src/std/clock.ts";
 import { sha256Hex } from "../../../src/std/digest.ts";
 import { canonicalJson, deepEqual } from "../../../src/std/json.ts";
 import { pathOfObject, type Answer, type MemoryServer } from "./api-server.ts";
 
 export const fluxFinalizer = "finalizers.fluxcd.io";
+const forEver = new AbortController().signal;
+
 /** An image that crashes, whatever else does. */
 export const brokenImage = "example.com/broken:1";
 const revision = "deployment.kubernetes.io/revision";
@@ -41,9 +44,14 @@ export class Cluster {
   /** Whether containers of this image crash. */
   isSick: (image: string) => boolean = () => false;
   #pods = 0;
+  readonly #clock: Clock;
+  readonly #startMs: number;
 
-  constructor(server: MemoryServer) {
+  /** `startMs` is how long a pod takes to start, in milliseconds. */
+  constructor(server: MemoryServer, { clock, startMs }: { readonly clock: Clock; readonly startMs: number }) {
     this.#server = server;
+    this.#clock = clock;
+    this.#startMs = startMs;
     server.onChange(({ before, after }) => {
       for (const object of [before, after]) if (object !== undefined) this.#noticed(object);
       if (after === undefined) this.#later("garbage", () => this.#collectGarbage());
@@ -201,12 +209,21 @@ export class Cluster {
     if (!deepEqual(deployment["status"], status)) this.#ask("PATCH", `${pathFor(deployment)}/status`, { status });
   }
 
+  /** Whether the pod has not been there for long enough; it is looked at again when it has. */
+  #isStarting(pod: KubeObject): boolean {
+    const startedMs = Date.parse(pod.metadata.creationTimestamp ?? "") + this.#startMs;
+    const leftMs = startedMs - this.#clock.nowMs();
+    if (leftMs > 0) void this.#clock.sleep(leftMs, forEver).then(() => this.#noticed(pod));
+    return leftMs > 0;
+  }
+
   #syncPod(namespace: string, name: string): void {
     const pod = this.#server.find("Pod", namespace, name);
     if (pod === undefined) return;
     if (isGoing(pod)) return void this.#ask("DELETE", pathFor(pod), { gracePeriodSeconds: 0 });
     const images = listOf(fieldsOf(pod["spec"])["containers"]).map(fieldsOf);
     const isSick = images.some(({ image }) => textOf(image) === brokenImage || this.isSick(textOf(image)));
+    if (!isSick && !isPodReady(pod) && this.#isStarting(pod)) return;
     const containerStatuses = images.map(({ name = "", image = "" }) =>
       isSick
         ? {

@@ -165,7 +165,7 @@ const story: fc.Arbitrary<readonly Command[]> = fc.oneof(
     })
     .map(({ spec, policy, steps, write, object }): readonly Command[] => [
       { do: "spec", spec },
-      { do: "settle" },
+      { do: "pass", minutes: 1 },
       { do: "delete", policy },
       { do: "steps", steps },
       { do: "foreign", write, object },
