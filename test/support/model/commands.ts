@@ -176,7 +176,7 @@ const story: fc.Arbitrary<readonly Command[]> = fc.oneof(
     .record({
       spec: fc.nat(specs.length - 1),
       steps: fc.integer({ min: 1, max: 700 }),
-      write: fc.constantFrom("break" as const, "scale" as const, "delete" as const),
+      write: fc.constantFrom("break" as const, "break" as const, "scale" as const, "delete" as const),
       object: fc.nat(40),
     })
     .map(({ spec, steps, write, object }): readonly Command[] => [
@@ -194,7 +194,7 @@ export const script: fc.Arbitrary<Script> = fc
     first: fc.nat(specs.length - 1),
     more: fc.array(
       fc.oneof(
-        { weight: 20, arbitrary: command.map((one): readonly Command[] => [one]) },
+        { weight: 10, arbitrary: command.map((one): readonly Command[] => [one]) },
         { weight: 1, arbitrary: story },
       ),
       {
