@@ -140,6 +140,8 @@ export class World {
   #troubles: Trouble[] = [];
   #requests = 0;
   /** Ids of what the operator has made, by uid. */
+  /** uids of what a user has had kept at some time. */
+  readonly #kept = new Set<string>();
   readonly #made = new Map<string, string>();
   /** Objects that the operator must not touch, by uid. */
   readonly #foreign = new Map<string, string>();
@@ -431,8 +433,11 @@ export class World {
     const listed = this.#listed();
     for (const object of this.server.objects()) {
       const id = this.#made.get(object.metadata.uid ?? "");
-      // What has lost our labels is somebody else's by now, and what is being deleted goes by itself.
+      if (object.metadata.annotations?.[objectAnnotations.prune] === "disabled")
+        this.#kept.add(object.metadata.uid ?? "");
+      // What has lost our labels is somebody else's by now, what a user kept may have been forgotten, and what is being deleted goes by itself.
       const isOurs = object.metadata.labels?.[labels.ownerName] !== undefined && !isGoing(object);
+      if (this.#kept.has(object.metadata.uid ?? "")) continue;
       if (id !== undefined && isOurs && !listed.has(id)) this.violations.push(`${id} is not in the inventory`);
     }
   }

@@ -64,7 +64,7 @@ test("removeObjects() lets the instance's own resources go, and no others, where
   await removeObjects([definition(), ours].map(managed), world, { client, clock: new TestClock() }, signal);
   assert.deepEqual(client.writes, [
     'patch GitRepository/flux-system/own {"metadata":{"resourceVersion":"1","finalizers":["example.com/audit"]}}',
-    'delete GitRepository/flux-system/own {"propagationPolicy":"Background"}',
+    'delete GitRepository/flux-system/own {"propagationPolicy":"Background","resourceVersion":"1"}',
   ]);
 });
 

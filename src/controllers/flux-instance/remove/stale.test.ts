@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { managed, owned, world } from "../../../../test/support/removable.ts";
 import { tableClient } from "../../../../test/support/table-client.ts";
 import { TestClock } from "../../../../test/support/test-clock.ts";
-import { labels } from "../../../api/names.ts";
+import { labels, objectAnnotations } from "../../../api/names.ts";
 import { nameObject } from "../../../kube/object-id.ts";
 import type { KubeObject } from "../../../kube/object.ts";
 import { pruneStale } from "./stale.ts";
@@ -38,6 +38,8 @@ const controller: KubeObject = {
 const release = resource("HelmRelease", { name: "a", finalizers: ["finalizers.fluxcd.io", "example.com/x"] });
 const released = resource("HelmRelease", { name: "a", finalizers: ["example.com/x"] });
 const own = resource("HelmTest", { name: "own", namespace: "flux-system", labels: owned });
+const keptOwn = resource("HelmTest", { ...own.metadata, annotations: { [objectAnnotations.prune]: "Disabled" } });
+const takenOwn = resource("HelmTest", { ...own.metadata, labels: {} });
 function foreignWith(...args: readonly string[]): KubeObject {
   const spec = { template: { spec: { containers: [{ image: "ghcr.io/fluxcd/helm-controller:1", args }] } } };
   return { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "other", namespace: "other" }, spec };
@@ -56,6 +58,16 @@ for (const { name, live, left } of [
     left: [releases, released],
   },
   { name: "retains no definition for what goes itself", live: [controller, tests, own], left: [] },
+  {
+    name: "retains a definition with a resource of the instance that a user keeps",
+    live: [controller, tests, keptOwn],
+    left: [tests, keptOwn],
+  },
+  {
+    name: "retains a definition with a resource of the instance that a user has taken over",
+    live: [controller, tests, takenOwn],
+    left: [tests, takenOwn],
+  },
   {
     name: "leaves Flux's finalizer to another Flux",
     live: [controller, releases, tests, release, foreign],

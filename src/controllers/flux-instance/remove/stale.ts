@@ -1,10 +1,12 @@
-import { ownerOf } from "../../../api/names.ts";
+import { objectAnnotations, ownerOf } from "../../../api/names.ts";
 import type { Change } from "../../../apply/change-set.ts";
 import type { ManagedObject } from "../../../apply/inventory.ts";
+import { isKept, isOwned } from "../../../apply/ownership.ts";
 import { atServedVersions } from "../../../apply/remove/served.ts";
 import { requestLimit } from "../../../apply/request.ts";
 import { pages } from "../../../client/pages.ts";
 import { formatObjectId, objectIdOf } from "../../../kube/object-id.ts";
+import type { KubeObject } from "../../../kube/object.ts";
 import { mapConcurrent } from "../../../std/concurrent.ts";
 import type { World } from "../world.ts";
 import { kindOfDefinition, releaseResources } from "./custom-resources.ts";
@@ -53,9 +55,14 @@ async function useOf(
   const kind = await kindOfDefinition(definition, world, deps, signal);
   if (kind === undefined) return "absent";
   for await (const { items } of pages(kind.gvk, { metadataOnly: true }, deps.client, signal)) {
-    if (items.some((item) => !going.has(formatObjectId(objectIdOf(item))))) return "used";
+    if (items.some((item) => !going.has(formatObjectId(objectIdOf(item))) || stays(item, world))) return "used";
   }
   return "unused";
+}
+
+/** Whether the prune leaves it, as a user has it. */
+function stays(item: Pick<KubeObject, "metadata">, { key }: World): boolean {
+  return !isOwned(item, ownerOf(key)) || isKept(item, objectAnnotations.prune);
 }
 
 /**
