@@ -107,7 +107,7 @@ export class Cluster implements AsyncDisposable {
       this.#startAll(folder, 1, 0);
       const prepared =
         variant === "full" ? prepareNode(rest, signal) : this.#startNode(folder, authority, { server, rest, signal });
-      await this.#unlessDead(prepared, "a Ready node", signal);
+      await this.#unlessDead(prepared, "Ready node", signal);
     }
     this.#ready = true;
     return { kind: "ready", server, caPem: authority.certPem, token };
@@ -137,7 +137,7 @@ export class Cluster implements AsyncDisposable {
       this.#startAll(folder, 0, port);
       await using rest = createRest({ server, ...access });
       try {
-        await this.#unlessDead(untilReady(rest, access.signal), "an API server that is ready", access.signal);
+        await this.#unlessDead(untilReady(rest, access.signal), "API server that is ready", access.signal);
         return server;
       } catch (error) {
         if (attempt === bindAttempts || !(await this.#lostPort())) throw error;

@@ -13,6 +13,7 @@ import type { SupervisorEvent, SupervisorOrder } from "./cluster.ts";
 import { files } from "./components.ts";
 import { kubeconfig } from "./kubeconfig.ts";
 import { cleanEnvironment } from "./processes.ts";
+import { provideNodePrograms } from "./node/services.ts";
 import { lineProgress, terminalProgress } from "./progress.ts";
 import { resetCluster, takeBaseline } from "./reset.ts";
 import { createRest, type Rest } from "./rest.ts";
@@ -62,16 +63,18 @@ export type ControlPlane = AsyncDisposable & {
 
 const startTimeoutMs = 120_000;
 
-/** Provides the binaries (long on a fresh machine, see provideBinaries) and starts a cluster of its own in a few seconds. */
+/** Provides what the cluster runs (long on a fresh machine, see provideBinaries) and starts a cluster of its own in a few seconds. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
-  const { variant, signal, progress } = options;
+  const { variant, signal } = options;
   signal?.throwIfAborted();
+  const progress = options.progress === undefined ? terminalProgress(process.stderr) : lineProgress(options.progress);
   const binaries = await provideBinaries({
     variant,
-    progress: progress === undefined ? terminalProgress(process.stderr) : lineProgress(progress),
+    progress,
     assetsFolder: process.env["KUBEBUILDER_ASSETS"],
     ...(signal === undefined ? {} : { signal }),
   });
+  if (variant === "node") await provideNodePrograms(progress, signal ?? new AbortController().signal);
   const supervisor = startSupervisor({ variant, binaries, temporaryFolder: tmpdir(), startTimeoutMs });
   const abort = (): void => void supervisor.stop();
   signal?.addEventListener("abort", abort, { once: true });

@@ -3,7 +3,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readinessOf } from "../../../src/kube/readiness.ts";
 import type { KubeObject } from "../../../src/kube/object.ts";
+import { goTool, hasGoTool, type GoToolName } from "../../go-tool.ts";
 import { startChild, type Child } from "../processes.ts";
+import type { Progress } from "../progress.ts";
 import { RestError, type Rest } from "../rest.ts";
 import { nodeName, registryHost } from "./addresses.ts";
 import { clusterServices } from "./dns.ts";
@@ -25,6 +27,15 @@ export function startNodeRegistry(folder: string, program: string): Child {
     path: "env",
     args: ["OTEL_TRACES_EXPORTER=none", program, "serve", path],
   });
+}
+
+/** What the node and its registry run that is built here, in the order in which it is needed. */
+const programs = ["registry", "crane", "stand-in", "coredns"] as const satisfies readonly GoToolName[];
+
+/** Builds what is not there yet, which takes minutes on a fresh machine, so that nobody who waits for the node waits for a compiler. */
+export async function provideNodePrograms(progress: Progress, signal: AbortSignal): Promise<void> {
+  for (const name of programs)
+    if (!(await hasGoTool(name))) await progress.step(`build ${name}`, () => goTool(name, signal));
 }
 
 /** Pushes the images of DNS and of the container that holds a pod's namespaces, as soon as the registry listens. */
