@@ -10,6 +10,7 @@ import { isKept, isOwned } from "../ownership.ts";
 import { prune } from "./prune.ts";
 import { StillThereError, waitUntilGone } from "./wait-until-gone.ts";
 
+const clock = { sleep: async () => undefined };
 const signal = new AbortController().signal;
 const ownerLabels = { owner: "flux", "owner/ns": "a" };
 const owner = { labels: ownerLabels, namespace: "a" };
@@ -58,7 +59,7 @@ for (const { name, live, action, writes } of [
   test(`prune() ${name}`, async () => {
     const client = tableClient(live);
     const id = managed("x");
-    const changes = await prune([id], options, { client }, signal);
+    const changes = await prune([id], options, { client, clock }, signal);
     assert.deepEqual({ changes, writes: client.writes }, { changes: [{ id, action }], writes });
   });
 }
@@ -93,7 +94,7 @@ for (const { name, live, action, writes, asked } of [
     const client = tableClient([live], { refuse });
     const id = managed("x");
     const seen = new Map([[formatObjectId(id), service("x", { resourceVersion: "7" }).metadata]]);
-    const changes = await prune([id], { ...options, live: seen }, { client }, signal);
+    const changes = await prune([id], { ...options, live: seen }, { client, clock }, signal);
     assert.deepEqual({ changes, writes: client.writes, gets }, { changes: [{ id, action }], writes, gets: asked });
   });
 }
@@ -103,7 +104,7 @@ test("prune() asks about what a watch has seen to be kept or going", async () =>
     const now = service("x", { resourceVersion: "7", ...metadata });
     const client = tableClient([now]);
     const id = managed("x");
-    await prune([id], { ...options, live: new Map([[formatObjectId(id), now.metadata]]) }, { client }, signal);
+    await prune([id], { ...options, live: new Map([[formatObjectId(id), now.metadata]]) }, { client, clock }, signal);
     assert.deepEqual(client.writes, []);
   }
 });
@@ -125,7 +126,7 @@ for (const { name, now, action } of [
     const changes = await prune(
       [managed("x")],
       options,
-      { client: { ...client, getOrUndefined: async () => looks.shift() } },
+      { client: { ...client, getOrUndefined: async () => looks.shift() }, clock },
       signal,
     );
     assert.deepEqual(
@@ -135,24 +136,27 @@ for (const { name, now, action } of [
   });
 }
 
-test("prune() throws when an object is another one at each look", async () => {
+test("prune() throws, after ever longer pauses, when an object is another one at each look", async () => {
   const client = tableClient([service("x", { resourceVersion: "other" })]);
   let version = 0;
   const changing = { ...client, getOrUndefined: async () => service("x", { resourceVersion: `${(version += 1)}` }) };
-  await assert.rejects(prune([managed("x")], options, { client: changing }, signal), apiError(409, "Conflict"));
+  const pausesMs: number[] = [];
+  const deps = { client: changing, clock: { sleep: async (ms: number) => void pausesMs.push(ms) } };
+  await assert.rejects(prune([managed("x")], options, deps, signal), apiError(409, "Conflict"));
   assert.equal(client.writes.length, 10);
+  assert.deepEqual(pausesMs, [10, 20, 40, 80, 160, 320, 640, 1_000, 1_000]);
 });
 
 test("prune() deletes in the foreground where it is asked to", async () => {
   const client = tableClient([service("x")]);
-  await prune([managed("x")], { ...options, propagationPolicy: "Foreground" }, { client }, signal);
+  await prune([managed("x")], { ...options, propagationPolicy: "Foreground" }, { client, clock }, signal);
   assert.deepEqual(client.writes, ['delete Service/a/x {"propagationPolicy":"Foreground","uid":"uid-x"}']);
 });
 
 test("prune() deletes kind after kind in the given order", async () => {
   const account: KubeObject = { ...service("y"), kind: "ServiceAccount" };
   const client = tableClient([service("x"), account, service("z")]);
-  await prune([managed("y", "ServiceAccount"), managed("z"), managed("x")], options, { client }, signal);
+  await prune([managed("y", "ServiceAccount"), managed("z"), managed("x")], options, { client, clock }, signal);
   assert.deepEqual(
     client.writes.map((write) => write.split(" ")[1]),
     ["ServiceAccount/a/y", "Service/a/z", "Service/a/x"],
@@ -164,14 +168,14 @@ test("prune() tries the others of a kind when one cannot be deleted, and then th
   const client = tableClient([service("x"), service("y")], {
     refuse: (verb, what) => (verb === "delete" && what === "Service/a/x" ? forbidden : undefined),
   });
-  await assert.rejects(prune([managed("x"), managed("y")], options, { client }, signal), forbidden);
+  await assert.rejects(prune([managed("x"), managed("y")], options, { client, clock }, signal), forbidden);
   assert.deepEqual(client.objects(), [service("x")]);
 });
 
 test("prune() throws when it may not look", async () => {
   const forbidden = apiError(403, "Forbidden");
   const client = tableClient([service("x")], { refuse: (verb) => (verb === "get" ? forbidden : undefined) });
-  await assert.rejects(prune([managed("x")], options, { client }, signal), forbidden);
+  await assert.rejects(prune([managed("x")], options, { client, clock }, signal), forbidden);
 });
 
 for (const { name, metadata, want } of [

@@ -2,12 +2,14 @@ import type { ApiClient, DeleteResult } from "../../client/api-client.ts";
 import { ApiError, isConflict } from "../../client/api-error.ts";
 import { formatObjectId } from "../../kube/object-id.ts";
 import type { KubeObject, ObjectMeta } from "../../kube/object.ts";
+import { backoffMs } from "../../std/backoff.ts";
+import type { Clock } from "../../std/clock.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";
 import type { Change, OnChange } from "../change-set.ts";
 import type { ManagedObject } from "../inventory.ts";
 import { type Owner, isOwned, isKept } from "../ownership.ts";
 import type { LiveMetadata } from "../planned-object.ts";
-import { requestLimit } from "../request.ts";
+import { conflictPause, maxConflicts, requestLimit } from "../request.ts";
 import { wavesByKind } from "./wait-until-gone.ts";
 
 /** Which objects may be deleted, and how. */
@@ -26,6 +28,7 @@ export type PruneOptions = {
 /** A client that reads and deletes. `onChange` is called for each object that is deleted. */
 export type PruneDeps = {
   readonly client: Pick<ApiClient, "getOrUndefined" | "delete">;
+  readonly clock: Pick<Clock, "sleep">;
   readonly onChange?: OnChange | undefined;
 };
 
@@ -37,30 +40,28 @@ export type PruneDeps = {
 export async function prune(
   objects: readonly ManagedObject[],
   options: PruneOptions,
-  { client, onChange }: PruneDeps,
+  deps: PruneDeps,
   signal: AbortSignal,
 ): Promise<readonly Change[]> {
   const changes: Change[] = [];
   for (const wave of options.together === true ? [objects] : wavesByKind(objects)) {
-    const done = await mapConcurrent(wave, requestLimit, (id) => pruneOne(id, options, { client, onChange }, signal));
+    const done = await mapConcurrent(wave, requestLimit, (id) => pruneOne(id, options, deps, signal));
     changes.push(...done);
   }
   return changes;
 }
 
-/** How often an object is looked at that is another one by the time of its deletion. */
-const maxLooks = 10;
-
 async function pruneOne(
   id: ManagedObject,
   options: PruneOptions,
-  { client, onChange }: PruneDeps,
+  { client, clock, onChange }: PruneDeps,
   signal: AbortSignal,
 ): Promise<Change> {
   const known = { id, seen: options.live?.get(formatObjectId(id)) };
   let change: Change | ApiError | undefined = await pruneAsSeen(known, options, client, signal);
   for (let look = 1; change === undefined || change instanceof ApiError; look += 1) {
-    if (change !== undefined && look > maxLooks) throw change;
+    if (change !== undefined && look > maxConflicts) throw change;
+    if (change !== undefined) await clock.sleep(backoffMs(look - 1, conflictPause), signal);
     const live = await client.getOrUndefined(id, id, signal);
     if (live === undefined) return { id, action: "deleted" };
     if (!mayGo(live, options)) return { id, action: "kept" };

@@ -10,6 +10,8 @@ export type Fault = {
   readonly stages?: readonly string[];
   /** Whether the instance has to tell of it while it lasts: nothing tries a request again that was answered so. */
   readonly isTold?: boolean;
+  /** The API server does what it was asked for all the same, so that nobody asks for it again: it befalls one request of each stage. */
+  readonly isObeyed?: boolean;
   /** Each request waits for this so long that it is tried only once at each stage. */
   readonly isSlow?: boolean;
 } & ({ readonly kind: "wire"; readonly fault: WireFault } | { readonly kind: "plane"; readonly begin: PlaneFault });
@@ -45,8 +47,8 @@ export const faults: readonly Fault[] = [
     ...answer(504, "Timeout", "Timeout: request did not complete within the allotted time"),
   },
   { name: "cut before the answer", kind: "wire", fault: { kind: "reset" } },
-  { name: "cut within the answer", kind: "wire", fault: { kind: "cut", afterBytes: 10 } },
-  { name: "answer lost", kind: "wire", fault: { kind: "lose" } },
+  { name: "cut within the answer", kind: "wire", isObeyed: true, fault: { kind: "cut", afterBytes: 10 } },
+  { name: "answer lost", kind: "wire", isObeyed: true, fault: { kind: "lose" } },
   { name: "no answer", kind: "wire", isSlow: true, fault: { kind: "blackhole" } },
   {
     name: "watch cut",

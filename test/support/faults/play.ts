@@ -466,8 +466,8 @@ function toldBy(now: Instance, log: readonly string[]): string | undefined {
 export function cellsOf(all: readonly Fault[]): readonly Cell[] {
   return all.flatMap((fault) => {
     const befallen = stages.filter((stage) => isTried(fault, stage));
-    const spans: readonly Span[] =
-      fault.kind === "plane" ? ["lasting"] : fault.isSlow === true ? ["once"] : ["once", "lasting"];
+    const isOnce = fault.isSlow === true || fault.isObeyed === true;
+    const spans: readonly Span[] = fault.kind === "plane" ? ["lasting"] : isOnce ? ["once"] : ["once", "lasting"];
     const perChange = [...Map.groupBy(befallen, ({ during }) => during)];
     return spans.flatMap((span) => perChange.map(([during, of]): Cell => ({ fault, span, during, stages: of })));
   });

@@ -217,10 +217,10 @@ function isNeeded(definition: KubeObject, world: World, { disowned }: Ledger): b
 }
 
 /** An instance tells what it would leave behind, and stays: what it has forgotten, or what one before it has left. */
-function isRemoved(world: World, { isRestored, deletedWith }: Ledger): boolean {
+function isRemoved(world: World, { isRestored, wasDisabled, deletedWith }: Ledger): boolean {
   if (world.instance() === undefined) return true;
   const told = world.status().conditions.find(({ type }) => type === "Ready");
-  const mayLeave = isRestored || deletedWith.has("KeepResources") || deletedWith.has("Orphan");
+  const mayLeave = isRestored || wasDisabled || deletedWith.has("KeepResources") || deletedWith.has("Orphan");
   return mayLeave && told?.message.includes("inventory") === true;
 }
 
