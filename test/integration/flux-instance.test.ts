@@ -424,7 +424,7 @@ describe("FluxInstance, from the RFC's example to its deletion", { concurrency: 
     const deadline = AbortSignal.timeout(60_000);
     while (!(await sawDeleted(path))) await systemClock.sleep(100, deadline);
     const left = await cluster.plane.rest.get(path);
-    assert.deepEqual([left.metadata.finalizers, left["status"]], [metadata.finalizers, undefined]);
+    assert.deepEqual([left.metadata.finalizers, left["status"]], [metadata.finalizers, { observedGeneration: -1 }]);
     await cluster.plane.rest.patch(`${leases}/flux-operator`, { spec: { holderIdentity: "" } });
     await cluster.plane.rest.patch(path, { metadata: { annotations: { "reconcile.fluxcd.io/requestedAt": "now" } } });
     await cluster.gone("FluxInstance/apps/flux");
