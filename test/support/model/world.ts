@@ -2,7 +2,7 @@ import { setImmediate as othersRun } from "node:timers/promises";
 import { fluxInstanceCrd } from "../../../src/api/crd.ts";
 import { labels, lastGoodName, objectAnnotations } from "../../../src/api/names.ts";
 import { createApiClient } from "../../../src/client/create-client.ts";
-import { readStatus, type FluxInstanceStatus } from "../../../src/controllers/flux-instance/status.ts";
+import { readStatus, runningVersion, type FluxInstanceStatus } from "../../../src/controllers/flux-instance/status.ts";
 import { loadRelease } from "../../../src/distribution/load.ts";
 import type { Release } from "../../../src/distribution/release.ts";
 import { Certificates } from "../../../src/oci/certificates.ts";
@@ -399,14 +399,17 @@ export class World {
   #checkReady(before: KubeObject | undefined, after: KubeObject): void {
     const [was, is] = [readyRevision(before), readyRevision(after)];
     if (is === undefined || is === was) return;
-    const { inventory, lastAppliedVersion = "", observedGeneration } = readStatus(after["status"]);
+    const status = readStatus(after["status"]);
+    const { inventory, observedGeneration } = status;
+    // A status that was lost in the middle of a reconcile is whole again after the next one; the revision is always written.
+    const version = runningVersion(status) ?? "";
     if (observedGeneration !== after.metadata.generation) return;
     const isWaited = !this.#wasSick && fieldsOf(after["spec"])["wait"] !== false;
     const existing = new Map(this.server.objects().map((object) => [idOf(object), object]));
     for (const { id } of inventory?.entries ?? []) {
       if (this.#touched.has(id)) continue;
       const object = existing.get(id);
-      const problems = object === undefined ? [`${id} is not there`] : unlike(object, lastAppliedVersion, isWaited);
+      const problems = object === undefined ? [`${id} is not there`] : unlike(object, version, isWaited);
       this.violations.push(...problems.map((problem) => `Ready is True, and ${problem}`));
     }
   }
