@@ -80,6 +80,11 @@ for (const { name, events, want } of [
     events: [lease("a", 0, "uid-a"), lease("a", 5_000, "uid-a"), lease("b", 12_999, "uid-b")],
     want: ["b got the lease of a after 7999 ms"],
   },
+  {
+    name: "nothing where a stranger has held it in between",
+    events: [lease("a", 0, "uid-a"), lease("somebody", 1_000, "somebody"), lease("b", 4_000, "uid-b")],
+    want: [],
+  },
 ]) {
   test(`takeoverFaults() finds ${name}`, () => {
     assert.deepEqual(takeoverFaults(events, { candidates, leaseMs: 8_000 }), want);

@@ -36,15 +36,23 @@ export function leadershipFaults(
   });
 }
 
-/** Each time that an operator has got the Lease of another one that had not given it back, sooner than `leaseMs` after that one has renewed it. */
+/**
+ * Each time that an operator has got the Lease of another one that had not given it back, sooner than `leaseMs` after that one has renewed it.
+ * Where a stranger has held it in between, a process that began meanwhile knows of no other than that one.
+ */
 export function takeoverFaults(
   events: readonly AuditEvent[],
   { candidates, leaseMs }: { readonly candidates: readonly Candidate[]; readonly leaseMs: number },
 ): readonly string[] {
   const turns = turnsOf(events, candidates);
+  const strangers = events.flatMap((event) => {
+    const isTheirs = isLease(event) && writeVerbs.has(event.verb) && candidateOf(event, candidates) === undefined;
+    return isTheirs && holderIn(event) !== "" ? [spanOf(event).fromMs] : [];
+  });
   return turns.flatMap((turn, index) => {
     const before = turns[index - 1];
     if (before === undefined || before.holder === "" || before.by === turn.by) return [];
+    if (strangers.some((atMs) => before.fromMs < atMs && atMs < turn.fromMs)) return [];
     const ms = turn.fromMs - before.fromMs;
     return ms >= leaseMs ? [] : [`${turn.by} got the lease of ${before.by} after ${Math.round(ms)} ms`];
   });
@@ -67,11 +75,15 @@ function turnsOf(events: readonly AuditEvent[], candidates: readonly Candidate[]
       const by = candidateOf(event, candidates);
       const { code = 0 } = event.responseStatus ?? {};
       if (by === undefined || !isLease(event) || !writeVerbs.has(event.verb) || code >= 300) return [];
-      const identity = textOf(fieldsOf(fieldsOf(event.responseObject)["spec"])["holderIdentity"]);
+      const identity = holderIn(event);
       const holder = candidates.find(({ uid }) => identity.includes(uid))?.name ?? identity;
       return [{ ...spanOf(event), by: by.name, holder }];
     })
     .toSorted((left, right) => left.fromMs - right.fromMs);
+}
+
+function holderIn({ responseObject }: AuditEvent): string {
+  return textOf(fieldsOf(fieldsOf(responseObject)["spec"])["holderIdentity"]);
 }
 
 function candidateOf({ user }: AuditEvent, candidates: readonly Candidate[]): Candidate | undefined {
