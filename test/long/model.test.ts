@@ -27,7 +27,7 @@ const short: Script = {
 };
 
 describe("the operator", () => {
-  testModel(100);
+  testModel(300);
 
   test("plays the same scripts on a real control plane, and is Ready or removed at last", async () => {
     await using stage = await startRealStage();

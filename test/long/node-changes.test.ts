@@ -275,7 +275,12 @@ describe("changes on a node that really runs pods", { concurrency: 1, skip: abse
     const [pod] = await podsOf("source-controller");
     assert.ok(pod, "source-controller has a pod");
     const before = artifactOf(
-      await world.when(sourceKind, source, (object) => condition(object, "Ready")?.startsWith("True/") === true),
+      // The new volume is empty: what is Ready from before has no artifact for a moment.
+      await world.when(
+        sourceKind,
+        source,
+        (object) => condition(object, "Ready")?.startsWith("True/") === true && artifactOf(object).digest !== "",
+      ),
     );
     const files = await stored();
     const poll = await pollSource(world, source);
