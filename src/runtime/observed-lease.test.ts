@@ -41,16 +41,7 @@ for (const { name, holder, predecessors, waitedMs, want } of [
 ]) {
   test(`ObservedLease.heldForMs() knows that ${name}`, () => {
     let nowMs = 0;
-    const observed = new ObservedLease({
-      client: { watch: () => assert.fail("nothing is watched") },
-      lease,
-      leaseMs: 35_000,
-      retryMs: 5_000,
-      graceMs: 5_000,
-      ...(predecessors === undefined ? {} : { predecessors }),
-      clock: { ...systemClock, monotonicMs: () => nowMs },
-      log: createTestLog().log,
-    });
+    const observed = observedAt(() => nowMs, predecessors);
     observed.observe(newLease(lease, { identity: holder, durationMs: 35_000, now: "2026-01-01T00:00:00.000000Z" }));
     nowMs = waitedMs;
     assert.equal(observed.heldForMs(), want);
@@ -69,19 +60,24 @@ for (const { name, later, want } of [
 ]) {
   test(`ObservedLease.heldForMs() of a lease that ${name} after 10 s is ${want / 1000} s`, () => {
     let nowMs = 0;
-    const observed = new ObservedLease({
-      client: { watch: () => assert.fail("nothing is watched") },
-      lease,
-      leaseMs: 35_000,
-      retryMs: 5_000,
-      graceMs: 5_000,
-      clock: { ...systemClock, monotonicMs: () => nowMs },
-      log: createTestLog().log,
-    });
+    const observed = observedAt(() => nowMs);
     observed.observe(leaseOf(held));
     nowMs = 10_000;
     observed.observe(later === undefined ? undefined : leaseOf(later));
     assert.equal(observed.heldForMs(), want);
+  });
+}
+
+function observedAt(monotonicMs: () => number, predecessors?: string): ObservedLease {
+  return new ObservedLease({
+    client: { watch: () => assert.fail("nothing is watched") },
+    lease,
+    leaseMs: 35_000,
+    retryMs: 5_000,
+    graceMs: 5_000,
+    ...(predecessors === undefined ? {} : { predecessors }),
+    clock: { ...systemClock, monotonicMs },
+    log: createTestLog().log,
   });
 }
 

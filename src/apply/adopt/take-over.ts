@@ -4,14 +4,13 @@ import { ApiError, isConflict, isNotFound, isRefusal } from "../../client/api-er
 import { gvkOf } from "../../kube/gvk.ts";
 import { nameObject, keyOf } from "../../kube/object-id.ts";
 import type { KubeObject } from "../../kube/object.ts";
-import { backoffMs } from "../../std/backoff.ts";
 import type { Clock } from "../../std/clock.ts";
 import { mergePatchOf } from "../../std/merge-patch.ts";
 import { ApplyError } from "../apply-error.ts";
 import { comparable } from "../compare.ts";
 import type { Installer } from "../installer.ts";
 import type { PlannedAdoption, Adoption } from "../planned-object.ts";
-import { conflictPause, maxConflicts } from "../request.ts";
+import { maxConflicts, pauseAfterConflict } from "../request.ts";
 import { adopt, type AdoptOptions } from "./adopt.ts";
 
 /** A client that patches managedFields, and the names of the field managers whose fields are taken over. */
@@ -79,7 +78,7 @@ export async function takeOver(
         throw error instanceof ApiError ? notTaken(desired, error) : error;
       }
     }
-    await deps.clock.sleep(backoffMs(attempt, conflictPause), signal);
+    await pauseAfterConflict(attempt, deps.clock, signal);
     const fresh = await deps.client.getOrUndefined(ref.gvk, ref.key, signal);
     if (fresh === undefined) return;
     const answer = await deps.client.apply(desired, { fieldManager, dryRun: true }, signal);

@@ -7,13 +7,12 @@ import { definedKind, storedAs, storedKind, type DefinedKind } from "../../kube/
 import { gvkOf } from "../../kube/gvk.ts";
 import { nameObject, keyOf } from "../../kube/object-id.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
-import { backoffMs } from "../../std/backoff.ts";
 import type { Clock } from "../../std/clock.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";
 import { errorMessage, ReasonedError } from "../../std/errors.ts";
 import type { Installer } from "../installer.ts";
 import type { Ledger } from "../ledger.ts";
-import { conflictPause, maxConflicts, requestLimit } from "../request.ts";
+import { maxConflicts, pauseAfterConflict, requestLimit } from "../request.ts";
 import { rewriteManagedFields, type Migration } from "./bridge.ts";
 
 /** A client that lists and patches all objects of a kind; the ledger records the bridges. */
@@ -179,7 +178,7 @@ async function rewrite(
     } catch (error) {
       if (isNotFound(error)) return;
       if (!isConflict(error)) throw error instanceof ApiError ? notStored(item, kind, error) : error;
-      await clock.sleep(backoffMs(attempt, conflictPause), signal);
+      await pauseAfterConflict(attempt, clock, signal);
       const fresh = await client.getOrUndefined(ref.gvk, ref.key, signal);
       if (fresh === undefined) return;
       live = fresh;
@@ -231,7 +230,7 @@ async function trimStoredVersions(
       return;
     } catch (error) {
       if (!isConflict(error) || attempt === maxConflicts) throw error;
-      await clock.sleep(backoffMs(attempt, conflictPause), signal);
+      await pauseAfterConflict(attempt, clock, signal);
     }
   }
 }

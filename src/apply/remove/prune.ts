@@ -2,14 +2,13 @@ import type { ApiClient, DeleteResult } from "../../client/api-client.ts";
 import { ApiError, isConflict } from "../../client/api-error.ts";
 import { formatObjectId } from "../../kube/object-id.ts";
 import type { KubeObject, ObjectMeta } from "../../kube/object.ts";
-import { backoffMs } from "../../std/backoff.ts";
 import type { Clock } from "../../std/clock.ts";
 import { mapConcurrent } from "../../std/concurrent.ts";
 import type { Change, OnChange } from "../change-set.ts";
 import type { ManagedObject } from "../inventory.ts";
 import { type Owner, isOwned, isKept } from "../ownership.ts";
 import type { LiveMetadata } from "../planned-object.ts";
-import { conflictPause, maxConflicts, requestLimit } from "../request.ts";
+import { maxConflicts, pauseAfterConflict, requestLimit } from "../request.ts";
 import { wavesByKind } from "./wait-until-gone.ts";
 
 /** Which objects may be deleted, and how. */
@@ -61,7 +60,7 @@ async function pruneOne(
   let change: Change | ApiError | undefined = await pruneAsSeen(known, options, client, signal);
   for (let look = 1; change === undefined || change instanceof ApiError; look += 1) {
     if (change !== undefined && look > maxConflicts) throw change;
-    if (change !== undefined) await clock.sleep(backoffMs(look - 1, conflictPause), signal);
+    if (change !== undefined) await pauseAfterConflict(look - 1, clock, signal);
     const live = await client.getOrUndefined(id, id, signal);
     if (live === undefined) return { id, action: "deleted" };
     if (!mayGo(live, options)) return { id, action: "kept" };
@@ -72,7 +71,8 @@ async function pruneOne(
   return change;
 }
 
-function mayGo(live: Pick<KubeObject, "metadata">, { owner, keepAnnotation }: PruneOptions): boolean {
+/** Whether `prune` deletes the object: it is the owner's, and no user keeps it. */
+export function mayGo(live: Pick<KubeObject, "metadata">, { owner, keepAnnotation }: PruneOptions): boolean {
   return isOwned(live, owner) && !isKept(live, keepAnnotation);
 }
 

@@ -74,8 +74,7 @@ const longestReleaseBytes = 64 * 1024 * 1024;
  */
 export function encodeLastGood(instance: KubeObject, record: LastGoodRecord): KubeObject {
   const { namespace = "", name, uid = "" } = instance.metadata;
-  const { data, packed } = contentOf(record);
-  const sizeBytes = lastGoodBytes(record);
+  const { data, packed, sizeBytes } = contentOf(record);
   if (sizeBytes > longestBytes) throw tooLarge(namespace, sizeBytes);
   return {
     apiVersion: "v1",
@@ -97,21 +96,24 @@ export function encodeLastGood(instance: KubeObject, record: LastGoodRecord): Ku
 
 /** How large the record is in its ConfigMap, which takes at most `longestBytes`. */
 export function lastGoodBytes(record: LastGoodRecord): number {
-  const { data, packed } = contentOf(record);
-  return Object.values(data).reduce((sum, text) => sum + Buffer.byteLength(text), packed.base64.length);
+  return contentOf(record).sizeBytes;
 }
 
-function contentOf({ good, failed }: LastGoodRecord): {
+type Content = {
   readonly data: { readonly [key: string]: string };
   readonly packed: Packed;
-} {
+  readonly sizeBytes: number;
+};
+
+function contentOf({ good, failed }: LastGoodRecord): Content {
   const { release, ...facts } = good;
   const packed = packRelease(release);
   const data = {
     [keys.good]: canonicalJson({ ...facts, releaseDigest: packed.digest }),
     ...(failed === undefined ? {} : { [keys.failed]: canonicalJson({ ...failed }) }),
   };
-  return { data, packed };
+  const sizeBytes = Object.values(data).reduce((sum, text) => sum + Buffer.byteLength(text), packed.base64.length);
+  return { data, packed, sizeBytes };
 }
 
 /** What `configMap` records about `instance`; `absent` when it belongs to another instance of the same name. */

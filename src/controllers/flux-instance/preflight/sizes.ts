@@ -24,8 +24,9 @@ export function judgeSizes({ world, target }: Subject): readonly Finding[] {
       ),
     ];
   }
+  if (!target.spec.upgrade.rollback) return [];
   const recordBytes = lastGoodBytes({ good: lastGoodOf(world, target) });
-  if (!target.spec.upgrade.rollback || recordBytes <= longestBytes) return [];
+  if (recordBytes <= longestBytes) return [];
   return [
     warn(
       `a failed upgrade will not be rolled back: the record of what was healthy takes ${Math.ceil(recordBytes / 1024)} of at most ${longestBytes / 1024} KiB; shorten spec.kustomize.patches`,

@@ -1,7 +1,7 @@
 import { ownerOf } from "../../../api/names.ts";
 import type { ManagedObject } from "../../../apply/inventory.ts";
 import { isOwned } from "../../../apply/ownership.ts";
-import { conflictPause, maxConflicts, requestLimit } from "../../../apply/request.ts";
+import { maxConflicts, pauseAfterConflict, requestLimit } from "../../../apply/request.ts";
 import type { ApiClient } from "../../../client/api-client.ts";
 import { isConflict, isNotFound } from "../../../client/api-error.ts";
 import { listAll, pages } from "../../../client/pages.ts";
@@ -9,7 +9,6 @@ import { type ServedKind, servedKind } from "../../../kube/definition.ts";
 import type { GroupKind, GroupVersionKind } from "../../../kube/gvk.ts";
 import { keyOf, nameObject } from "../../../kube/object-id.ts";
 import type { KubeObject } from "../../../kube/object.ts";
-import { backoffMs } from "../../../std/backoff.ts";
 import type { Clock } from "../../../std/clock.ts";
 import { mapConcurrent } from "../../../std/concurrent.ts";
 import { reconciles } from "../flux-controllers.ts";
@@ -128,7 +127,7 @@ async function removeFluxFinalizer(
     } catch (error) {
       if (isNotFound(error)) return;
       if (!isConflict(error) || attempt === maxConflicts) throw error;
-      await clock.sleep(backoffMs(attempt, conflictPause), signal);
+      await pauseAfterConflict(attempt, clock, signal);
       item = await client.getOrUndefined(gvk, key, signal);
     }
   }

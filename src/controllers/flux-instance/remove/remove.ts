@@ -101,7 +101,8 @@ async function removeDefinitions(
   return [...withdrawn, ...undefinedNow, ...[...needed].map((id): Change => ({ id, action: "kept" }))];
 }
 
-function pruneOptions(world: World): PruneOptions {
+/** Whose objects a removal deletes, and which it keeps. */
+export function pruneOptions(world: World): PruneOptions {
   return { owner: ownerOf(world.key), keepAnnotation: objectAnnotations.prune, live: world.live };
 }
 

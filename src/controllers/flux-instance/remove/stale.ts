@@ -1,7 +1,7 @@
-import { objectAnnotations, ownerOf } from "../../../api/names.ts";
+import { ownerOf } from "../../../api/names.ts";
 import type { Change } from "../../../apply/change-set.ts";
 import type { ManagedObject } from "../../../apply/inventory.ts";
-import { isKept, isOwned } from "../../../apply/ownership.ts";
+import { mayGo } from "../../../apply/remove/prune.ts";
 import { atServedVersions } from "../../../apply/remove/served.ts";
 import { requestLimit } from "../../../apply/request.ts";
 import { pages } from "../../../client/pages.ts";
@@ -10,7 +10,7 @@ import type { KubeObject } from "../../../kube/object.ts";
 import { mapConcurrent } from "../../../std/concurrent.ts";
 import type { World } from "../world.ts";
 import { kindOfDefinition, releaseResources } from "./custom-resources.ts";
-import { keptOf, removeObjects, type RemoveDeps } from "./remove.ts";
+import { keptOf, pruneOptions, removeObjects, type RemoveDeps } from "./remove.ts";
 import { findRunningControllers } from "./running-controllers.ts";
 
 /** What is no longer desired, in the order of deletion: `going` is pruned, `retained` are CRDs that are still in use. */
@@ -54,15 +54,12 @@ async function useOf(
 ): Promise<"absent" | "used" | "unused"> {
   const kind = await kindOfDefinition(definition, world, deps, signal);
   if (kind === undefined) return "absent";
+  const options = pruneOptions(world);
+  const goes = (item: KubeObject): boolean => going.has(formatObjectId(objectIdOf(item))) && mayGo(item, options);
   for await (const { items } of pages(kind.gvk, { metadataOnly: true }, deps.client, signal)) {
-    if (items.some((item) => !going.has(formatObjectId(objectIdOf(item))) || stays(item, world))) return "used";
+    if (!items.every(goes)) return "used";
   }
   return "unused";
-}
-
-/** Whether the prune leaves it, as a user has it. */
-function stays(item: Pick<KubeObject, "metadata">, { key }: World): boolean {
-  return !isOwned(item, ownerOf(key)) || isKept(item, objectAnnotations.prune);
 }
 
 /**
