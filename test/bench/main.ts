@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import { measureBuild } from "./build.ts";
 import { measureDistribution } from "./distribution.ts";
 import { applyOnce } from "./kubectl-apply.ts";
+import { runInterruptible } from "./interruptible.ts";
 import { measureKustomize } from "./kustomize.ts";
 import { liveOnce, stepNames, unmeasurable, type StepName } from "./life.ts";
 import { describeMachine, formatMachine } from "./machine.ts";
@@ -30,15 +31,7 @@ const names = [
 ] as const;
 type Name = (typeof names)[number];
 
-const interrupt = new AbortController();
-for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => interrupt.abort());
-
-try {
-  await main(interrupt.signal);
-} catch (error) {
-  if (!interrupt.signal.aborted) throw error;
-  process.exitCode = 130;
-}
+await runInterruptible(main);
 
 async function main(signal: AbortSignal): Promise<void> {
   const options = readOptions();

@@ -5,6 +5,7 @@ import { ApiError } from "../../src/client/api-error.ts";
 import { fieldsOf, listOf, textOf } from "../../src/kube/fields.ts";
 import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { mapConcurrent } from "../../src/std/concurrent.ts";
+import { oldHelmRelease } from "../support/helm-release.ts";
 import {
   condition,
   isReady,
@@ -31,17 +32,7 @@ after(async () => {
 });
 
 function release(index: number): KubeObject {
-  const name = `web-${String(index).padStart(4, "0")}`;
-  return {
-    apiVersion: "helm.toolkit.fluxcd.io/v2beta2",
-    kind: "HelmRelease",
-    metadata: { name, namespace: "apps" },
-    spec: {
-      interval: "5m0s",
-      chart: { spec: { chart: name, version: "1.x", sourceRef: { kind: "HelmRepository", name: "charts" } } },
-      values: { index, nested: { list: [1, 2, 3] } },
-    },
-  };
+  return oldHelmRelease(`web-${String(index).padStart(4, "0")}`, index);
 }
 
 async function releases(version: string): Promise<readonly KubeObject[]> {

@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { runInterruptible } from "../interruptible.ts";
 import { describeMachine, formatMachine } from "../machine.ts";
 import { readFigures, seriesNames, withFigure, writeFigures, type Figures, type SeriesName } from "./figures.ts";
 import { simulateFleets } from "./fleet.ts";
@@ -20,15 +21,7 @@ const series: { readonly [name in SeriesName]: { readonly measure: Measure; read
   watches: { measure: watches, sizes: [50, 500, 5_000] },
 };
 
-const interrupt = new AbortController();
-for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => interrupt.abort());
-
-try {
-  await main(interrupt.signal);
-} catch (error) {
-  if (!interrupt.signal.aborted) throw error;
-  process.exitCode = 130;
-}
+await runInterruptible(main);
 
 async function main(signal: AbortSignal): Promise<void> {
   const { values } = parseArgs({

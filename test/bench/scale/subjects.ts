@@ -1,8 +1,10 @@
 import { ownerLabels } from "../../../src/api/names.ts";
+import { componentNames } from "../../../src/distribution/release.ts";
 import { fieldsOf } from "../../../src/kube/fields.ts";
 import { configMapKind, deploymentKind } from "../../../src/kube/kinds.ts";
 import type { JsonObject, KubeObject } from "../../../src/kube/object.ts";
 import { mapConcurrent } from "../../../src/std/concurrent.ts";
+import { oldHelmRelease } from "../../support/helm-release.ts";
 import { instanceKey, instanceKind, namespace } from "../instance.ts";
 import { applyMany, ready, startSubject, type Cost, type Subject } from "./subject.ts";
 
@@ -20,15 +22,6 @@ export type Sizes = {
 export type Measure = (size: number, main: string | undefined, signal: AbortSignal) => Promise<Measured>;
 
 const newest = "2.9.4";
-const all = [
-  "source-controller",
-  "kustomize-controller",
-  "helm-controller",
-  "notification-controller",
-  "image-reflector-controller",
-  "image-automation-controller",
-  "source-watcher",
-];
 
 function instanceOf(version: string, spec: JsonObject): KubeObject {
   return {
@@ -52,7 +45,7 @@ export const shards: Measure = async (size, main, signal) => {
   await using subject = await startSubject(main, signal);
   const { client } = subject.world;
   const names = Array.from({ length: size }, (_, index) => `shard-${index}`);
-  const installed = await install(subject, newest, { components: all, sharding: { shards: names } }, signal);
+  const installed = await install(subject, newest, { components: componentNames, sharding: { shards: names } }, signal);
   const reconcile = await subject.settle("again");
   const sizes = await sizesOf(subject, signal);
   const uninstall = await subject.measure(
@@ -80,27 +73,13 @@ export const migration: Measure = async (size, main, signal) => {
   await using subject = await startSubject(main, signal);
   await install(subject, "2.2.3", { components: ["source-controller", "helm-controller"] }, signal);
   await subject.world.kubectl("create", "namespace", "apps");
-  await applyMany(subject, size, helmRelease, signal);
+  await applyMany(subject, size, (index) => oldHelmRelease(`web-${index}`, index), signal);
   const upgrade = await subject.measure(
     () => subject.change({ spec: { distribution: { version: newest } } }),
     ready(newest),
   );
   return { steps: { "upgrade 2.2.3 to 2.9.4": upgrade } };
 };
-
-function helmRelease(index: number): KubeObject {
-  const name = `web-${index}`;
-  return {
-    apiVersion: "helm.toolkit.fluxcd.io/v2beta2",
-    kind: "HelmRelease",
-    metadata: { name, namespace: "apps" },
-    spec: {
-      interval: "5m0s",
-      chart: { spec: { chart: name, version: "1.x", sourceRef: { kind: "HelmRepository", name: "charts" } } },
-      values: { index, nested: { list: [1, 2, 3] } },
-    },
-  };
-}
 
 /** One in so many Kustomizations has a large inventory. They lie side by side, so that whole pages are full of them. */
 const largeOneIn = 40;

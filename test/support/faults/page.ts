@@ -18,11 +18,13 @@ export async function writePage(cells: readonly Cell[], outcomes: readonly Outco
 
 /** A heading and a table for each fault. */
 export function tableOf(cells: readonly Cell[], outcomes: readonly Outcome[]): string {
-  const [played = [], left = []] = [true, false].map((isPlayed) =>
-    cells.filter((one) => (outcomeOf(one, outcomes) !== undefined) === isPlayed),
-  );
+  const played = cells.flatMap((one): readonly Played[] => {
+    const outcome = outcomeOf(one, outcomes);
+    return outcome === undefined ? [] : [{ ...one, outcome }];
+  });
+  const left = cells.filter((one) => outcomeOf(one, outcomes) === undefined);
   const tables = [...Map.groupBy(played, ({ fault }) => fault.name)].map(
-    ([fault, all]) => `### ${fault}\n\n${linesOf(all, outcomes).join("\n")}\n`,
+    ([fault, all]) => `### ${fault}\n\n${linesOf(all).join("\n")}\n`,
   );
   const names = [...Map.groupBy(left, ({ fault, span }) => `${fault.name} (${spanWords[span]})`)].map(
     ([name, all]) => `${name} in the ${all.map(({ during }) => during).join(", ")}`,
@@ -31,14 +33,16 @@ export function tableOf(cells: readonly Cell[], outcomes: readonly Outcome[]): s
   return [`${played.length} of ${cells.length} changes with a fault were run.${not}\n`, ...tables].join("\n");
 }
 
+type Played = Cell & { readonly outcome: Outcome };
+
 const spanWords = { once: "one request", lasting: "lasting" } as const satisfies { readonly [span in Span]: string };
 
 function outcomeOf({ fault, span, during }: Cell, outcomes: readonly Outcome[]): Outcome | undefined {
   return outcomes.find((one) => one.fault === fault.name && one.span === span && one.during === during);
 }
 
-function linesOf(cells: readonly Cell[], outcomes: readonly Outcome[]): readonly string[] {
-  const { once = [], lasting = [] } = Object.groupBy(cells, ({ span }) => span);
+function linesOf(all: readonly Played[]): readonly string[] {
+  const { once = [], lasting = [] } = Object.groupBy(all, ({ span }) => span);
   const head = [
     "change",
     "stage",
@@ -47,20 +51,20 @@ function linesOf(cells: readonly Cell[], outcomes: readonly Outcome[]): readonly
     "told when it was lifted",
     "end",
   ];
-  const rows = (lasting.length > 0 ? lasting : once).flatMap((one) => rowsOf(one, outcomeOf(one, outcomes)));
+  const rows = (lasting.length > 0 ? lasting : once).flatMap(rowsOf);
   const table = [head, head.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`);
   if (lasting.length === 0) return ["One request of each stage is hit.", "", ...table];
-  const single = once.map((one) => `${one.during}: ${endOf(outcomeOf(one, outcomes))}`);
+  const single = once.map(({ during, outcome }) => `${during}: ${endOf(outcome)}`);
   return single.length === 0 ? table : [`One request of each stage hit: ${single.join("; ")}.`, "", ...table];
 }
 
-function rowsOf({ during, stages }: Cell, outcome: Outcome | undefined): readonly (readonly string[])[] {
+function rowsOf({ during, stages, outcome }: Played): readonly (readonly string[])[] {
   return stages.map(({ name }) => {
-    const at = outcome?.stages.findIndex(({ stage }) => stage === name) ?? -1;
-    const befallen = outcome?.stages[at];
+    const at = outcome.stages.findIndex(({ stage }) => stage === name);
+    const befallen = outcome.stages[at];
     if (befallen === undefined) return [during, name, "-", "-", "-", endOf(outcome)];
     const { hits, mostInOneSecond, told } = befallen;
-    const isSaid = at > 0 && told !== undefined && messageOf(told) === messageOf(outcome?.stages[at - 1]?.told);
+    const isSaid = at > 0 && told !== undefined && messageOf(told) === messageOf(outcome.stages[at - 1]?.told);
     const said = isSaid ? "as before" : cell(told ?? "-");
     return [during, name, `${hits}`, `${mostInOneSecond}`, said, endOf(outcome)];
   });
@@ -71,9 +75,7 @@ function messageOf(told: string | undefined): string | undefined {
   return told?.replace(/^(Ready|Warning) \S+: |^log: [^:]*: /, "");
 }
 
-function endOf(outcome: Outcome | undefined): string {
-  if (outcome === undefined) return "-";
-  const { rollbacks, problems } = outcome;
+function endOf({ rollbacks, problems }: Outcome): string {
   if (problems.length > 0) return `**not as it should be**: ${cell(problems.join("; "))}`;
   if (rollbacks === 0) return "the same";
   return `rolled back ${rollbacks} ${rollbacks === 1 ? "time" : "times"}, and the same when asked for again`;
