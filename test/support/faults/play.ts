@@ -167,7 +167,8 @@ async function play(cell: Omit<Cell, "fault"> & { readonly fault?: Fault }, cont
   let rollbacks = 0;
   const over = new AbortController();
   try {
-    const troubled = fault === undefined ? undefined : { cell: { ...cell, fault }, from, befallen };
+    const before = toldByInstance(await instanceOf(world));
+    const troubled = fault === undefined ? undefined : { cell: { ...cell, fault }, from, befallen, before };
     const troubling = troubled === undefined ? [] : trouble(troubled, context, over.signal).catch(messagesOf);
     await changes[during].begin(world);
     rollbacks = await untilDone(world, during, () => befallen.length === cell.stages.length || over.signal.aborted);
@@ -191,17 +192,24 @@ function messagesOf(error: unknown): readonly string[] {
   return [error instanceof Error ? error.message : String(error)];
 }
 
-type Troubled = { readonly cell: Cell; readonly from: From; readonly befallen: Befallen[] };
+type Troubled = {
+  readonly cell: Cell;
+  readonly from: From;
+  readonly befallen: Befallen[];
+  /** What the instance told before the change: once a request is hit, it may tell of that already. */
+  readonly before: string | undefined;
+};
 
 /** Lets the fault befall one stage after another, and notes what came of it. Resolves to what was wrong meanwhile. */
 async function trouble(
-  { cell, from, befallen }: Troubled,
+  { cell, from, befallen, before: first }: Troubled,
   context: Context,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const { world } = context;
   const problems: string[] = [];
   let next = ambush(cell.stages[0], { cell, from }, world);
+  let before = first;
   for (const [at, stage] of cell.stages.entries()) {
     const { hits, lift } = next;
     try {
@@ -213,9 +221,11 @@ async function trouble(
     let told: string | undefined;
     if (cell.span === "lasting") {
       const lines = world.log().length;
-      problems.push(...(await outlast(stage, cell.fault, context)));
+      problems.push(...(await outlast({ stage, fault: cell.fault, before }, context)));
       await lift();
-      told = toldBy(stage.isSilent === true ? undefined : await instanceOf(world), world.log().slice(lines));
+      const now = await instanceOf(world);
+      before = toldByInstance(now);
+      told = toldBy(stage.isSilent === true ? undefined : now, world.log().slice(lines));
     }
     const { length } = hits;
     befallen.push({
@@ -233,8 +243,10 @@ async function trouble(
 }
 
 /** Until when a fault lasts, and what is wrong meanwhile. */
-async function outlast(stage: Stage, fault: Fault, { world, probe }: Context): Promise<readonly string[]> {
-  const before = fault.isTold === true ? toldByInstance(await instanceOf(world)) : undefined;
+async function outlast(
+  { stage, fault, before }: { readonly stage: Stage; readonly fault: Fault; readonly before: string | undefined },
+  { world, probe }: Context,
+): Promise<readonly string[]> {
   await systemClock.sleep(lastingMs, never);
   const untold = fault.isTold === true && stage.isSilent !== true ? await untilTold(world, stage, before) : [];
   const [alive, ready] = [await probe("/healthz"), await probe("/readyz")];
