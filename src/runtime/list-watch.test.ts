@@ -30,10 +30,10 @@ for (const { name, from, event, to } of [
     to: { kind: "listed", version: "7" },
   },
   {
-    name: "a watch that failed is opened again where it was",
+    name: "a watch that failed needs a new list: the server may have come back with an older state",
     from: watching,
     event: { kind: "failed" },
-    to: { kind: "listed", version: "7" },
+    to: empty,
   },
   { name: "a version that is gone needs a new list", from: watching, event: { kind: "gone" }, to: empty },
   {

@@ -24,9 +24,12 @@ export type ListWatchEvent =
   | { readonly kind: "opened" }
   /** An event or a bookmark came. */
   | { readonly kind: "advanced"; readonly version: string }
-  /** The server ended the watch, as it does after its timeout. */
+  /** The server ended the watch, as it does after its timeout, or asked to come back later (429): what it knew then, it knows now. */
   | { readonly kind: "ended" }
-  /** No list, no watch, or one that broke: refused, reset, silent, malformed. */
+  /**
+   * No list, no watch, or one that broke: refused, reset, silent, malformed. The server may come back with an older state, when etcd is
+   * restored; a watch from a version that it has not reached would be silent, without an error, about what happens until then.
+   */
   | { readonly kind: "failed" }
   /** The version is expired (410). */
   | { readonly kind: "gone" };
@@ -37,13 +40,13 @@ export function stepListWatch(state: ListWatchState, event: ListWatchEvent): Lis
     case "listed":
       return { kind: "listed", version: event.version };
     case "gone":
+    case "failed":
       return { kind: "empty" };
     case "opened":
       return state.kind === "listed" ? { kind: "watching", version: state.version } : { kind: "empty" };
     case "advanced":
       return state.kind === "watching" ? { kind: "watching", version: event.version } : { kind: "empty" };
     case "ended":
-    case "failed":
       return state.kind === "empty" ? state : { kind: "listed", version: state.version };
     default:
       throw new UnreachableError(event);
@@ -208,7 +211,8 @@ class ListWatch {
       error,
     });
     if (!this.#watchWasGood()) await this.#pause(error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0);
-    return gone ? { kind: "gone" } : { kind: "failed" };
+    if (gone) return { kind: "gone" };
+    return { kind: error instanceof ApiError && error.status === 429 ? "ended" : "failed" };
   }
 
   /** Also true for a list that follows a good watch, so that its first retry is quick. */
