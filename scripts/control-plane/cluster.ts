@@ -24,6 +24,8 @@ import type { Variant } from "./versions.ts";
 
 export type SupervisorOrder = {
   readonly variant: Variant;
+  /** How many etcds there are. */
+  readonly etcds: number;
   readonly binaries: Binaries;
   /** Folder in which the cluster's folder is made. */
   readonly temporaryFolder: string;
@@ -147,12 +149,12 @@ export class Cluster implements AsyncDisposable {
 
   #startAll(folder: string, order: 0 | 1, port: number): void {
     if (this.#disposal.signal.aborted) return;
-    for (const { name, args } of componentsOf(this.#order.variant, port).filter(
+    for (const { name, program, args } of componentsOf(this.#order, port).filter(
       (component) => component.order === order,
     )) {
       const running = this.#children.get(name);
       if (running !== undefined && !hasEnded(running.process)) continue;
-      this.#keep(startChild(folder, { name, path: this.#order.binaries[name], args }));
+      this.#keep(startChild(folder, { name, path: this.#order.binaries[program], args }));
     }
   }
 

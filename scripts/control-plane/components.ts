@@ -5,7 +5,13 @@ import type { Variant } from "./versions.ts";
 export type ComponentName = Exclude<BinaryName, "kubectl" | "kubelet" | "kube-proxy">;
 
 /** `order` 0 starts at once, 1 when the API server answers. Arguments are relative to the cluster's folder. */
-export type Component = { readonly name: ComponentName; readonly order: 0 | 1; readonly args: readonly string[] };
+export type Component = {
+  /** The program's, but of the second etcd on: "etcd-2". */
+  readonly name: string;
+  readonly program: ComponentName;
+  readonly order: 0 | 1;
+  readonly args: readonly string[];
+};
 
 /** Files in the cluster's folder. */
 export const files = {
@@ -24,16 +30,17 @@ export const files = {
   kubeletClientKey: "apiserver-kubelet-client.key",
 } as const;
 
-/** etcd listens on Unix sockets in the cluster's folder: no port to lose, nobody else to reach it. It wants something that looks like a port. */
-const clientUrl = "unix://etcd:1";
-const peerUrl = "unix://peer:1";
+export type Shape = { readonly variant: Variant; readonly etcds: number };
 
-export function componentsOf(variant: Variant, port: number): readonly Component[] {
-  if (variant === "light") return [etcd, apiServer(port)];
-  if (variant === "full") return [etcd, apiServer(port), ...workers];
+export function componentsOf({ variant, etcds }: Shape, port: number): readonly Component[] {
+  const names = Array.from({ length: etcds }, (_, index) => (index === 0 ? "etcd" : `etcd-${index + 1}`));
+  const base = [...names.map((name) => etcd(name, names)), apiServer(port, names)];
+  if (variant === "light") return base;
+  if (variant === "full") return [...base, ...workers];
   return [
-    etcd,
-    withFlags(apiServer(port), nodeServerFlags),
+    ...base.map((component) =>
+      component.name === "kube-apiserver" ? withFlags(component, nodeServerFlags) : component,
+    ),
     ...workers
       .filter(({ name }) => name !== "kwok")
       .map((worker) => (worker.name === "kube-controller-manager" ? withFlags(worker, nodeManagerFlags) : worker)),
@@ -75,30 +82,44 @@ function nameOf(flag: string): string {
   return flag.split("=")[0] ?? flag;
 }
 
-const etcd: Component = {
-  name: "etcd",
-  order: 0,
-  args: [
-    "--data-dir=etcd-data",
-    `--listen-client-urls=${clientUrl}`,
-    `--advertise-client-urls=${clientUrl}`,
-    `--listen-peer-urls=${peerUrl}`,
-    `--initial-advertise-peer-urls=${peerUrl}`,
-    `--initial-cluster=default=${peerUrl}`,
-    // Nothing here outlives the machine, so nothing needs to reach its disk.
-    "--unsafe-no-fsync",
-    "--heartbeat-interval=50",
-    "--election-timeout=250",
-    "--log-level=warn",
-  ],
-};
+/** etcd listens on Unix sockets in the cluster's folder: no port to lose, nobody else to reach it. It wants something that looks like a port. */
+function clientUrl(name: string): string {
+  return `unix://${name}:1`;
+}
 
-function apiServer(port: number): Component {
+function peerUrl(name: string): string {
+  return `unix://${name}-peer:1`;
+}
+
+function etcd(name: string, all: readonly string[]): Component {
   return {
-    name: "kube-apiserver",
+    name,
+    program: "etcd",
     order: 0,
     args: [
-      `--etcd-servers=${clientUrl}`,
+      `--name=${name}`,
+      `--data-dir=${name}-data`,
+      `--listen-client-urls=${clientUrl(name)}`,
+      `--advertise-client-urls=${clientUrl(name)}`,
+      `--listen-peer-urls=${peerUrl(name)}`,
+      `--initial-advertise-peer-urls=${peerUrl(name)}`,
+      `--initial-cluster=${all.map((member) => `${member}=${peerUrl(member)}`).join(",")}`,
+      // Nothing here outlives the machine, so nothing needs to reach its disk.
+      "--unsafe-no-fsync",
+      "--heartbeat-interval=50",
+      "--election-timeout=250",
+      "--log-level=warn",
+    ],
+  };
+}
+
+function apiServer(port: number, etcds: readonly string[]): Component {
+  return {
+    name: "kube-apiserver",
+    program: "kube-apiserver",
+    order: 0,
+    args: [
+      `--etcd-servers=${etcds.map(clientUrl).join(",")}`,
       "--bind-address=127.0.0.1",
       `--secure-port=${port}`,
       `--tls-cert-file=${files.serverCert}`,
@@ -115,6 +136,8 @@ function apiServer(port: number): Component {
       "--allow-privileged=true",
       `--audit-policy-file=${files.auditPolicy}`,
       `--audit-log-path=${files.auditLog}`,
+      // In MB. By itself the API server begins another file after 100 MB, which half an hour makes.
+      "--audit-log-maxsize=100000",
       "--profiling=false",
     ],
   };
@@ -123,6 +146,7 @@ function apiServer(port: number): Component {
 const workers: readonly Component[] = [
   {
     name: "kube-controller-manager",
+    program: "kube-controller-manager",
     order: 1,
     args: [
       "--kubeconfig=kube-controller-manager.kubeconfig",
@@ -138,6 +162,7 @@ const workers: readonly Component[] = [
   },
   {
     name: "kube-scheduler",
+    program: "kube-scheduler",
     order: 1,
     args: [
       "--kubeconfig=kube-scheduler.kubeconfig",
@@ -150,6 +175,7 @@ const workers: readonly Component[] = [
   },
   {
     name: "kwok",
+    program: "kwok",
     order: 1,
     args: [
       "--kubeconfig=kwok.kubeconfig",

@@ -21,6 +21,8 @@ import type { Variant } from "./versions.ts";
 
 export type ControlPlaneOptions = {
   readonly variant: Variant;
+  /** How many etcds there are: 1 by default. */
+  readonly etcds?: number;
   /** Aborts the start (what has started is stopped again) and, later, stops the cluster. */
   readonly signal?: AbortSignal;
   /** Gets the lines about long steps (download, build). Default: stderr, with a live line on a terminal. */
@@ -65,7 +67,7 @@ const startTimeoutMs = 120_000;
 
 /** Provides what the cluster runs (long on a fresh machine, see provideBinaries) and starts a cluster of its own in a few seconds. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
-  const { variant, signal } = options;
+  const { variant, etcds = 1, signal } = options;
   signal?.throwIfAborted();
   const progress = options.progress === undefined ? terminalProgress(process.stderr) : lineProgress(options.progress);
   const binaries = await provideBinaries({
@@ -75,7 +77,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     ...(signal === undefined ? {} : { signal }),
   });
   if (variant === "node") await provideNodePrograms(progress, signal ?? new AbortController().signal);
-  const supervisor = startSupervisor({ variant, binaries, temporaryFolder: tmpdir(), startTimeoutMs });
+  const supervisor = startSupervisor({ variant, etcds, binaries, temporaryFolder: tmpdir(), startTimeoutMs });
   const abort = (): void => void supervisor.stop();
   signal?.addEventListener("abort", abort, { once: true });
   try {

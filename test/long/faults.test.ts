@@ -6,7 +6,7 @@ import { shardOf } from "../support/shard.ts";
 
 /** What waits for minutes is left to `npm run fault-matrix`. */
 const all = turnsOf(cellsOf(faults.filter(({ isSlow }) => isSlow !== true)));
-const { index, of } = shardOf("FAULT_SHARD", "4/30");
+const { index, of } = shardOf("FAULT_SHARD", "4/36");
 const turns = all.filter((_, at) => (at + 1) % of === index % of);
 
 let world: FaultWorld;

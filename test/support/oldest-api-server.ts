@@ -34,7 +34,7 @@ export async function startOldestApiServer(signal: AbortSignal): Promise<OldestA
   const caPem = await writeFiles(folder);
 
   // Its etcd listens on a socket in this folder.
-  const etcdArgs = componentsOf("light", 0).find(({ name }) => name === "etcd")?.args ?? [];
+  const etcdArgs = componentsOf({ variant: "light", etcds: 1 }, 0).find(({ name }) => name === "etcd")?.args ?? [];
   const storage = startChild(folder, { name: "etcd", path: etcd, args: etcdArgs });
   started.defer(() => killChild(storage));
   const { path, args } = dieWithParent({ path: program, args: serverArgs });

@@ -15,6 +15,8 @@ export type Fault =
     }
   /** The connection is reset before anything is forwarded. */
   | { readonly kind: "reset" }
+  /** Passed on to another server, at that address. */
+  | { readonly kind: "elsewhere"; readonly server: string }
   /** Accepted and never answered. */
   | { readonly kind: "blackhole" }
   /** Passed on when the promise resolves, or that of the function, which is called with each request that is held. */
@@ -164,7 +166,7 @@ function forward({ request, response, agent, server, fault, onAnswer, onHit }: F
   const { host: _, connection: __, ...headers } = request.headers;
   const send = agent instanceof Agent ? httpsRequest : httpRequest;
   const upstream = send(
-    `${server}${request.url ?? ""}`,
+    `${fault?.kind === "elsewhere" ? fault.server : server}${request.url ?? ""}`,
     { method: request.method ?? "GET", headers, agent },
     (answer) => {
       onAnswer(answer.statusCode ?? 502);
@@ -176,7 +178,7 @@ function forward({ request, response, agent, server, fault, onAnswer, onHit }: F
       const begin = (): void => {
         response.writeHead(answer.statusCode ?? 502, answerHeaders);
         response.flushHeaders();
-        passOn(answer, response, fault?.kind === "late" ? undefined : fault);
+        passOn(answer, response, fault?.kind === "cut" || fault?.kind === "stall" ? fault : undefined);
       };
       if (fault?.kind !== "late") return begin();
       onHit?.();

@@ -42,6 +42,8 @@ export type CrashWorld = AsyncDisposable & {
   readonly wire: WireProxy;
   /** The operator's log so far, one line an entry. */
   log(): readonly string[];
+  /** Sends the operator a signal. */
+  signal(name: NodeJS.Signals): void;
   /** Whether the operator has ended. */
   isDead(): boolean;
   instance(): Promise<Instance>;
@@ -81,8 +83,12 @@ export type CrashWorld = AsyncDisposable & {
 };
 
 export type CrashWorldOptions = {
+  /** How many etcds the cluster has: 1 by default. */
+  readonly etcds?: number;
   /** More arguments of the operator. */
   readonly args?: readonly string[];
+  /** More of the operator's environment. */
+  readonly env?: { readonly [name: string]: string };
   /** Gives the kubeconfig with which the operator connects to that server. */
   readonly connect?: (plane: ControlPlane, server: string) => Promise<string>;
   /** Whether the test had this refused on purpose. */
@@ -90,7 +96,7 @@ export type CrashWorldOptions = {
 };
 
 export async function startCrashWorld(options: CrashWorldOptions = {}): Promise<CrashWorld> {
-  const plane = await startControlPlane({ variant: "full" });
+  const plane = await startControlPlane({ variant: "full", etcds: options.etcds ?? 1 });
   const connection = await loadConnection({ kubeconfig: plane.kubeconfigPath, env: {}, clock: systemClock });
   const admin = createApiClient({ connection, userAgent: "test", clock: systemClock });
   const statuses = recordObjects(admin, instanceKind);
@@ -122,6 +128,7 @@ export async function startCrashWorld(options: CrashWorldOptions = {}): Promise<
       kubeconfigPath,
       folder: plane.folder,
       args: ["--enable-leader-election=false", ...(options.args ?? [])],
+      env: options.env ?? {},
     });
   };
   const isDead = (): boolean => operator?.process.exitCode !== null || operator.process.signalCode !== null;
@@ -148,6 +155,7 @@ export async function startCrashWorld(options: CrashWorldOptions = {}): Promise<
     plane,
     wire,
     log: () => operator?.log() ?? [],
+    signal: (name) => void operator?.process.kill(name),
     isDead,
     instance,
     request,

@@ -1,5 +1,14 @@
 import type { SeenRequest, Fault as WireFault } from "../wire-proxy.ts";
-import { breakWebhook, restartServer, rotateToken, takeRights, useUpQuota, type PlaneFault } from "./plane-faults.ts";
+import { lagBehind, loseLeader, loseMajority, restoreOlder, useUpSpace } from "./etcd-faults.ts";
+import {
+  breakWebhook,
+  restartServer,
+  rotateToken,
+  stepClock,
+  takeRights,
+  useUpQuota,
+  type PlaneFault,
+} from "./plane-faults.ts";
 
 /** Something that goes wrong, for as long as it is not lifted. */
 export type Fault = {
@@ -12,9 +21,21 @@ export type Fault = {
   readonly isTold?: boolean;
   /** The API server does what it was asked for all the same, so that nobody asks for it again: it befalls one request of each stage. */
   readonly isObeyed?: boolean;
+  /** What was written meanwhile is lost, so that it may be created again. */
+  readonly isForgotten?: boolean;
   /** Each request waits for this so long that it is tried only once at each stage. */
   readonly isSlow?: boolean;
 } & ({ readonly kind: "wire"; readonly fault: WireFault } | { readonly kind: "plane"; readonly begin: PlaneFault });
+
+/** Where each part of the law has something to lose. */
+const turningPoints = [
+  "apply CRDs",
+  "bridge",
+  "move stored objects",
+  "apply controllers",
+  "stop controllers",
+  "delete CRDs",
+];
 
 const isWrite = ({ method }: Pick<SeenRequest, "method">): boolean => method !== "GET";
 
@@ -71,6 +92,18 @@ export const faults: readonly Fault[] = [
     stages: ["apply CRDs", "bridge", "move stored objects", "apply controllers", "watch for health", "delete CRDs"],
     begin: restartServer,
   },
+  { name: "two API servers, one of them late", kind: "plane", stages: turningPoints, begin: lagBehind },
+  { name: "leader of etcd lost", kind: "plane", stages: turningPoints, begin: loseLeader },
+  { name: "majority of etcd lost", kind: "plane", stages: turningPoints, begin: loseMajority },
+  { name: "no space in etcd", kind: "plane", stages: [...turningPoints, "keep what is good"], begin: useUpSpace },
+  {
+    name: "etcd restored",
+    kind: "plane",
+    isForgotten: true,
+    stages: [...turningPoints, "watch for health"],
+    begin: restoreOlder,
+  },
+  { name: "clock stepped", kind: "plane", stages: turningPoints, begin: stepClock },
   {
     name: "rights taken away",
     kind: "plane",

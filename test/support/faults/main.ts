@@ -3,6 +3,7 @@
  * plays some of them only, and writes no table.
  */
 import { mkdir, writeFile } from "node:fs/promises";
+import { inspect } from "node:util";
 import { faults } from "./faults.ts";
 import { writePage } from "./page.ts";
 import { cellsOf, startFaultWorld, turnsOf, type Cell, type Outcome } from "./play.ts";
@@ -16,10 +17,18 @@ const cells = cellsOf(chosen).toSorted((left, right) => rank(left) - rank(right)
 const queue = [...turnsOf(cells)];
 const all = queue.length;
 const outcomes: Outcome[] = [];
+let broken = 0;
 
+/** A world that breaks, or ends with something that the law forbids, takes nothing from the others. */
 async function work(): Promise<void> {
-  await using world = await startFaultWorld();
-  for (let turn = queue.shift(); turn !== undefined; turn = queue.shift()) await play(turn, world);
+  while (queue.length > 0)
+    try {
+      await using world = await startFaultWorld();
+      for (let turn = queue.shift(); turn !== undefined; turn = queue.shift()) await play(turn, world);
+    } catch (error) {
+      broken += 1;
+      process.stdout.write(`${inspect(error, { showHidden: true, depth: 3 })}\n`);
+    }
 }
 
 async function play(turn: readonly Cell[], world: Awaited<ReturnType<typeof startFaultWorld>>): Promise<void> {
@@ -36,5 +45,7 @@ async function play(turn: readonly Cell[], world: Awaited<ReturnType<typeof star
 await Promise.all(Array.from({ length: worlds }, work));
 if (names === undefined) await writePage(cellsOf(faults), outcomes);
 const wrong = outcomes.filter(({ problems }) => problems.length > 0).length;
-process.stdout.write(`${outcomes.length} of ${cells.length} cells played, ${wrong} with problems\n`);
-process.exitCode = wrong > 0 || outcomes.length < cells.length ? 1 : 0;
+process.stdout.write(
+  `${outcomes.length} of ${cells.length} cells played, ${wrong} with problems; ${broken} worlds broke\n`,
+);
+process.exitCode = wrong + broken > 0 || outcomes.length < cells.length ? 1 : 0;

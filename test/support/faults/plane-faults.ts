@@ -1,72 +1,40 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { readFile, readdir, readlink, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { kubeconfig } from "../../../scripts/control-plane/kubeconfig.ts";
-import { dieWithParent } from "../../../scripts/control-plane/processes.ts";
 import { operatorName } from "../../../src/api/names.ts";
 import { fieldsOf } from "../../../src/kube/fields.ts";
 import { systemClock } from "../../../src/std/clock.ts";
 import type { ControlPlane } from "../control-plane.ts";
 import type { CrashWorld } from "../crash/world.ts";
 import { operatorUser } from "../installation.ts";
+import { endProgram, startProgram, untilServed } from "./programs.ts";
 
 /** Does something to the control plane itself; resolves to what makes it good again. */
 export type PlaneFault = (world: CrashWorld) => Promise<() => Promise<void>>;
 
 /** The API server is killed, and started again with the same arguments. */
 export const restartServer: PlaneFault = async ({ plane }) => {
-  const { pid, command } = await apiServerOf(plane);
-  process.kill(pid, "SIGKILL");
-  const dead = AbortSignal.timeout(10_000);
-  while ((await commandOf(pid)).length > 0) await systemClock.sleep(10, dead);
-  const [path = "", ...args] = command;
-  const bound = dieWithParent({ path, args });
-  servers.push(spawn(bound.path, bound.args, { cwd: plane.folder, stdio: "ignore" }));
-  return async () => {
-    const deadline = AbortSignal.timeout(60_000);
-    while (!(await isReady(plane))) await systemClock.sleep(100, deadline);
-  };
+  startProgram(plane, await endProgram(plane, "kube-apiserver"));
+  return async () => await untilServed(plane);
 };
 
-const servers: ChildProcess[] = [];
+/** The wall clock of the operator is an hour ahead for as long as it lasts: it is stepped both ways, and its other clocks are left alone. */
+export const stepClock: PlaneFault = async (world) => {
+  world.signal("SIGUSR2");
+  return async () => world.signal("SIGUSR2");
+};
 
-/** Ends what `restartServer` has started; the cluster ends only what it has started itself. */
-export async function stopServers(): Promise<void> {
-  for (const server of servers.splice(0)) {
-    if (server.exitCode !== null || server.signalCode !== null) continue;
-    const ended = once(server, "exit");
-    server.kill("SIGKILL");
-    await ended;
-  }
-}
-
-async function isReady({ rest }: ControlPlane): Promise<boolean> {
-  try {
-    return (await rest.request("GET", "/readyz")).status === 200;
-  } catch {
-    // It is not there yet.
-    return false;
-  }
-}
-
-/** The cluster's own, told by its folder: others may run on this machine. */
-async function apiServerOf({
-  folder,
-}: ControlPlane): Promise<{ readonly pid: number; readonly command: readonly string[] }> {
-  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number)) {
-    const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => undefined);
-    if (cwd !== folder) continue;
-    const command = await commandOf(pid);
-    if (command[0]?.endsWith("/kube-apiserver") === true) return { pid, command };
-  }
-  throw new Error(`No API server runs in ${folder}`);
-}
-
-/** Empty once the process has ended. */
-async function commandOf(pid: number): Promise<readonly string[]> {
-  const text = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-  return text === "" ? [] : text.split("\0").slice(0, -1);
+/** For NODE_OPTIONS of the operator: SIGUSR2 steps its wall clock by an hour, and back. */
+export function steppingClock(): string {
+  const text = `
+    const RealDate = Date;
+    let byMs = 0;
+    process.on("SIGUSR2", () => { byMs = 3_600_000 - byMs; });
+    globalThis.Date = class extends RealDate {
+      constructor(...given) { super(...(given.length > 0 ? given : [RealDate.now() + byMs])); }
+      static now() { return RealDate.now() + byMs; }
+    };`;
+  return `--import=data:text/javascript,${encodeURIComponent(text)}`;
 }
 
 const bindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";

@@ -10,7 +10,8 @@ import { freePort } from "../flux-process.ts";
 import { operatorUser } from "../installation.ts";
 import type { SeenRequest } from "../wire-proxy.ts";
 import type { Fault } from "./faults.ts";
-import { connectWithFile, stopServers } from "./plane-faults.ts";
+import { connectWithFile, steppingClock } from "./plane-faults.ts";
+import { endStarted } from "./programs.ts";
 import { stages, type Change, type Stage } from "./stages.ts";
 
 /** How long a fault lasts: `once` hits one request of each stage, `lasting` all that is asked for in a stage within three seconds. */
@@ -99,6 +100,8 @@ export type FaultWorld = AsyncDisposable & {
 export async function startFaultWorld(): Promise<FaultWorld> {
   const health = await freePort();
   const world = await startCrashWorld({
+    etcds: 3,
+    env: { NODE_OPTIONS: steppingClock() },
     args: [`--health-addr=127.0.0.1:${health}`],
     connect: connectWithFile,
     isMeantToFail: () => true,
@@ -124,7 +127,7 @@ export async function startFaultWorld(): Promise<FaultWorld> {
     },
     [Symbol.asyncDispose]: async () => {
       await world[Symbol.asyncDispose]();
-      await stopServers();
+      await endStarted();
     },
   };
 }
@@ -158,7 +161,10 @@ type Context = {
 
 type Hit = { readonly atMs: number; readonly request: SeenRequest };
 
-async function play(cell: Omit<Cell, "fault"> & { readonly fault?: Fault }, context: Context): Promise<Outcome> {
+/** A change in which nothing goes wrong is played, too. */
+type Playable = Omit<Cell, "fault"> & { readonly fault?: Fault };
+
+async function play(cell: Playable, context: Context): Promise<Outcome> {
   const { world } = context;
   const { fault, span, during } = cell;
   const from = { requests: world.wire.requests.length, log: world.log().length, audit: await auditLength(world) };
@@ -173,7 +179,7 @@ async function play(cell: Omit<Cell, "fault"> & { readonly fault?: Fault }, cont
     await changes[during].begin(world);
     rollbacks = await untilDone(world, during, () => befallen.length === cell.stages.length || over.signal.aborted);
     over.abort(new Error("the change has ended"));
-    problems.push(...(await troubling), ...(await faultsOf(context, { during, rollbacks, from })));
+    problems.push(...(await troubling), ...(await faultsOf(context, { cell, rollbacks, from })));
   } catch (error) {
     over.abort(error);
     problems.push(...messagesOf(error));
@@ -208,7 +214,8 @@ async function trouble(
 ): Promise<readonly string[]> {
   const { world } = context;
   const problems: string[] = [];
-  let next = ambush(cell.stages[0], { cell, from }, world);
+  let next = ambush(cell.stages[0], { cell, from, after: undefined }, world);
+  next.inject();
   let before = first;
   for (const [at, stage] of cell.stages.entries()) {
     const { hits, lift } = next;
@@ -218,6 +225,10 @@ async function trouble(
       // The change is through, and has never come to this stage.
       return problems;
     }
+    const lifted = Promise.withResolvers<void>();
+    const following = ambush(cell.stages[at + 1], { cell, from, after: lifted.promise }, world);
+    // Most that happens to the control plane does not stop the change: it would come past the next stage meanwhile.
+    if (cell.fault.kind === "plane") following.inject();
     let told: string | undefined;
     if (cell.span === "lasting") {
       const lines = world.log().length;
@@ -236,7 +247,9 @@ async function trouble(
     });
     // Without a moment between the two, in which the change could come past the next stage.
     world.wire.heal();
-    next = ambush(cell.stages[at + 1], { cell, from }, world);
+    following.inject();
+    lifted.resolve();
+    next = following;
     if (cell.span === "lasting") await ask(world);
   }
   return problems;
@@ -257,33 +270,52 @@ async function outlast(
   ];
 }
 
-/** Lets the fault befall that stage from now on; `hits` grows with each request that it hits. */
+type Ambush = {
+  /** Grows with each request of the stage. */
+  readonly hits: readonly Hit[];
+  /** From now on, until the wire is healed, the stage is lain in wait for. */
+  readonly inject: () => void;
+  readonly lift: () => Promise<void>;
+};
+
+/** Lets the fault befall that stage; what befalls the control plane does so after `after`, and until then the stage's requests are held. */
 function ambush(
   stage: Stage | undefined,
-  { cell: { fault, span }, from }: Pick<Troubled, "cell" | "from">,
+  {
+    cell: { fault, span },
+    from,
+    after,
+  }: Pick<Troubled, "cell" | "from"> & { readonly after: Promise<void> | undefined },
   world: CrashWorld,
-): { readonly hits: readonly Hit[]; readonly lift: () => Promise<void> } {
+): Ambush {
   const { wire } = world;
   const hits: Hit[] = [];
   let begun: Promise<() => Promise<void>> | undefined;
-  const befall = async (): Promise<void> =>
-    void (await (begun ??= fault.kind === "plane" ? fault.begin(world) : undefined));
-  if (stage !== undefined)
+  // From then on, its requests are as others are.
+  let hasBegun = false;
+  const befall = async (): Promise<void> => {
+    await after;
+    if (fault.kind === "plane") await (begun ??= fault.begin(world));
+    hasBegun = true;
+  };
+  const inject = (): void => {
+    if (stage === undefined) return;
     wire.inject({
       when: (request) => {
         if (fault.befalls?.(request) === false) return false;
         if (!stage.is(request, wire.requests.slice(from.requests))) return false;
         hits.push({ atMs: performance.now(), request });
-        return true;
+        return !hasBegun;
       },
       fault: fault.kind === "wire" ? fault.fault : { kind: "hold", until: befall },
       times: span === "once" ? 1 : Number.POSITIVE_INFINITY,
     });
+  };
   const lift = async (): Promise<void> => {
     const end = await begun;
     await end?.();
   };
-  return { hits, lift };
+  return { hits, inject, lift };
 }
 
 /** The instance; asked for again while the API server is away, as it is when it is restarted. */
@@ -345,7 +377,7 @@ async function untilDone(world: CrashWorld, during: Change, isCalm: () => boolea
       await untilHandled(world, now);
     }
     if (performance.now() > deadline) throw new Error(complaint(now, world, during));
-    await systemClock.sleep(25, never);
+    await systemClock.sleep(100, never);
   }
   if (rollbacks > 0) await world.change({ metadata: { annotations: { "reconcile.fluxcd.io/forceAt": null } } });
   return rollbacks;
@@ -392,8 +424,9 @@ const rolloutCount = ".annotations.deployment.kubernetes.io/revision ";
 /** What is not as it is where nothing goes wrong. */
 async function faultsOf(
   { world, wanted }: Context,
-  { during, rollbacks, from }: { readonly during: Change; readonly rollbacks: number; readonly from: From },
+  { cell, rollbacks, from }: { readonly cell: Playable; readonly rollbacks: number; readonly from: From },
 ): Promise<readonly string[]> {
+  const { during, fault } = cell;
   const end = wanted.get(during);
   if (end === undefined) return [];
   const { contents, rollouts } = await whatIsThere(world);
@@ -403,7 +436,7 @@ async function faultsOf(
   const again = [...rollouts].filter(([name, generation]) => rollbacks === 0 && end.rollouts.get(name) !== generation);
   const created = (await writesSince(world, from.audit)).filter(({ responseStatus }) => responseStatus?.code === 201);
   const twice = [...Map.groupBy(created, ({ requestURI }) => requestURI.split("?")[0] ?? "")].filter(
-    ([, all]) => rollbacks === 0 && all.length > 1,
+    ([, all]) => rollbacks === 0 && fault?.isForgotten !== true && all.length > 1,
   );
   const talk = world
     .log()
