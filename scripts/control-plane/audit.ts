@@ -53,7 +53,7 @@ export function openAuditLog(rest: Rest, path: string): AuditLog {
     // A last line that is still being written is left for the next time.
     const whole = text.subarray(0, text.lastIndexOf("\n") + 1);
     readBytes += whole.length;
-    events.push(...parseLines(whole.toString("utf8")));
+    for (const event of parseLines(whole.toString("utf8"))) events.push(event);
   };
   return {
     settled: async () => {

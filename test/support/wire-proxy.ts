@@ -155,7 +155,11 @@ function forward({ request, response, agent, server, fault, onAnswer, onHit }: F
   if (fault?.kind === "blackhole") return;
   if (fault?.kind === "hold") {
     const until = typeof fault.until === "function" ? fault.until() : fault.until;
-    void until.then(() => forward({ request, response, agent, server, fault: undefined, onAnswer, onHit }));
+    void until.then(
+      () => forward({ request, response, agent, server, fault: undefined, onAnswer, onHit }),
+      // Who gave the promise has to tell of it.
+      () => request.socket.resetAndDestroy(),
+    );
     return;
   }
   if (fault?.kind === "answer") {

@@ -47,7 +47,8 @@ export const useUpSpace: PlaneFault = async ({ plane }) => {
     const { alarms } = await askEtcd(plane, etcds[0], "/v3/maintenance/alarm", { action: "GET" });
     for (const alarm of listOf(alarms))
       await askEtcd(plane, etcds[0], "/v3/maintenance/alarm", { ...fieldsOf(alarm), action: "DEACTIVATE" });
-    while (!(await canWrite(plane))) await systemClock.sleep(50, AbortSignal.timeout(20_000));
+    const room = AbortSignal.timeout(60_000);
+    while (!(await canWrite(plane))) await systemClock.sleep(50, room);
     await untilServed(plane);
   };
 };
@@ -64,7 +65,8 @@ export const restoreOlder: PlaneFault = async ({ plane }) => {
   for (const command of stopped) startProgram(plane, command);
   await untilServed(plane);
   return async () => {
-    const all = await stopAll(plane, ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", ...etcds]);
+    const others = ["kube-controller-manager", "kube-scheduler", "kwok", "kube-apiserver"];
+    const all = (await stopAll(plane, [...others, ...etcds])).toReversed();
     for (const name of etcds) {
       await rm(dataOf(plane, name), { recursive: true });
       await cp(join(copies, name), dataOf(plane, name), { recursive: true });
@@ -152,5 +154,5 @@ async function leaderOf(plane: ControlPlane): Promise<string> {
 /** Whether etcd takes a key that is nothing of Kubernetes. */
 async function canWrite(plane: ControlPlane): Promise<boolean> {
   const [key, value] = ["test", `${performance.now()}`].map((text) => Buffer.from(text).toString("base64"));
-  return (await askEtcd(plane, etcds[0], "/v3/kv/put", { key, value }))["error"] === undefined;
+  return (await askEtcd(plane, etcds[0], "/v3/kv/put", { key, value }))["header"] !== undefined;
 }

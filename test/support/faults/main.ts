@@ -1,11 +1,11 @@
 /**
  * `npm run fault-matrix`: every fault at every stage, on two planes side by side, and the table of it in docs/faults.md. FAULTS="409,503"
- * plays some of them only, and writes no table.
+ * plays some of them only, and writes no table. `-- --continue` leaves out what has ended well in an earlier run.
  */
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { inspect } from "node:util";
 import { faults } from "./faults.ts";
-import { writePage } from "./page.ts";
+import { outcomeOf, writePage } from "./page.ts";
 import { cellsOf, startFaultWorld, turnsOf, type Cell, type Outcome } from "./play.ts";
 
 const worlds = 2;
@@ -14,9 +14,10 @@ const chosen = faults.filter(({ name }) => names?.includes(name) !== false);
 // What lasts comes first: it says most. What waits for minutes comes last.
 const rank = ({ fault, span }: Cell): number => (fault.isSlow === true ? 2 : span === "lasting" ? 0 : 1);
 const cells = cellsOf(chosen).toSorted((left, right) => rank(left) - rank(right));
-const queue = [...turnsOf(cells)];
+const file = "dist/fault-matrix.json";
+const outcomes: Outcome[] = await earlier();
+const queue = [...turnsOf(cells.filter((one) => outcomeOf(one, outcomes) === undefined))];
 const all = queue.length;
-const outcomes: Outcome[] = [];
 let broken = 0;
 
 /** A world that breaks, or ends with something that the law forbids, takes nothing from the others. */
@@ -31,6 +32,12 @@ async function work(): Promise<void> {
     }
 }
 
+async function earlier(): Promise<Outcome[]> {
+  if (!process.argv.includes("--continue")) return [];
+  const text = await readFile(file, "utf8");
+  return (JSON.parse(text) as Outcome[]).filter(({ problems }) => problems.length === 0);
+}
+
 async function play(turn: readonly Cell[], world: Awaited<ReturnType<typeof startFaultWorld>>): Promise<void> {
   const came = await world.turn(turn);
   outcomes.push(...came);
@@ -39,10 +46,10 @@ async function play(turn: readonly Cell[], world: Awaited<ReturnType<typeof star
   );
   process.stdout.write(`${all - queue.length}/${all} turns begun\n${lines.join("")}`);
   await mkdir("dist", { recursive: true });
-  await writeFile("dist/fault-matrix.json", JSON.stringify(outcomes, undefined, 1));
+  await writeFile(file, JSON.stringify(outcomes, undefined, 1));
 }
 
-await Promise.all(Array.from({ length: worlds }, work));
+await Promise.all(Array.from({ length: Math.min(worlds, all) }, work));
 if (names === undefined) await writePage(cellsOf(faults), outcomes);
 const wrong = outcomes.filter(({ problems }) => problems.length > 0).length;
 process.stdout.write(

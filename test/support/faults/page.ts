@@ -37,7 +37,8 @@ type Played = Cell & { readonly outcome: Outcome };
 
 const spanWords = { once: "one request", lasting: "lasting" } as const satisfies { readonly [span in Span]: string };
 
-function outcomeOf({ fault, span, during }: Cell, outcomes: readonly Outcome[]): Outcome | undefined {
+/** What came of a cell, if it was played. */
+export function outcomeOf({ fault, span, during }: Cell, outcomes: readonly Outcome[]): Outcome | undefined {
   return outcomes.find((one) => one.fault === fault.name && one.span === span && one.during === during);
 }
 

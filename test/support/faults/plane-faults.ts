@@ -46,11 +46,13 @@ export const takeRights: PlaneFault = async (world) => {
   const { apiVersion, kind, metadata, ...rest } = await plane.rest.get(`${bindings}/${bindingName}`);
   world.disown(`ClusterRoleBinding/${bindingName}`);
   await plane.rest.delete(`${bindings}/${bindingName}`);
-  while (await mayPatchDefinitions(plane)) await systemClock.sleep(20, AbortSignal.timeout(10_000));
+  const taken = AbortSignal.timeout(20_000);
+  while (await mayPatchDefinitions(plane)) await systemClock.sleep(20, taken);
   return async () => {
     const labelled = { name: bindingName, labels: { ...metadata.labels } };
     await plane.rest.create(bindings, { ...rest, apiVersion, kind, metadata: labelled });
-    while (!(await mayPatchDefinitions(plane))) await systemClock.sleep(20, AbortSignal.timeout(10_000));
+    const given = AbortSignal.timeout(20_000);
+    while (!(await mayPatchDefinitions(plane))) await systemClock.sleep(20, given);
   };
 };
 
@@ -110,7 +112,8 @@ export const useUpQuota: PlaneFault = async ({ plane }) => {
   });
   const counted = async (): Promise<boolean> =>
     fieldsOf((await plane.rest.get(`${quotas}/${metadata.name}`))["status"])["hard"] !== undefined;
-  while (!(await counted())) await systemClock.sleep(20, AbortSignal.timeout(10_000));
+  const deadline = AbortSignal.timeout(20_000);
+  while (!(await counted())) await systemClock.sleep(20, deadline);
   return async () => await plane.rest.delete(`${quotas}/${metadata.name}`);
 };
 
@@ -136,6 +139,6 @@ export const breakWebhook: PlaneFault = async ({ plane }) => {
     ],
   });
   // The API server learns of it by a watch.
-  await systemClock.sleep(500, AbortSignal.timeout(10_000));
+  await systemClock.sleep(500, new AbortController().signal);
   return async () => await plane.rest.delete(`${hooks}/nobody-answers`);
 };

@@ -145,10 +145,18 @@ async function playOnce(due: readonly Cell[], context: Context): Promise<Played>
     if (cell !== undefined || outcome.problems.length > 0) outcomes.push(outcome);
     if (outcome.problems.length === 0) continue;
     // What has gone wrong would go on in what follows.
-    await context.world.begin();
+    await beginAgain(context.world, outcome);
     break;
   }
   return { outcomes, cells: played };
+}
+
+async function beginAgain(world: CrashWorld, { fault, during, problems }: Outcome): Promise<void> {
+  try {
+    await world.begin();
+  } catch (error) {
+    throw new Error(`Cannot begin again after ${fault} in the ${during}: ${problems.join("; ")}`, { cause: error });
+  }
 }
 
 const order = ["install", "upgrade", "uninstall"] as const satisfies readonly Change[];

@@ -49,7 +49,7 @@ export async function untilServed({ rest }: Pick<ControlPlane, "rest">): Promise
       return false;
     }
   };
-  const deadline = AbortSignal.timeout(60_000);
+  const deadline = AbortSignal.timeout(120_000);
   while (!(await isReady())) await systemClock.sleep(100, deadline);
 }
 
