@@ -1,9 +1,9 @@
 /**
  * `npm run crash-matrix`: kills the operator after each single write of each scenario (test/support/crash/scenarios.ts), and where all end
  * well writes the table of docs/decisions/killed-after-each-write.md. The long suites do the same with one position in eight.
+ * `-- --continue` leaves out the scenarios that ended well in an earlier run.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { CrashReport } from "../test/support/crash/matrix.ts";
 import { runTestFiles } from "./run-test-files.ts";
@@ -12,21 +12,23 @@ const root = join(import.meta.dirname, "..");
 const page = join(root, "docs/decisions/killed-after-each-write.md");
 const mark = "<!-- Written by npm run crash-matrix: do not edit below. -->";
 
-const folder = mkdtempSync(join(tmpdir(), "crash-matrix-"));
+/** What came of each scenario that has ended well. */
+const folder = join(root, "dist/crash-matrix");
+if (!process.argv.includes("--continue")) rmSync(folder, { recursive: true, force: true });
+mkdirSync(folder, { recursive: true });
 process.env["CRASH_SHARD"] = "1/1";
 process.env["CRASH_REPORT"] = folder;
-const files = readdirSync(join(root, "test/long")).filter((name) => name.startsWith("crash-"));
-try {
-  await runTestFiles({ files: files.map((name) => `test/long/${name}`), timeoutMs: 7_200_000 });
-  if (process.exitCode === undefined) {
-    const reports = readdirSync(folder).map(
-      (name) => JSON.parse(readFileSync(join(folder, name), "utf8")) as CrashReport,
-    );
-    const [prose] = readFileSync(page, "utf8").split(mark);
-    writeFileSync(page, `${prose}${mark}\n\n${tableOf(reports)}`);
-  }
-} finally {
-  rmSync(folder, { recursive: true });
+const scenarios = readdirSync(join(root, "test/long")).flatMap(
+  (name) => /^crash-(.+)\.test\.ts$/.exec(name)?.[1] ?? [],
+);
+const left = scenarios.filter((scenario) => !existsSync(join(folder, `${scenario}.json`)));
+await runTestFiles({ files: left.map((scenario) => `test/long/crash-${scenario}.test.ts`), timeoutMs: 7_200_000 });
+if (process.exitCode === undefined) {
+  const reports = scenarios.map(
+    (scenario) => JSON.parse(readFileSync(join(folder, `${scenario}.json`), "utf8")) as CrashReport,
+  );
+  const [prose] = readFileSync(page, "utf8").split(mark);
+  writeFileSync(page, `${prose}${mark}\n\n${tableOf(reports)}`);
 }
 
 function tableOf(reports: readonly CrashReport[]): string {

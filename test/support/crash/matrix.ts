@@ -7,7 +7,7 @@ import { shardOf } from "../shard.ts";
 import { scenarios, type Scenario } from "./scenarios.ts";
 import { startCrashWorld, type CrashWorld } from "./world.ts";
 
-/** What one scenario's run has seen; with CRASH_REPORT it is written there, as `<scenario>.json`, once every test has passed. */
+/** What one scenario's run has seen; with CRASH_REPORT it is written there, as `<scenario>.json`, once all of it has ended well. */
 export type CrashReport = {
   readonly scenario: string;
   /** What the operator writes when nobody kills it: "PATCH /apis/apps/v1/...", in their order. */
@@ -23,16 +23,21 @@ export function describeCrashes(name: keyof typeof scenarios): void {
   const scenario: Scenario = scenarios[name];
   const { index, of } = shardOf("CRASH_SHARD", "1/8");
   let world: CrashWorld;
+  let report: CrashReport | undefined;
   before(async () => {
     world = await startCrashWorld();
   });
   after(async () => {
     await world[Symbol.asyncDispose]();
+    const folder = process.env["CRASH_REPORT"];
+    if (folder !== undefined && report !== undefined)
+      await writeFile(join(folder, `${name}.json`), JSON.stringify(report));
   });
 
   describe(`${scenario.name}, killed`, { concurrency: 1 }, () => {
     let wanted: ReadonlyMap<string, string>;
     let writes: readonly string[];
+    let hasEndedWell = false;
     const kills: { position: number; write: string; seconds: number }[] = [];
 
     test("never, ends well", async (t) => {
@@ -63,6 +68,7 @@ export function describeCrashes(name: keyof typeof scenarios): void {
         kills.push({ position, write, seconds: (performance.now() - since) / 1000 });
         assertSame(await world.contents(), wanted, `killed after write ${position}, ${write}`);
       }
+      hasEndedWell = true;
       t.diagnostic(`positions ${index}, ${index + of}, ... of ${position - 1}`);
     });
 
@@ -75,9 +81,7 @@ export function describeCrashes(name: keyof typeof scenarios): void {
       assertSame(await world.contents(), wanted, `killed ${lives} times`);
       t.diagnostic(`${lives} processes for ${writes.length} writes`);
       assert.ok(lives > 2, "there are more writes than that");
-      const report: CrashReport = { scenario: scenario.name, writes, kills, processes: lives };
-      const folder = process.env["CRASH_REPORT"];
-      if (folder !== undefined) await writeFile(join(folder, `${name}.json`), JSON.stringify(report));
+      if (hasEndedWell) report = { scenario: scenario.name, writes, kills, processes: lives };
     });
   });
 }
