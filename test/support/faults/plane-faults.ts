@@ -58,7 +58,8 @@ export const takeRights: PlaneFault = async (world) => {
 
 /** The authorizer learns of a binding by a watch. */
 async function mayPatchDefinitions({ rest }: ControlPlane): Promise<boolean> {
-  const resourceAttributes = { verb: "patch", group: "apiextensions.k8s.io", resource: "customresourcedefinitions" };
+  const [group, resource] = ["apiextensions.k8s.io", "customresourcedefinitions"];
+  const resourceAttributes = { verb: "patch", group, resource, name: "buckets.source.toolkit.fluxcd.io" };
   const review = await rest.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", {
     apiVersion: "authorization.k8s.io/v1",
     kind: "SubjectAccessReview",

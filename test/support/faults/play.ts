@@ -51,7 +51,8 @@ export type Outcome = {
 const lastingMs = 3_000;
 /** Longer than a reconcile takes on a busy machine. */
 const toldWithinMs = 30_000;
-const patienceMs = 240_000;
+/** Half a minute for each stage where requests have no answer. */
+const patienceMs = 600_000;
 const never = new AbortController().signal;
 /** A reconcile is tried again after 750 ms at the earliest, and a request of it five times within 750 ms. */
 const sameInOneSecond = 8;
@@ -258,7 +259,7 @@ async function trouble(
     following.inject();
     lifted.resolve();
     next = following;
-    if (cell.span === "lasting") await ask(world);
+    if (cell.span === "lasting" || cell.fault.isSlow === true) await ask(world);
   }
   return problems;
 }
