@@ -22,6 +22,7 @@ before(async () => {
 after(() => rmSync(out, { recursive: true }));
 
 const textOf = (file: string): string => readFileSync(join(out, file), "utf8");
+const isLong = (page: string): boolean => page.startsWith("source/") || page === "faults.html";
 const pages = (): readonly string[] => files.filter((file) => file.endsWith(".html") && file !== "404.html");
 
 describe("npm run docs", () => {
@@ -60,7 +61,6 @@ describe("npm run docs", () => {
   });
 
   test("a page is below 100 kB, one that shows a file or the table of all faults below 400 kB, and all that a page loads below 300 kB", () => {
-    const isLong = (page: string): boolean => page.startsWith("source/") || page === "faults.html";
     const large = pages().filter((page) => statSync(join(out, page)).size > (isLong(page) ? 400_000 : 100_000));
     assert.deepEqual(large, []);
     const shared = files.filter((file) => /assets\/(app|style|chunks\/(theme|framework))[.\w-]*\.(js|css)$/.test(file));
@@ -129,15 +129,16 @@ describe("a browser", { skip: chromiumAbsent() ?? false }, () => {
     test(`finds a reason by the search at ${width} pixels`, async () => {
       await open("index", width);
       const found = await browser.page.read(`(async () => {
-        const seen = async (query) => {
+        const seen = async (query, meanwhile = () => undefined) => {
           for (;;) {
             const found = document.querySelector(query);
             if (found !== null) return found;
+            meanwhile();
             await new Promise(requestAnimationFrame);
           }
         };
-        (await seen("#local-search button")).click();
-        const input = await seen("#localsearch-input");
+        // The button is there before the page's script is, and does nothing until then.
+        const input = await seen("#localsearch-input", () => document.querySelector("#local-search button")?.click());
         input.value = "HealthCheckFailed";
         input.dispatchEvent(new Event("input"));
         return (await seen("#localsearch-list a")).getAttribute("href");
