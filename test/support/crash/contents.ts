@@ -14,13 +14,19 @@ export async function listEverything(plane: ControlPlane): Promise<readonly Kube
   return (await listEvery(plane)).filter(({ kind }) => !passing.has(kind));
 }
 
-/** What names one state of each object: another uid is another object, another resourceVersion a write. */
+/** What names one state of each object: another uid is another object, anything else that differs a write. */
 export function identitiesOf(all: readonly KubeObject[]): ReadonlyMap<string, string> {
   return new Map(
-    all
-      .filter((object) => !isRestless(object))
-      .map((object) => [nameOf(object), `${object.metadata.uid}@${object.metadata.resourceVersion}`]),
+    all.filter((object) => !isRestless(object)).map((object) => [nameOf(object), canonicalJson(stateOf(object))]),
   );
+}
+
+/** What has a status is written by controllers of Kubernetes at any time: of that, all but what they wrote. */
+function stateOf(object: KubeObject): JsonObject {
+  const { metadata, status, ...rest } = object as KubeObject & JsonObject;
+  const { uid, resourceVersion, managedFields, ...kept } = fieldsOf(metadata);
+  if (status === undefined) return { uid: uid ?? "", resourceVersion: resourceVersion ?? "" };
+  return { ...rest, metadata: { ...kept, uid: uid ?? "" }, writes: [...writesOf(managedFields)] };
 }
 
 /** What tells an object from another one of the same name. */
@@ -48,10 +54,6 @@ export function contentOf(object: KubeObject): readonly (readonly [string, strin
 function metadataOf(metadata: JsonObject): JsonObject {
   const { labels, annotations, finalizers, ownerReferences, deletionTimestamp, managedFields } = metadata;
   const { "reconcile.fluxcd.io/requestedAt": _, ...told } = fieldsOf(annotations);
-  // Which part of Kubernetes writes an object is a matter of moments.
-  const managers = listOf(managedFields)
-    .map(fieldsOf)
-    .filter(({ manager }) => !textOf(manager).startsWith("kube-"));
   return {
     ...(labels === undefined ? {} : { labels }),
     annotations: told,
@@ -59,9 +61,16 @@ function metadataOf(metadata: JsonObject): JsonObject {
     owners: listOf(ownerReferences).map((owner) => textOf(fieldsOf(owner)["name"])),
     isEnding: deletionTimestamp !== undefined,
     managers: [
-      ...new Set(managers.map((entry) => `${textOf(entry["manager"])} ${textOf(entry["operation"])}`)),
+      ...new Set(writesOf(managedFields).map(({ manager, operation }) => `${textOf(manager)} ${textOf(operation)}`)),
     ].toSorted(),
   };
+}
+
+/** Who wrote what and when, but for Kubernetes itself: which part of it writes an object, and when, is a matter of moments. */
+function writesOf(managedFields: JsonValue | undefined): readonly JsonObject[] {
+  return listOf(managedFields)
+    .map(fieldsOf)
+    .filter(({ manager }) => !/^(kube-|kwok)/.test(textOf(manager)));
 }
 
 /** Of the status what tells that the work is done: what stays stored, and what the instance has, in which state. */
