@@ -67,6 +67,7 @@ export const instanceAnnotations = {
 /** Annotations that are written to or read from managed objects. */
 export const objectAnnotations = {
   prune: `${group}/prune`,
+  deletionRetriedAt: `${group}/deletionRetriedAt`,
   revision: `${group}/revision`,
   shardRole: "sharding.fluxcd.io/role",
 } as const;

@@ -23,14 +23,17 @@ export function stillThereError(what: string): StillThereError {
 
 const namedAtMost = 10;
 
+/** Objects that have to be deleted first, and with what the API server has failed, in its words. */
+export type Hold = { readonly objects: readonly KubeObject[]; readonly failure?: string | undefined };
+
 /** Whose objects are waited for, and how long. */
 export type GoneOptions = {
   readonly owner: Owner;
   readonly timeoutMs: number;
   /** Called with what still exists after 1 second, and again when that changes. */
   readonly onWaiting?: (message: string) => Promise<void>;
-  /** The objects, besides its finalizers, that block the deletion of an object. */
-  readonly heldBy?: (live: KubeObject) => Promise<readonly KubeObject[]>;
+  /** What blocks the deletion of an object besides its finalizers. */
+  readonly heldBy?: (live: KubeObject) => Promise<Hold>;
 };
 
 /**
@@ -96,12 +99,17 @@ async function stillThere(seen: readonly Listed[], { heldBy }: GoneOptions): Pro
     .toSorted((left, right) => (nameObject(left) < nameObject(right) ? -1 : 1));
   const names = await mapConcurrent(sorted.slice(0, namedAtMost), requestLimit, async (live) => {
     const held = live.metadata.finalizers ?? [];
-    const holders = ((await heldBy?.(live)) ?? []).map(describeHeld).toSorted();
+    const { objects = [], failure } = (await heldBy?.(live)) ?? {};
+    const holders = objects.map(describeHeld).toSorted();
     const by = [
       ...(held.length === 0 || holders.length > 0 ? [] : [`finalizer ${held.join(", ")}`]),
       ...(holders.length === 0 ? [] : [enumerate(holders, 3)]),
     ];
-    return `${nameObject(live)}${by.length === 0 ? "" : ` (held by ${by.join(", ")})`}`;
+    const why = [
+      ...(by.length === 0 ? [] : [`held by ${by.join(", ")}`]),
+      ...(failure === undefined ? [] : [`the API server says: ${failure}`]),
+    ];
+    return `${nameObject(live)}${why.length === 0 ? "" : ` (${why.join("; ")})`}`;
   });
   const more = seen.length - names.length;
   return stillThereError(`${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`);

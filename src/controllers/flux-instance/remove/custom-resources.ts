@@ -24,18 +24,26 @@ type FinalizerDeps = CustomResourceDeps & { readonly clock: Pick<Clock, "sleep">
 /** The finalizer of all Flux controllers, the only one that is ever removed from a custom resource. */
 const fluxFinalizer = "finalizers.fluxcd.io";
 
-/**
- * The kind that the CRD `definition` serves; undefined when the CRD does not exist, has lost our labels, or serves no version. Throws as
- * ApiClient.
- */
-export async function kindOfDefinition(
+/** The CRD `definition`; undefined when it does not exist or has lost our labels. Throws as ApiClient. */
+export async function ownDefinition(
   definition: ManagedObject,
   world: World,
   { client }: CustomResourceDeps,
   signal: AbortSignal,
-): Promise<ServedKind | undefined> {
+): Promise<KubeObject | undefined> {
   const crd = await client.getOrUndefined(definition, definition, signal);
-  return crd === undefined || !isOwned(crd, ownerOf(world.key)) ? undefined : servedKind(crd);
+  return crd !== undefined && isOwned(crd, ownerOf(world.key)) ? crd : undefined;
+}
+
+/** The kind that the CRD `definition` serves; undefined as `ownDefinition`, and when it serves no version. Throws as ApiClient. */
+export async function kindOfDefinition(
+  definition: ManagedObject,
+  world: World,
+  deps: CustomResourceDeps,
+  signal: AbortSignal,
+): Promise<ServedKind | undefined> {
+  const crd = await ownDefinition(definition, world, deps, signal);
+  return crd === undefined ? undefined : servedKind(crd);
 }
 
 /** Metadata of all objects of a kind in all namespaces, or of those that `labelSelector` selects. Throws as ApiClient. */

@@ -2,18 +2,20 @@ import { objectAnnotations, ownerOf } from "../../../api/names.ts";
 import type { Change, OnChange } from "../../../apply/change-set.ts";
 import type { ManagedObject } from "../../../apply/inventory.ts";
 import { prune, type PruneOptions } from "../../../apply/remove/prune.ts";
-import { stillThereError, waitUntilGone, type GoneOptions } from "../../../apply/remove/wait-until-gone.ts";
+import { stillThereError, waitUntilGone, type GoneOptions, type Hold } from "../../../apply/remove/wait-until-gone.ts";
 import { requestLimit } from "../../../apply/request.ts";
 import type { ApiClient } from "../../../client/api-client.ts";
+import { servedKind } from "../../../kube/definition.ts";
 import { formatApiVersion, groupKindKey } from "../../../kube/gvk.ts";
-import { describeObject, isBuiltInGroup, nameObject, objectIdOf } from "../../../kube/object-id.ts";
+import { describeObject, formatObjectId, isBuiltInGroup, nameObject, objectIdOf } from "../../../kube/object-id.ts";
 import type { KubeObject } from "../../../kube/object.ts";
 import type { Clock } from "../../../std/clock.ts";
 import { mapConcurrent } from "../../../std/concurrent.ts";
 import { ReasonedError } from "../../../std/errors.ts";
 import { enumerate } from "../../../std/shorten.ts";
 import type { World } from "../world.ts";
-import { kindOfDefinition, releaseOwn, removeFluxFinalizers, resourcesOf } from "./custom-resources.ts";
+import { kindOfDefinition, ownDefinition, releaseOwn, removeFluxFinalizers, resourcesOf } from "./custom-resources.ts";
+import { deletionFailure, retryDeletion } from "./failed-deletion.ts";
 import type { RemovalProgress } from "./removal-phase.ts";
 import { findControllerPods, findRunningControllers } from "./running-controllers.ts";
 import { isKustomization, suspend } from "./suspension.ts";
@@ -98,6 +100,8 @@ async function removeDefinitions(
   const needed = await definitionsOf(keptOf(withdrawn), definitions, { world, deps }, signal);
   const others = definitions.filter((definition) => !needed.has(definition));
   const undefinedNow = await prune(others, pruneOptions(world), deps, signal);
+  const begun = others.filter((id) => world.live.get(formatObjectId(id))?.deletionTimestamp !== undefined);
+  await mapConcurrent(begun, requestLimit, (definition) => retryDeletion(definition, world, deps, signal));
   return [...withdrawn, ...undefinedNow, ...[...needed].map((id): Change => ({ id, action: "kept" }))];
 }
 
@@ -189,19 +193,19 @@ export function goneOptions(world: World, deps: RemoveDeps, signal: AbortSignal)
     owner: ownerOf(world.key),
     timeoutMs: progress?.waitMs ?? world.settings.reconcileTimeoutMs,
     ...(progress === undefined ? {} : { onWaiting: (message) => progress.waiting(message) }),
-    heldBy: (live) => resourcesBehind(live, world, deps, signal),
+    heldBy: (live) => holdOf(live, world, deps, signal),
   };
 }
 
-/** A CRD exists until the last of its resources is deleted. */
-async function resourcesBehind(
-  live: KubeObject,
-  world: World,
-  deps: RemoveDeps,
-  signal: AbortSignal,
-): Promise<readonly KubeObject[]> {
-  if (live.kind !== "CustomResourceDefinition") return [];
+/** A CRD exists until the API server has deleted the last of its resources. */
+async function holdOf(live: KubeObject, world: World, deps: RemoveDeps, signal: AbortSignal): Promise<Hold> {
+  if (live.kind !== "CustomResourceDefinition") return { objects: [] };
   const definition = { ...objectIdOf(live), version: "v1" };
-  const kind = await kindOfDefinition(definition, world, deps, signal);
-  return kind === undefined ? [] : await resourcesOf(kind, undefined, deps, signal);
+  const crd = await ownDefinition(definition, world, deps, signal);
+  if (crd === undefined) return { objects: [] };
+  const kind = servedKind(crd);
+  const objects = kind === undefined ? [] : await resourcesOf(kind, undefined, deps, signal);
+  const failure = deletionFailure(crd);
+  // That some were left, `objects` says, and names them.
+  return { objects, ...(failure === undefined || failure.isWait ? {} : { failure: failure.message }) };
 }
