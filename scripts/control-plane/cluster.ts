@@ -283,7 +283,8 @@ function isFree(port: number, host: string): Promise<boolean> {
   });
 }
 
-async function untilReady(rest: Rest, signal: AbortSignal): Promise<void> {
+/** Also while nothing listens there yet. */
+export async function untilReady(rest: Rest, signal: AbortSignal): Promise<void> {
   await until(async () => (await rest.request("GET", "/readyz", { signal })).status === 200, signal);
 }
 

@@ -37,14 +37,9 @@ export function componentsOf({ variant, etcds }: Shape, port: number): readonly 
   const base = [...names.map((name) => etcd(name, names)), apiServer(port, names)];
   if (variant === "light") return base;
   if (variant === "full") return [...base, ...workers];
-  return [
-    ...base.map((component) =>
-      component.name === "kube-apiserver" ? withFlags(component, nodeServerFlags) : component,
-    ),
-    ...workers
-      .filter(({ name }) => name !== "kwok")
-      .map((worker) => (worker.name === "kube-controller-manager" ? withFlags(worker, nodeManagerFlags) : worker)),
-  ];
+  return [...base, ...workers]
+    .filter(({ program }) => program !== "kwok")
+    .map((component) => withFlags(component, nodeFlags[component.program] ?? []));
 }
 
 /** On which address the API server listens. */
@@ -52,25 +47,27 @@ export function serverAddress(variant: Variant): string {
   return variant === "node" ? addresses.host : "127.0.0.1";
 }
 
-/** Where a node can reach the API server, and how the API server reaches the kubelet. */
-const nodeServerFlags = [
-  `--bind-address=${addresses.host}`,
-  `--advertise-address=${addresses.host}`,
-  "--endpoint-reconciler-type=lease",
-  "--authorization-mode=Node,RBAC",
-  "--enable-admission-plugins=NodeRestriction",
-  `--kubelet-client-certificate=${files.kubeletClientCert}`,
-  `--kubelet-client-key=${files.kubeletClientKey}`,
-  `--kubelet-certificate-authority=${files.caCert}`,
-  "--kubelet-preferred-address-types=InternalIP",
-];
-
-/** The node's range of pods is in its CNI configuration. A node that has stopped is noticed after 20 seconds and not 50; it tells of itself every 5. */
-const nodeManagerFlags = [
-  `--cluster-cidr=${addresses.clusterRange}`,
-  "--allocate-node-cidrs=false",
-  "--node-monitor-grace-period=20s",
-];
+/** What a real node asks of the others. */
+const nodeFlags: { readonly [program in ComponentName]?: readonly string[] } = {
+  // Where a node can reach the API server, and how the API server reaches the kubelet.
+  "kube-apiserver": [
+    `--bind-address=${addresses.host}`,
+    `--advertise-address=${addresses.host}`,
+    "--endpoint-reconciler-type=lease",
+    "--authorization-mode=Node,RBAC",
+    "--enable-admission-plugins=NodeRestriction",
+    `--kubelet-client-certificate=${files.kubeletClientCert}`,
+    `--kubelet-client-key=${files.kubeletClientKey}`,
+    `--kubelet-certificate-authority=${files.caCert}`,
+    "--kubelet-preferred-address-types=InternalIP",
+  ],
+  // The node's range of pods is in its CNI configuration. A node that has stopped is noticed after 20 seconds and not 50; it tells of itself every 5.
+  "kube-controller-manager": [
+    `--cluster-cidr=${addresses.clusterRange}`,
+    "--allocate-node-cidrs=false",
+    "--node-monitor-grace-period=20s",
+  ],
+};
 
 /** The component with `flags` in place of those of the same names. */
 function withFlags(component: Component, flags: readonly string[]): Component {

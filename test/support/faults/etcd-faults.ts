@@ -19,7 +19,7 @@ export const loseLeader: PlaneFault = async ({ plane }) => {
   const dead = await endProgram(plane, await leaderOf(plane));
   return async () => {
     startProgram(plane, dead);
-    await untilServed(plane);
+    await untilServed(plane.rest);
   };
 };
 
@@ -28,7 +28,7 @@ export const loseMajority: PlaneFault = async ({ plane }) => {
   const dead = [await endProgram(plane, etcds[0]), await endProgram(plane, etcds[1])];
   return async () => {
     for (const command of dead) startProgram(plane, command);
-    await untilServed(plane);
+    await untilServed(plane.rest);
   };
 };
 
@@ -39,8 +39,7 @@ export const useUpSpace: PlaneFault = async ({ plane }) => {
   startProgram(plane, [...command, "--quota-backend-bytes=1"]);
   const deadline = AbortSignal.timeout(20_000);
   // The first write, whoever makes it, raises the alarm of all three.
-  const isFull = async (): Promise<boolean> => !(await canWrite(plane));
-  while (!(await isFull())) await systemClock.sleep(50, deadline);
+  while (await canWrite(plane)) await systemClock.sleep(50, deadline);
   return async () => {
     await endProgram(plane, last);
     startProgram(plane, command);
@@ -49,7 +48,7 @@ export const useUpSpace: PlaneFault = async ({ plane }) => {
       await askEtcd(plane, etcds[0], "/v3/maintenance/alarm", { ...fieldsOf(alarm), action: "DEACTIVATE" });
     const room = AbortSignal.timeout(60_000);
     while (!(await canWrite(plane))) await systemClock.sleep(50, room);
-    await untilServed(plane);
+    await untilServed(plane.rest);
   };
 };
 
@@ -63,7 +62,7 @@ export const restoreOlder: PlaneFault = async ({ plane }) => {
   await rm(copies, { recursive: true, force: true });
   for (const name of etcds) await cp(dataOf(plane, name), join(copies, name), { recursive: true });
   for (const command of stopped) startProgram(plane, command);
-  await untilServed(plane);
+  await untilServed(plane.rest);
   return async () => {
     const others = ["kube-controller-manager", "kube-scheduler", "kwok", "kube-apiserver"];
     const all = (await stopAll(plane, [...others, ...etcds])).toReversed();
@@ -72,7 +71,7 @@ export const restoreOlder: PlaneFault = async ({ plane }) => {
       await cp(join(copies, name), dataOf(plane, name), { recursive: true });
     }
     for (const command of all) startProgram(plane, command);
-    await untilServed(plane);
+    await untilServed(plane.rest);
   };
 };
 
@@ -88,7 +87,7 @@ export const lagBehind: PlaneFault = async ({ plane, wire }) => {
   const server = `https://127.0.0.1:${port}`;
   const { caPem, token } = plane;
   await using rest = createRest({ server, caPem, token });
-  await untilServed({ rest });
+  await untilServed(rest);
   relay.lag();
   let count = 0;
   wire.inject({

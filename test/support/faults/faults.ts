@@ -92,7 +92,7 @@ export const faults: readonly Fault[] = [
     stages: ["apply CRDs", "bridge", "move stored objects", "apply controllers", "watch for health", "delete CRDs"],
     begin: restartServer,
   },
-  { name: "two API servers, one of them late", kind: "plane", stages: turningPoints, begin: lagBehind },
+  { name: "second API server late", kind: "plane", stages: turningPoints, begin: lagBehind },
   { name: "leader of etcd lost", kind: "plane", stages: turningPoints, begin: loseLeader },
   { name: "majority of etcd lost", kind: "plane", stages: turningPoints, begin: loseMajority },
   { name: "no space in etcd", kind: "plane", stages: [...turningPoints, "keep what is good"], begin: useUpSpace },

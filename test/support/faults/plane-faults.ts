@@ -15,7 +15,7 @@ export type PlaneFault = (world: CrashWorld) => Promise<() => Promise<void>>;
 /** The API server is killed, and started again with the same arguments. */
 export const restartServer: PlaneFault = async ({ plane }) => {
   startProgram(plane, await endProgram(plane, "kube-apiserver"));
-  return async () => await untilServed(plane);
+  return async () => await untilServed(plane.rest);
 };
 
 /** The wall clock of the operator is an hour ahead for as long as it lasts: it is stepped both ways, and its other clocks are left alone. */
@@ -23,19 +23,6 @@ export const stepClock: PlaneFault = async (world) => {
   world.signal("SIGUSR2");
   return async () => world.signal("SIGUSR2");
 };
-
-/** For NODE_OPTIONS of the operator: SIGUSR2 steps its wall clock by an hour, and back. */
-export function steppingClock(): string {
-  const text = `
-    const RealDate = Date;
-    let byMs = 0;
-    process.on("SIGUSR2", () => { byMs = 3_600_000 - byMs; });
-    globalThis.Date = class extends RealDate {
-      constructor(...given) { super(...(given.length > 0 ? given : [RealDate.now() + byMs])); }
-      static now() { return RealDate.now() + byMs; }
-    };`;
-  return `--import=data:text/javascript,${encodeURIComponent(text)}`;
-}
 
 const bindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
 const bindingName = `${operatorName}-manager`;

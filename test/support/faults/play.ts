@@ -8,9 +8,10 @@ import { startCrashWorld, type CrashWorld, type Instance } from "../crash/world.
 import { condition, statusOf } from "../flux-cluster.ts";
 import { freePort } from "../flux-process.ts";
 import { operatorUser } from "../installation.ts";
+import { clockAhead } from "../process-clock.ts";
 import type { SeenRequest } from "../wire-proxy.ts";
 import type { Fault } from "./faults.ts";
-import { connectWithFile, steppingClock } from "./plane-faults.ts";
+import { connectWithFile } from "./plane-faults.ts";
 import { endStarted } from "./programs.ts";
 import { stages, type Change, type Stage } from "./stages.ts";
 
@@ -102,7 +103,7 @@ export async function startFaultWorld(): Promise<FaultWorld> {
   const health = await freePort();
   const world = await startCrashWorld({
     etcds: 3,
-    env: { NODE_OPTIONS: steppingClock() },
+    env: { NODE_OPTIONS: clockAhead(0) },
     args: [`--health-addr=127.0.0.1:${health}`],
     connect: connectWithFile,
     isMeantToFail: () => true,
@@ -223,7 +224,7 @@ async function trouble(
 ): Promise<readonly string[]> {
   const { world } = context;
   const problems: string[] = [];
-  let next = ambush(cell.stages[0], { cell, from, after: undefined }, world);
+  let next = ambush(cell.stages[0], { cell, from, after: Promise.resolve() }, world);
   next.inject();
   let before = first;
   for (const [at, stage] of cell.stages.entries()) {
@@ -290,11 +291,7 @@ type Ambush = {
 /** Lets the fault befall that stage; what befalls the control plane does so after `after`, and until then the stage's requests are held. */
 function ambush(
   stage: Stage | undefined,
-  {
-    cell: { fault, span },
-    from,
-    after,
-  }: Pick<Troubled, "cell" | "from"> & { readonly after: Promise<void> | undefined },
+  { cell: { fault, span }, from, after }: Pick<Troubled, "cell" | "from"> & { readonly after: Promise<void> },
   world: CrashWorld,
 ): Ambush {
   const { wire } = world;

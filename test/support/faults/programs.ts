@@ -1,8 +1,11 @@
 import { once } from "node:events";
-import { access, readFile, readdir, readlink } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readFile, readdir, readlink } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
 import { basename, join } from "node:path";
+import { untilReady } from "../../../scripts/control-plane/cluster.ts";
 import { killChild, startChild, type Child } from "../../../scripts/control-plane/processes.ts";
+import type { Rest } from "../../../scripts/control-plane/rest.ts";
 import { fieldsOf } from "../../../src/kube/fields.ts";
 import type { JsonObject } from "../../../src/kube/object.ts";
 import { systemClock } from "../../../src/std/clock.ts";
@@ -18,8 +21,8 @@ export async function endProgram(plane: ControlPlane, name: string): Promise<Com
   const { pid, command } = await programOf(plane, name);
   process.kill(pid, "SIGKILL");
   const deadline = AbortSignal.timeout(10_000);
-  // A dead process has no command line any more, but its ports, until its parent has heard of its death.
-  while (await exists(`/proc/${pid}`)) await systemClock.sleep(10, deadline);
+  // Its last threads hold its ports while the first one is a zombie: only when nothing is left of it are they free.
+  while (existsSync(`/proc/${pid}`)) await systemClock.sleep(10, deadline);
   return command;
 }
 
@@ -39,23 +42,19 @@ export async function endStarted(): Promise<void> {
   for (const child of started.splice(0)) await killChild(child);
 }
 
-/** Waits for the API server. */
-export async function untilServed({ rest }: Pick<ControlPlane, "rest">): Promise<void> {
-  const isReady = async (): Promise<boolean> => {
-    try {
-      return (await rest.request("GET", "/readyz")).status === 200;
-    } catch {
-      // It is not there yet.
-      return false;
-    }
-  };
-  const deadline = AbortSignal.timeout(120_000);
-  while (!(await isReady())) await systemClock.sleep(100, deadline);
+/** Waits for an API server that was started again. */
+export async function untilServed(rest: Rest): Promise<void> {
+  await untilReady(rest, AbortSignal.timeout(120_000));
 }
 
 /** Posts to etcd's own API, which is JSON over HTTP besides gRPC. */
 export async function askEtcd({ folder }: ControlPlane, name: string, path: string, body: object): Promise<JsonObject> {
-  const sent = httpRequest({ socketPath: join(folder, `${name}:1`), method: "POST", path, timeout: 10_000 });
+  const sent = httpRequest({
+    socketPath: join(folder, `${name}:1`),
+    method: "POST",
+    path,
+    signal: AbortSignal.timeout(10_000),
+  });
   sent.end(JSON.stringify(body));
   const [answer] = await once(sent, "response");
   return fieldsOf(JSON.parse(await new Response(answer).text()));
@@ -78,13 +77,6 @@ async function programOf(
 function nameOf(command: CommandLine): string {
   const program = basename(command[0] ?? "");
   return command.find((arg) => program === "etcd" && arg.startsWith("--name="))?.slice("--name=".length) ?? program;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** Empty for a process that has ended. */

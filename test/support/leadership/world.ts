@@ -8,6 +8,7 @@ import { startControlPlane, type ControlPlane } from "../control-plane.ts";
 import { isReady, namespace, statusOf } from "../flux-cluster.ts";
 import { freePort } from "../flux-process.ts";
 import { connectAsOperator, grantRights } from "../installation.ts";
+import { clockAhead } from "../process-clock.ts";
 import { startWireProxy, type FaultRule, type WireProxy } from "../wire-proxy.ts";
 import type { Candidate } from "./law.ts";
 
@@ -140,7 +141,7 @@ async function startPod(plane: ControlPlane, name: string, clockMs: number): Pro
   const address = `127.0.0.1:${await freePort()}`;
   const uid = `uid-of-${name}`;
   const args = [...flags, `--health-addr=${address}`];
-  const env = { RUNTIME_POD_UID: uid, NODE_OPTIONS: `--import=${wrongClock(clockMs)}` };
+  const env = { RUNTIME_POD_UID: uid, NODE_OPTIONS: clockAhead(clockMs) };
   const over = new AbortController();
   let delivery = Promise.withResolvers<void>();
   let passed = Promise.withResolvers<void>();
@@ -196,12 +197,6 @@ async function startPod(plane: ControlPlane, name: string, clockMs: number): Pro
       await wire.stop();
     },
   };
-}
-
-/** A module that makes the wall clock of a process wrong, and leaves its other clocks as they are. */
-function wrongClock(byMs: number): string {
-  const text = `const now = Date.now; Date.now = () => now() + ${byMs};`;
-  return `data:text/javascript,${encodeURIComponent(text)}`;
 }
 
 /** How the audit log names the token. */
