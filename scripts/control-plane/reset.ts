@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { fieldsOf, listOf } from "../../src/kube/fields.ts";
+import { deletionFailure } from "../../src/kube/definition.ts";
 import type { JsonObject, KubeObject } from "../../src/kube/object.ts";
 import { isJsonObject } from "../../src/std/json.ts";
 import { RestError, type Rest } from "./rest.ts";
@@ -112,17 +112,11 @@ async function remove(rest: Rest, leftover: Leftover, { variant, signal }: Reset
       throw new Error(`Cannot take the finalizers off ${path}: ${status}`);
   }
   if (!isEnding) await rest.delete(`${path}?gracePeriodSeconds=0`, signal);
-  else if (isForgotten(object)) await touch(rest, path, signal);
+  else if (deletionFailure(object)?.isWait === false) await touch(rest, path, signal);
   if (resource.name === "namespaces" && resource.groupPath === "/api/v1") await finalize(rest, leftover, signal);
 }
 
-/** A definition whose deletion has failed, which the API server tries again only after minutes where it meets its own last write. */
-function isForgotten(object: KubeObject): boolean {
-  const conditions = listOf(fieldsOf(object["status"])["conditions"]).map(fieldsOf);
-  return conditions.some(({ reason }) => reason === "InstanceDeletionFailed");
-}
-
-/** Has the controller of the object look at it again. */
+/** Has the API server look again at a definition whose deletion has failed, which it does only after minutes where it meets its own last write. */
 async function touch(rest: Rest, path: string, signal: AbortSignal | undefined): Promise<void> {
   const body = { metadata: { annotations: { touched: `${performance.now()}` } } };
   const { status } = await rest.request("PATCH", path, { body, ...withSignal(signal) });

@@ -72,3 +72,14 @@ export function servedKind(crd: KubeObject): ServedKind | undefined {
   const gvk = { group: textOf(spec["group"]), version: textOf(chosen["name"]), kind: textOf(names["kind"]) };
   return { gvk, plural: textOf(names["plural"]) };
 }
+
+/** `isWait`: it has deleted the resources of a CRD, and some were still there a minute later. */
+export type DeletionFailure = { readonly message: string; readonly isWait: boolean };
+
+/** Why the API server has given up, for now, to delete the resources of a CRD that is being deleted; undefined while it has not. */
+export function deletionFailure(definition: KubeObject): DeletionFailure | undefined {
+  const conditions = listOf(fieldsOf(definition["status"])["conditions"]).map(fieldsOf);
+  const { reason, message } = conditions.find(({ type }) => type === "Terminating") ?? {};
+  if (reason !== "InstanceDeletionFailed" && reason !== "InstanceDeletionCheck") return undefined;
+  return { message: textOf(message), isWait: reason === "InstanceDeletionCheck" };
+}

@@ -25,7 +25,7 @@ type FinalizerDeps = CustomResourceDeps & { readonly clock: Pick<Clock, "sleep">
 const fluxFinalizer = "finalizers.fluxcd.io";
 
 /** The CRD `definition`; undefined when it does not exist or has lost our labels. Throws as ApiClient. */
-export async function ownDefinition(
+export async function ourDefinition(
   definition: ManagedObject,
   world: World,
   { client }: CustomResourceDeps,
@@ -35,14 +35,14 @@ export async function ownDefinition(
   return crd !== undefined && isOwned(crd, ownerOf(world.key)) ? crd : undefined;
 }
 
-/** The kind that the CRD `definition` serves; undefined as `ownDefinition`, and when it serves no version. Throws as ApiClient. */
+/** The kind that the CRD `definition` serves; undefined as `ourDefinition`, and when it serves no version. Throws as ApiClient. */
 export async function kindOfDefinition(
   definition: ManagedObject,
   world: World,
   deps: CustomResourceDeps,
   signal: AbortSignal,
 ): Promise<ServedKind | undefined> {
-  const crd = await ownDefinition(definition, world, deps, signal);
+  const crd = await ourDefinition(definition, world, deps, signal);
   return crd === undefined ? undefined : servedKind(crd);
 }
 

@@ -3,13 +3,13 @@ import { test } from "node:test";
 import { definition, managed, repository, world } from "../../../../test/support/removable.ts";
 import { apiError, tableClient } from "../../../../test/support/table-client.ts";
 import { TestClock } from "../../../../test/support/test-clock.ts";
+import { inventoryOf } from "../../../apply/inventory.ts";
+import { Ledger } from "../../../apply/ledger.ts";
 import { formatObjectId, objectIdOf } from "../../../kube/object-id.ts";
 import type { JsonObject, KubeObject } from "../../../kube/object.ts";
 import type { World } from "../world.ts";
 import { removeObjects } from "./remove.ts";
 import { uninstall } from "./uninstall.ts";
-import { Ledger } from "../../../apply/ledger.ts";
-import { inventoryOf } from "../../../apply/inventory.ts";
 
 const signal = new AbortController().signal;
 const cleanup = "customresourcecleanup.apiextensions.k8s.io";
@@ -31,7 +31,7 @@ function seeing(object: KubeObject): World {
 }
 
 const retry = [
-  'patch CustomResourceDefinition/gitrepositories.source.toolkit.fluxcd.io {"metadata":{"uid":"u","resourceVersion":"7","annotations":{"fluxcd.controlplane.io/deletionRetriedAt":"1970-01-01T00:00:00.000Z"}}}',
+  'patch CustomResourceDefinition/gitrepositories.source.toolkit.fluxcd.io {"metadata":{"uid":"u","resourceVersion":"7","annotations":{"fluxcd.controlplane.io/deletionRetriedAt":"1970-01-01T00:00:00.000000Z"}}}',
 ];
 
 for (const { name, live, writes } of [

@@ -5,7 +5,7 @@ import { prune, type PruneOptions } from "../../../apply/remove/prune.ts";
 import { stillThereError, waitUntilGone, type GoneOptions, type Hold } from "../../../apply/remove/wait-until-gone.ts";
 import { requestLimit } from "../../../apply/request.ts";
 import type { ApiClient } from "../../../client/api-client.ts";
-import { servedKind } from "../../../kube/definition.ts";
+import { deletionFailure, servedKind } from "../../../kube/definition.ts";
 import { formatApiVersion, groupKindKey } from "../../../kube/gvk.ts";
 import { describeObject, formatObjectId, isBuiltInGroup, nameObject, objectIdOf } from "../../../kube/object-id.ts";
 import type { KubeObject } from "../../../kube/object.ts";
@@ -14,8 +14,8 @@ import { mapConcurrent } from "../../../std/concurrent.ts";
 import { ReasonedError } from "../../../std/errors.ts";
 import { enumerate } from "../../../std/shorten.ts";
 import type { World } from "../world.ts";
-import { kindOfDefinition, ownDefinition, releaseOwn, removeFluxFinalizers, resourcesOf } from "./custom-resources.ts";
-import { deletionFailure, retryDeletion } from "./failed-deletion.ts";
+import { kindOfDefinition, ourDefinition, releaseOwn, removeFluxFinalizers, resourcesOf } from "./custom-resources.ts";
+import { retryDeletion } from "./failed-deletion.ts";
 import type { RemovalProgress } from "./removal-phase.ts";
 import { findControllerPods, findRunningControllers } from "./running-controllers.ts";
 import { isKustomization, suspend } from "./suspension.ts";
@@ -201,11 +201,11 @@ export function goneOptions(world: World, deps: RemoveDeps, signal: AbortSignal)
 async function holdOf(live: KubeObject, world: World, deps: RemoveDeps, signal: AbortSignal): Promise<Hold> {
   if (live.kind !== "CustomResourceDefinition") return { objects: [] };
   const definition = { ...objectIdOf(live), version: "v1" };
-  const crd = await ownDefinition(definition, world, deps, signal);
+  const crd = await ourDefinition(definition, world, deps, signal);
   if (crd === undefined) return { objects: [] };
   const kind = servedKind(crd);
   const objects = kind === undefined ? [] : await resourcesOf(kind, undefined, deps, signal);
   const failure = deletionFailure(crd);
   // That some were left, `objects` says, and names them.
-  return { objects, ...(failure === undefined || failure.isWait ? {} : { failure: failure.message }) };
+  return { objects, failure: failure?.isWait === false ? failure.message : undefined };
 }
