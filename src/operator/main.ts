@@ -9,6 +9,8 @@ import { runOperator } from "./wire.ts";
 
 // What the optimizing compilers need stays resident, 10 MB of it, and a reconcile is over before they have won its CPU time back.
 for (const flag of ["--no-opt", "--no-maglev", "--optimize-for-size"]) setFlagsFromString(flag);
+// Without this, one stop in fifty never ended: Node waited for a compiler's thread, and that for a garbage collection by us (nodejs/node#54918).
+setFlagsFromString("--no-concurrent-sparkplug");
 
 try {
   await main();
