@@ -113,7 +113,16 @@ async function remove(rest: Rest, leftover: Leftover, { variant, signal }: Reset
   }
   if (!isEnding) await rest.delete(`${path}?gracePeriodSeconds=0`, signal);
   else if (deletionFailure(object)?.isWait === false) await touch(rest, path, signal);
-  if (resource.name === "namespaces" && resource.groupPath === "/api/v1") await finalize(rest, leftover, signal);
+  const isNamespace = resource.name === "namespaces" && resource.groupPath === "/api/v1";
+  if (isNamespace && (variant === "light" || !mayBeInWork(object))) await finalize(rest, leftover, signal);
+}
+
+/**
+ * Whether the namespace controller may be at it: it begins 5 seconds after the deletion, and would go on in another namespace of the same name
+ * if this one were gone in the middle of its work.
+ */
+function mayBeInWork({ metadata: { deletionTimestamp } }: KubeObject): boolean {
+  return deletionTimestamp !== undefined && Date.now() - Date.parse(deletionTimestamp) > 3_000;
 }
 
 /** Has the API server look again at a definition whose deletion has failed, which it does only after minutes where it meets its own last write. */
@@ -132,7 +141,7 @@ const residue = [
   "/apis/discovery.k8s.io/v1/%/endpointslices",
 ];
 
-/** Lets a namespace go at once: the namespace controller does so 5 seconds after the deletion, and the light variant has none. */
+/** Lets a namespace go at once: the namespace controller begins 5 seconds after the deletion, and the light variant has none. */
 async function finalize(rest: Rest, { object, path }: Leftover, signal: AbortSignal | undefined): Promise<void> {
   const { name } = object.metadata;
   await Promise.all(residue.map((template) => rest.delete(template.replace("%", `namespaces/${name}`), signal)));
