@@ -1,6 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { kubeconfig } from "../../../scripts/control-plane/kubeconfig.ts";
+import { createRest, type Rest } from "../../../scripts/control-plane/rest.ts";
 import { operatorName } from "../../../src/api/names.ts";
 import { fieldsOf } from "../../../src/kube/fields.ts";
 import { systemClock } from "../../../src/std/clock.ts";
@@ -126,7 +127,21 @@ export const breakWebhook: PlaneFault = async ({ plane }) => {
       },
     ],
   });
-  // The API server learns of it by a watch.
-  await systemClock.sleep(500, new AbortController().signal);
+  const { server, caPem } = plane;
+  await using operator = createRest({ server, caPem, token: await newToken(plane) });
+  const deadline = AbortSignal.timeout(20_000);
+  while (await mayWrite(operator)) await systemClock.sleep(20, deadline);
   return async () => await plane.rest.delete(`${hooks}/nobody-answers`);
 };
+
+/** Whether nothing at admission refuses a write. The API server learns of a webhook by a watch. */
+async function mayWrite(rest: Rest): Promise<boolean> {
+  const { status } = await rest.request("POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", {
+    body: {
+      apiVersion: "authorization.k8s.io/v1",
+      kind: "SelfSubjectRulesReview",
+      spec: { namespace: "default" },
+    },
+  });
+  return status < 300;
+}
