@@ -1,6 +1,6 @@
 /**
  * `npm run fault-matrix`: every fault at every stage, on two planes side by side, and the table of it in docs/faults.md. FAULTS="409,503"
- * plays some of them only, and writes no table. `-- --continue` leaves out what has ended well in an earlier run.
+ * plays some of them only, and leaves the tables of the others. `-- --continue` leaves out what has ended well in an earlier run.
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { inspect } from "node:util";
@@ -50,7 +50,7 @@ async function play(turn: readonly Cell[], world: Awaited<ReturnType<typeof star
 }
 
 await Promise.all(Array.from({ length: Math.min(worlds, all) }, work));
-if (names === undefined) await writePage(cellsOf(faults), outcomes);
+await writePage(faults, chosen, outcomes);
 const wrong = outcomes.filter(({ problems }) => problems.length > 0).length;
 process.stdout.write(
   `${outcomes.length} of ${cells.length} cells played, ${wrong} with problems; ${broken} worlds broke\n`,
