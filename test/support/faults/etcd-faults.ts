@@ -8,11 +8,9 @@ import { fieldsOf, listOf } from "../../../src/kube/fields.ts";
 import { systemClock } from "../../../src/std/clock.ts";
 import type { ControlPlane } from "../control-plane.ts";
 import { freePort } from "../flux-process.ts";
+import { dataOf, etcds, put } from "./etcds.ts";
 import type { PlaneFault } from "./plane-faults.ts";
 import { askEtcd, commandLineOf, endProgram, startProgram, untilServed, type CommandLine } from "./programs.ts";
-
-/** The fault world has three. */
-const etcds = ["etcd", "etcd-2", "etcd-3"] as const;
 
 /** The leader of the three is killed. */
 export const loseLeader: PlaneFault = async ({ plane }) => {
@@ -39,7 +37,7 @@ export const useUpSpace: PlaneFault = async ({ plane }) => {
   startProgram(plane, [...command, "--quota-backend-bytes=1"]);
   const deadline = AbortSignal.timeout(20_000);
   // The first write, whoever makes it, raises the alarm of all three.
-  while (await canWrite(plane)) await systemClock.sleep(50, deadline);
+  while (await put(plane, etcds[0])) await systemClock.sleep(50, deadline);
   return async () => {
     await endProgram(plane, last);
     startProgram(plane, command);
@@ -47,7 +45,7 @@ export const useUpSpace: PlaneFault = async ({ plane }) => {
     for (const alarm of listOf(alarms))
       await askEtcd(plane, etcds[0], "/v3/maintenance/alarm", { ...fieldsOf(alarm), action: "DEACTIVATE" });
     const room = AbortSignal.timeout(60_000);
-    while (!(await canWrite(plane))) await systemClock.sleep(50, room);
+    while (!(await put(plane, etcds[0]))) await systemClock.sleep(50, room);
     await untilServed(plane.rest);
   };
 };
@@ -138,20 +136,10 @@ async function stopAll(plane: ControlPlane, names: readonly string[]): Promise<r
   return commands;
 }
 
-function dataOf({ folder }: ControlPlane, name: string): string {
-  return join(folder, `${name}-data`);
-}
-
 async function leaderOf(plane: ControlPlane): Promise<string> {
   for (const name of etcds) {
     const { header, leader } = await askEtcd(plane, name, "/v3/maintenance/status", {});
     if (leader === fieldsOf(header)["member_id"]) return name;
   }
   throw new Error("None of the etcds leads");
-}
-
-/** Whether etcd takes a key that is nothing of Kubernetes. */
-async function canWrite(plane: ControlPlane): Promise<boolean> {
-  const [key, value] = ["test", `${performance.now()}`].map((text) => Buffer.from(text).toString("base64"));
-  return (await askEtcd(plane, etcds[0], "/v3/kv/put", { key, value }))["header"] !== undefined;
 }

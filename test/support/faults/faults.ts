@@ -1,5 +1,6 @@
 import type { SeenRequest, Fault as WireFault } from "../wire-proxy.ts";
 import { lagBehind, loseLeader, loseMajority, restoreOlder, useUpSpace } from "./etcd-faults.ts";
+import { fillDisk } from "./full-disk.ts";
 import {
   breakWebhook,
   restartServer,
@@ -96,6 +97,7 @@ export const faults: readonly Fault[] = [
   { name: "leader of etcd lost", kind: "plane", stages: turningPoints, begin: loseLeader },
   { name: "majority of etcd lost", kind: "plane", stages: turningPoints, begin: loseMajority },
   { name: "no space in etcd", kind: "plane", stages: [...turningPoints, "keep what is good"], begin: useUpSpace },
+  { name: "disk full under etcd", kind: "plane", stages: turningPoints, begin: fillDisk },
   {
     name: "etcd restored",
     kind: "plane",
