@@ -4,8 +4,8 @@ import { faults } from "../support/faults/faults.ts";
 import { cellsOf, startFaultWorld, turnsOf, type FaultWorld } from "../support/faults/play.ts";
 import { shardOf } from "../support/shard.ts";
 
-/** What waits for minutes is left to `npm run fault-matrix`. */
-const all = turnsOf(cellsOf(faults.filter(({ isSlow }) => isSlow !== true)));
+/** What waits for minutes, or befalls the whole machine, is left to `npm run fault-matrix`. */
+const all = turnsOf(cellsOf(faults.filter(({ isSlow, isOfMachine }) => isSlow !== true && isOfMachine !== true)));
 const { index, of } = shardOf("FAULT_SHARD", "4/36");
 const turns = all.filter((_, at) => (at + 1) % of === index % of);
 

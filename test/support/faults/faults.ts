@@ -6,6 +6,7 @@ import {
   restartServer,
   rotateToken,
   stepClock,
+  stepNodeClock,
   takeRights,
   useUpQuota,
   type PlaneFault,
@@ -26,6 +27,8 @@ export type Fault = {
   readonly isForgotten?: boolean;
   /** Each request waits for this so long that it is tried only once at each stage. */
   readonly isSlow?: boolean;
+  /** All that runs on this machine has it: it is tried only when it is asked for by its name. */
+  readonly isOfMachine?: boolean;
 } & ({ readonly kind: "wire"; readonly fault: WireFault } | { readonly kind: "plane"; readonly begin: PlaneFault });
 
 /** Where each part of the law has something to lose. */
@@ -106,6 +109,7 @@ export const faults: readonly Fault[] = [
     begin: restoreOlder,
   },
   { name: "clock stepped", kind: "plane", stages: turningPoints, begin: stepClock },
+  { name: "clock of the node stepped", kind: "plane", isOfMachine: true, stages: turningPoints, begin: stepNodeClock },
   {
     name: "rights taken away",
     kind: "plane",

@@ -1,6 +1,6 @@
 /**
  * `npm run fault-matrix`: every fault at every stage, on two planes side by side, and the table of it in docs/faults.md. FAULTS="409,503"
- * plays some of them only, and leaves the tables of the others. `-- --continue` leaves out what has ended well in an earlier run.
+ * plays some of them only, and leaves the tables of the others, as it is with what the whole machine feels. `-- --continue` leaves out what has ended well in an earlier run.
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { inspect } from "node:util";
@@ -10,7 +10,7 @@ import { cellsOf, startFaultWorld, turnsOf, type Cell, type Outcome } from "./pl
 
 const worlds = 2;
 const names = process.env["FAULTS"]?.split(",");
-const chosen = faults.filter(({ name }) => names?.includes(name) !== false);
+const chosen = faults.filter(({ name, isOfMachine }) => names?.includes(name) ?? isOfMachine !== true);
 // What lasts comes first: it says most. What waits for minutes comes last.
 const rank = ({ fault, span }: Cell): number => (fault.isSlow === true ? 2 : span === "lasting" ? 0 : 1);
 const cells = cellsOf(chosen).toSorted((left, right) => rank(left) - rank(right));

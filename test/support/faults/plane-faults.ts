@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { kubeconfig } from "../../../scripts/control-plane/kubeconfig.ts";
@@ -23,6 +25,28 @@ export const restartServer: PlaneFault = async ({ plane }) => {
 export const stepClock: PlaneFault = async (world) => {
   world.signal("SIGUSR2");
   return async () => world.signal("SIGUSR2");
+};
+
+/** Steps the clock by an hour, and back when its standard input ends, by the clock that nobody steps. */
+const stepper = `
+  const set = (ms) => require("node:child_process").execFileSync("date", ["-u", "-s", "@" + ms / 1000]);
+  const right = () => performance.timeOrigin + performance.now();
+  set(right() + 3_600_000);
+  process.stdin.resume().once("end", () => set(right()));
+`;
+
+/** The clock of this machine is an hour ahead for as long as it lasts, for Kubernetes and the operator alike, however this process ends. As root only. */
+export const stepNodeClock: PlaneFault = async () => {
+  const before = Date.now();
+  const child = spawn(process.execPath, ["--eval", stepper], { stdio: ["pipe", "ignore", "inherit"], detached: true });
+  const ended = once(child, "exit");
+  const deadline = AbortSignal.timeout(10_000);
+  while (Date.now() - before < 3_000_000) await systemClock.sleep(10, deadline);
+  return async () => {
+    child.stdin.end();
+    const [code] = await ended;
+    if (code !== 0) throw new Error("The clock of this machine is an hour ahead, and could not be stepped back");
+  };
 };
 
 const bindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
