@@ -104,7 +104,7 @@ function isAsSeen(seen: ObjectMeta, live: ObjectMeta): boolean {
   return deepEqual(live.labels ?? {}, seen.labels ?? {}) && deepEqual(lasting(live), lasting(seen));
 }
 
-/** Whether only status was written between the two: any other write changes managedFields. */
+/** Whether only status was written between the two: every other write changes managedFields. */
 function sameWriters(seen: ObjectMeta, live: ObjectMeta): boolean {
   const [before, after] = [contentWriters(seen), contentWriters(live)];
   return before !== undefined && after !== undefined && deepEqual(before, after);
