@@ -8,9 +8,9 @@ import { fieldsOf, listOf } from "../../../src/kube/fields.ts";
 import { systemClock } from "../../../src/std/clock.ts";
 import type { ControlPlane } from "../control-plane.ts";
 import { freePort } from "../flux-process.ts";
-import { dataOf, etcds, put } from "./etcds.ts";
+import { dataOf, etcds, put, replaceData } from "./etcds.ts";
 import type { PlaneFault } from "./plane-faults.ts";
-import { askEtcd, commandLineOf, endProgram, startProgram, untilServed, type CommandLine } from "./programs.ts";
+import { askEtcd, commandLineOf, endProgram, endPrograms, startProgram, untilServed } from "./programs.ts";
 
 /** The leader of the three is killed. */
 export const loseLeader: PlaneFault = async ({ plane }) => {
@@ -56,18 +56,15 @@ export const useUpSpace: PlaneFault = async ({ plane }) => {
  */
 export const restoreOlder: PlaneFault = async ({ plane }) => {
   const copies = join(plane.folder, "copies");
-  const stopped = await stopAll(plane, etcds);
+  const stopped = await endPrograms(plane, etcds);
   await rm(copies, { recursive: true, force: true });
   for (const name of etcds) await cp(dataOf(plane, name), join(copies, name), { recursive: true });
   for (const command of stopped) startProgram(plane, command);
   await untilServed(plane.rest);
   return async () => {
     const others = ["kube-controller-manager", "kube-scheduler", "kwok", "kube-apiserver"];
-    const all = (await stopAll(plane, [...others, ...etcds])).toReversed();
-    for (const name of etcds) {
-      await rm(dataOf(plane, name), { recursive: true });
-      await cp(join(copies, name), dataOf(plane, name), { recursive: true });
-    }
+    const all = (await endPrograms(plane, [...others, ...etcds])).toReversed();
+    for (const name of etcds) await replaceData(plane, name, join(copies, name));
     for (const command of all) startProgram(plane, command);
     await untilServed(plane.rest);
   };
@@ -128,12 +125,6 @@ async function startRelay(to: string, at: string): Promise<{ lag(): void; stop()
       await once(relay, "close");
     },
   };
-}
-
-async function stopAll(plane: ControlPlane, names: readonly string[]): Promise<readonly CommandLine[]> {
-  const commands: CommandLine[] = [];
-  for (const name of names) commands.push(await endProgram(plane, name));
-  return commands;
 }
 
 async function leaderOf(plane: ControlPlane): Promise<string> {

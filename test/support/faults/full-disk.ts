@@ -1,11 +1,11 @@
-import { cp, mkdir, open, readFile, readdir, rm, stat } from "node:fs/promises";
+import { cp, mkdir, open, readFile, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { hasEnded, killChild, logTail, startChild, type Child } from "../../../scripts/control-plane/processes.ts";
 import { systemClock } from "../../../src/std/clock.ts";
 import type { ControlPlane } from "../control-plane.ts";
-import { dataOf, etcds, put } from "./etcds.ts";
+import { dataOf, etcds, put, replaceData } from "./etcds.ts";
 import type { PlaneFault } from "./plane-faults.ts";
-import { endProgram, startProgram, untilServed, type CommandLine } from "./programs.ts";
+import { endPrograms, startProgram, untilServed, type CommandLine } from "./programs.ts";
 
 /** Room besides what they hold, for the logs that they lay out in advance. */
 const spareBytes = 3 * 2 ** 27;
@@ -14,31 +14,29 @@ const restartMs = 1_000;
 
 /** The disk under all three etcds is full, so that they end, and end again when they are started, until they have a bigger one. As root only: a disk is mounted. */
 export const fillDisk: PlaneFault = async ({ plane }) => {
-  const commands = new Map<string, CommandLine>();
-  for (const name of etcds) commands.set(name, await endProgram(plane, name));
+  const commands = await endPrograms(plane, etcds);
   const sizes = await Promise.all(etcds.map((name) => bytesIn(dataOf(plane, name))));
   const disk = await startDisk(
     plane,
     sizes.reduce((all, one) => all + one, spareBytes),
   );
   for (const name of etcds) await cp(dataOf(plane, name), join(disk.path, name), { recursive: true });
-  const onDisk = (name: string): Child => startProgram(plane, inDisk(disk, plane, commands.get(name) ?? [], name));
-  const children = new Map<string, Child>(etcds.map((name) => [name, onDisk(name)]));
+  const onDisk = new Map(etcds.map((name, at) => [name, inDisk(disk, plane, commands[at] ?? [], name)]));
+  const children = new Map([...onDisk].map(([name, command]) => [name, startProgram(plane, command)]));
   await untilServed(plane.rest);
   await fill(join(disk.path, "ballast"));
   await untilMostHaveEnded(plane, children);
   const over = new AbortController();
-  const restarts = startAgain(children, onDisk, over.signal);
+  const restarts = startAgain(plane, { children, onDisk }, over.signal);
   return async () => {
     over.abort();
     await restarts;
     for (const [name, child] of children) {
       await killChild(child);
-      await rm(dataOf(plane, name), { recursive: true });
-      await cp(join(disk.path, name), dataOf(plane, name), { recursive: true });
+      await replaceData(plane, name, join(disk.path, name));
     }
     await killChild(disk.holder);
-    for (const command of commands.values()) startProgram(plane, command);
+    for (const command of commands) startProgram(plane, command);
     await untilServed(plane.rest);
   };
 };
@@ -95,7 +93,8 @@ async function hasRoom(write: Promise<unknown>): Promise<boolean> {
   }
 }
 
-type Children = ReadonlyMap<string, Child>;
+type Etcd = (typeof etcds)[number];
+type Children = ReadonlyMap<Etcd, Child>;
 
 /** Writes until two of the three have met the end of their disk. */
 async function untilMostHaveEnded(plane: ControlPlane, children: Children): Promise<void> {
@@ -109,17 +108,18 @@ async function untilMostHaveEnded(plane: ControlPlane, children: Children): Prom
 
 /** Starts those that have ended, as a kubelet does, until the signal is aborted. */
 async function startAgain(
-  children: Map<string, Child>,
-  start: (name: string) => Child,
+  plane: ControlPlane,
+  { children, onDisk }: { readonly children: Map<Etcd, Child>; readonly onDisk: ReadonlyMap<Etcd, CommandLine> },
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    for (const [name, { process }] of children) if (hasEnded(process)) children.set(name, start(name));
+    for (const [name, command] of onDisk)
+      if (!namesOf(children).includes(name)) children.set(name, startProgram(plane, command));
     await systemClock.sleep(restartMs, signal).catch(() => undefined);
   }
 }
 
 /** Of those that run. */
-function namesOf(children: Children): readonly string[] {
+function namesOf(children: Children): readonly Etcd[] {
   return [...children].filter(([, { process }]) => !hasEnded(process)).map(([name]) => name);
 }

@@ -31,26 +31,24 @@ function tablesIn(generated: string): Tables {
   return new Map(parts.map((part) => [part.slice(0, part.indexOf("\n")), `### ${part.trimEnd()}\n`]));
 }
 
-/** A heading and a table for each fault. */
+/** A heading and a table for each fault, as it was kept or of what was played. */
 function textOf(cells: readonly Cell[], outcomes: readonly Outcome[], kept: Tables): string {
-  const perFault = [...Map.groupBy(cells, ({ fault }) => fault.name)].map(([name, all]) => {
-    const played = all.flatMap((one): readonly Played[] => {
-      const outcome = outcomeOf(one, outcomes);
-      return outcome === undefined ? [] : [{ ...one, outcome }];
-    });
-    const fresh = `### ${name}\n\n${linesOf(played).join("\n")}\n`;
-    const left = all.filter((one) => outcomeOf(one, outcomes) === undefined);
-    const table = kept.get(name);
-    if (played.length > 0) return { table: fresh, left };
-    return table === undefined ? { table: "", left } : { table, left: [] };
+  const due = cells.filter(({ fault }) => !kept.has(fault.name));
+  const played = due.flatMap((one): readonly Played[] => {
+    const outcome = outcomeOf(one, outcomes);
+    return outcome === undefined ? [] : [{ ...one, outcome }];
   });
-  const left = perFault.flatMap((one) => one.left);
+  const left = due.filter((one) => outcomeOf(one, outcomes) === undefined);
+  const fresh = [...Map.groupBy(played, ({ fault }) => fault.name)].map(
+    ([name, all]) => [name, `### ${name}\n\n${linesOf(all).join("\n")}\n`] as const,
+  );
+  const tables = new Map([...kept, ...fresh]);
   const names = [...Map.groupBy(left, ({ fault, span }) => `${fault.name} (${spanWords[span]})`)].map(
     ([name, all]) => `${name} in the ${all.map(({ during }) => during).join(", ")}`,
   );
   const not = names.length === 0 ? "" : ` Not run: ${names.join("; ")}.`;
-  const tables = perFault.map(({ table }) => table).filter((table) => table !== "");
-  return [`${cells.length - left.length} of ${cells.length} changes with a fault were run.${not}\n`, ...tables].join(
+  const inOrder = [...new Set(cells.map(({ fault }) => fault.name))].flatMap((name) => tables.get(name) ?? []);
+  return [`${cells.length - left.length} of ${cells.length} changes with a fault were run.${not}\n`, ...inOrder].join(
     "\n",
   );
 }

@@ -26,6 +26,13 @@ export async function endProgram(plane: ControlPlane, name: string): Promise<Com
   return command;
 }
 
+/** The same for some, one after another; what starts them again is in their order. */
+export async function endPrograms(plane: ControlPlane, names: readonly string[]): Promise<readonly CommandLine[]> {
+  const commands: CommandLine[] = [];
+  for (const name of names) commands.push(await endProgram(plane, name));
+  return commands;
+}
+
 /** In the cluster's folder. It lives until `endProgram` or `endStarted`, or until this process ends. */
 export function startProgram({ folder }: ControlPlane, [path = "", ...args]: CommandLine): Child {
   const child = startChild(folder, { name: `again-${started.length}`, path, args });
